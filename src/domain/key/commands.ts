@@ -1,0 +1,69 @@
+// What can be asked of a key and its codes. `now`, ids, digests and looked-up facts come with the command.
+import type { Instant } from '../instant.ts'
+import type { KeyspaceRules } from '../keyspace/rules.ts'
+import type { CodeSlot, KeyDetails, RevocationReason } from './events.ts'
+
+/** A code that is asked for: its secret is minted already, its slot and expiry are to be decided. */
+export type CodeRequest = {
+  readonly codeId: string
+  /** Absent: the first free slot, PRIMARY first. */
+  readonly slot?: CodeSlot | undefined
+  readonly description: string | null
+  /** Absent: the default lifetime. Null: unlimited. */
+  readonly expiresAt?: Instant | null | undefined
+  readonly hint: string
+  readonly digest: string
+  readonly secretId: string
+}
+
+type Timed = { readonly now: Instant; readonly rules: KeyspaceRules }
+
+export type CreateKey = Timed & {
+  readonly type: 'CreateKey'
+  readonly keyspaceId: string
+  readonly details: KeyDetails
+  readonly enabled: boolean
+  readonly codes: readonly CodeRequest[]
+  /** Active keys in the keyspace at `now`, counted under its lock; 0 where there is no limit. */
+  readonly activeKeyCount: number
+}
+export type UpdateKey = Timed & {
+  readonly type: 'UpdateKey'
+  readonly details: { readonly [Field in keyof KeyDetails]?: KeyDetails[Field] | undefined }
+  /** Without this key where it is not active. */
+  readonly activeKeyCount: number
+}
+export type EnableKey = { readonly type: 'EnableKey' }
+export type DisableKey = { readonly type: 'DisableKey' }
+export type RevokeKey = { readonly type: 'RevokeKey'; readonly reason: RevocationReason; readonly note: string | null }
+export type DeleteKey = { readonly type: 'DeleteKey'; readonly reason: RevocationReason; readonly note: string | null }
+export type IssueCode = Timed & { readonly type: 'IssueCode'; readonly code: CodeRequest }
+export type UpdateCode = {
+  readonly type: 'UpdateCode'
+  readonly codeId: string
+  readonly description?: string | null | undefined
+}
+export type EnableCode = { readonly type: 'EnableCode'; readonly codeId: string; readonly now: Instant }
+export type DisableCode = { readonly type: 'DisableCode'; readonly codeId: string; readonly now: Instant }
+export type DeleteCode = Timed & { readonly type: 'DeleteCode'; readonly codeId: string }
+export type RotateKey = Timed & {
+  readonly type: 'RotateKey'
+  readonly rotationId: string
+  readonly slot: CodeSlot
+  readonly code: CodeRequest
+  readonly overlapSeconds: number
+}
+
+export type KeyCommand =
+  | CreateKey
+  | UpdateKey
+  | EnableKey
+  | DisableKey
+  | RevokeKey
+  | DeleteKey
+  | IssueCode
+  | UpdateCode
+  | EnableCode
+  | DisableCode
+  | DeleteCode
+  | RotateKey

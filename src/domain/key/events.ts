@@ -1,0 +1,77 @@
+// Facts of a key's stream, its codes' included: what was asked for and what was decided, enough to rebuild without
+// reading anything else. Digests and the id of the secret they were made under, never a plaintext. The type strings are
+// permanent; changed data means a new schema version and an upcast.
+import type { Fact } from '../event.ts'
+import type { Instant } from '../instant.ts'
+
+export type CodeSlot = 'PRIMARY' | 'SECONDARY'
+export type RevocationReason =
+  | 'UNSPECIFIED'
+  | 'KEY_COMPROMISE'
+  | 'SUPERSEDED'
+  | 'AFFILIATION_CHANGED'
+  | 'PRIVILEGE_WITHDRAWN'
+  | 'CESSATION_OF_OPERATION'
+
+/** A JSON value, as metadata holds it. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+
+export type KeyDetails = {
+  readonly name: string
+  readonly description: string | null
+  readonly tags: readonly string[]
+  readonly metadata: Json
+  /** Granted directly. */
+  readonly permissions: readonly string[]
+  /** Bounds every code of the key. */
+  readonly expiresAt: Instant | null
+}
+
+export type NewCode = {
+  readonly codeId: string
+  readonly slot: CodeSlot
+  /** The readable head of the secret. */
+  readonly hint: string
+  readonly description: string | null
+  readonly expiresAt: Instant | null
+  /** Lower-case hex of the HMAC of the secret under the pepper of `secretId`. */
+  readonly digest: string
+  readonly secretId: string
+}
+
+export type KeyCreated = Fact<'key.created', KeyDetails & { readonly keyspaceId: string; readonly enabled: boolean }>
+/** Only what changed. */
+export type KeyUpdated = Fact<'key.updated', Partial<KeyDetails>>
+export type KeyEnabled = Fact<'key.enabled', Record<string, never>>
+export type KeyDisabled = Fact<'key.disabled', Record<string, never>>
+export type KeyRevoked = Fact<'key.revoked', { readonly reason: RevocationReason; readonly note: string | null }>
+export type KeyDeleted = Fact<'key.deleted', Record<string, never>>
+export type KeyRotated = Fact<
+  'key.rotated',
+  {
+    readonly rotationId: string
+    readonly retiredCodeId: string
+    /** The retired code still verifies before this instant; null: it stopped at once. */
+    readonly overlapEndsAt: Instant | null
+    readonly replacement: NewCode
+  }
+>
+export type CodeIssued = Fact<'code.issued', NewCode>
+export type CodeUpdated = Fact<'code.updated', { readonly codeId: string; readonly description: string | null }>
+export type CodeEnabled = Fact<'code.enabled', { readonly codeId: string }>
+export type CodeDisabled = Fact<'code.disabled', { readonly codeId: string }>
+export type CodeDeleted = Fact<'code.deleted', { readonly codeId: string }>
+
+export type KeyFact =
+  | KeyCreated
+  | KeyUpdated
+  | KeyEnabled
+  | KeyDisabled
+  | KeyRevoked
+  | KeyDeleted
+  | KeyRotated
+  | CodeIssued
+  | CodeUpdated
+  | CodeEnabled
+  | CodeDisabled
+  | CodeDeleted

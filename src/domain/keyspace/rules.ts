@@ -1,0 +1,42 @@
+// The rules of a keyspace: what makes it behave like one system or another. No code knows a vendor's name.
+
+export type CodeDeletionRule = 'ALWAYS' | 'WHEN_DISABLED'
+
+export type KeyspaceRules = {
+  /** Leads every generated secret. */
+  readonly prefix: string
+  /** Most keys that may be active at once; null for no limit. */
+  readonly activeKeysMax: number | null
+  /** Most codes of one key that may be live at once, 1 or 2; with 1 there is only the slot PRIMARY. */
+  readonly liveCodesMax: number
+  /** Codes issued together with a key, 0 to liveCodesMax. */
+  readonly codesAtCreation: number
+  /** Lifetime of a code for which none is asked; null: the longest that is allowed. */
+  readonly codeLifetimeDays: number | null
+  /** Longest lifetime that may be asked for; null for unlimited. */
+  readonly codeLifetimeDaysMax: number | null
+  /** Whoever issues or rotates must say when the code expires, if only null for never. */
+  readonly expiryRequired: boolean
+  readonly codeDeletion: CodeDeletionRule
+}
+
+export const DEFAULT_RULES: KeyspaceRules = {
+  prefix: 'key',
+  activeKeysMax: null,
+  liveCodesMax: 2,
+  codesAtCreation: 1,
+  codeLifetimeDays: null,
+  codeLifetimeDaysMax: null,
+  expiryRequired: false,
+  codeDeletion: 'ALWAYS',
+}
+
+/** Of the keyspace that is made with every account; its keys are the credentials of this API. */
+export const MANAGEMENT_RULES: KeyspaceRules = { ...DEFAULT_RULES, prefix: 'keyledger' }
+
+/** The rules that may be changed in a management keyspace. */
+export const MANAGEMENT_RULES_EDITABLE: readonly (keyof KeyspaceRules)[] = [
+  'activeKeysMax',
+  'codeLifetimeDays',
+  'codeLifetimeDaysMax',
+]
