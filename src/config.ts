@@ -1,0 +1,189 @@
+// The configuration of the process: the only reader of process.env. Every problem is listed at once, by the variable's
+// name and what it accepts, and never with a value: any of them may be a secret, some by being in the wrong variable.
+import { z } from 'zod'
+import { type Keyring, parseKeyring } from '#secret/keyring.ts'
+import { Secret } from '#secret/secret.ts'
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export type DatabaseConfig =
+  /** The URL holds a password, hence the box. */
+  | { readonly kind: 'server'; readonly url: Secret }
+  /** A path as it was given, relative to the working directory. */
+  | { readonly kind: 'embedded'; readonly dataFolder: string }
+
+export type Config = {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  readonly database: DatabaseConfig
+  /** Null: one is made and printed at the first start. */
+  readonly rootKey: Secret | null
+  /** Null only where the database is embedded: one is then made and kept in its data folder. */
+  readonly keyring: Keyring | null
+  readonly preparedStatements: boolean
+  readonly graphiql: boolean
+  readonly introspection: boolean
+  readonly logLevel: LogLevel
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] }
+
+type Description = {
+  /** As a person reads it; null where there is none. */
+  readonly default: string | null
+  readonly meaning: string
+  readonly accepted: string
+}
+
+export type ConfigVariable = Description & { readonly name: string }
+
+const DESCRIPTIONS = {
+  HOST: { default: '127.0.0.1', meaning: 'address to listen on', accepted: 'an IP address or a host name' },
+  PORT: { default: '4000', meaning: 'port to listen on', accepted: '0 to 65535, 0 for any free one' },
+  DATABASE_URL: {
+    default: null,
+    meaning: 'the PostgreSQL server to use; without it, an embedded one',
+    accepted: 'a URL that begins with postgres:// or postgresql://, in visible ASCII (percent-encoded where needed)',
+  },
+  KEYLEDGER_DATA_DIR: {
+    default: './.keyledger',
+    meaning: 'folder of the embedded database; of no effect with DATABASE_URL',
+    accepted: 'a path',
+  },
+  KEYLEDGER_ROOT_KEY: {
+    default: null,
+    meaning: 'the credential that may do anything; without it, one is made and printed at the first start',
+    accepted: '32 to 256 visible ASCII characters',
+  },
+  KEYLEDGER_SECRETS: {
+    default: null,
+    meaning:
+      'the secrets from which digests, seals and MACs are made; without it, an embedded database makes and keeps one',
+    accepted: 'id:base64,… newest first, each 32 random bytes; required with DATABASE_URL',
+  },
+  KEYLEDGER_PREPARED: {
+    default: 'on',
+    meaning: 'prepared statements; off behind a pooler that does not keep them',
+    accepted: 'on or off',
+  },
+  KEYLEDGER_GRAPHIQL: {
+    default: 'on when embedded, off with DATABASE_URL',
+    meaning: 'the GraphiQL page at /graphql',
+    accepted: 'on or off',
+  },
+  KEYLEDGER_INTROSPECTION: {
+    default: 'on when embedded, off with DATABASE_URL',
+    meaning: 'introspection of the GraphQL schema',
+    accepted: 'on or off',
+  },
+  LOG_LEVEL: { default: 'info', meaning: 'the least severe entries to log', accepted: LOG_LEVELS.join(', ') },
+} as const satisfies Record<string, Description>
+
+type VariableName = keyof typeof DESCRIPTIONS
+
+/** Every variable that is read, in the order in which help and README list them. */
+export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(DESCRIPTIONS).map(([name, description]) => ({
+  name,
+  ...description,
+}))
+
+const onOff = z.enum(['on', 'off']).transform((value) => value === 'on')
+
+// Defaults that depend on another variable are filled in by `configOf`.
+const ENVIRONMENT = z.object({
+  HOST: z.union([z.ipv4(), z.ipv6(), z.hostname()]).default('127.0.0.1'),
+  PORT: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,4})$/)
+    .transform(Number)
+    .pipe(z.number().max(65_535))
+    .default(4000),
+  DATABASE_URL: z
+    .string()
+    // The URL parser trims space and drops line breaks; a driver might not.
+    .regex(/^postgres(ql)?:\/\/[\x21-\x7e]+$/)
+    .refine((url) => URL.canParse(url))
+    .optional(),
+  KEYLEDGER_DATA_DIR: z.string().min(1).default('./.keyledger'),
+  KEYLEDGER_ROOT_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,256}$/)
+    .optional(),
+  KEYLEDGER_SECRETS: z.string().optional(),
+  KEYLEDGER_PREPARED: onOff.default(true),
+  KEYLEDGER_GRAPHIQL: onOff.optional(),
+  KEYLEDGER_INTROSPECTION: onOff.optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+} satisfies Record<VariableName, z.ZodType>)
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads the configuration, frozen, or every problem with it, each a sentence fit to be printed. A variable that is set but
+ * empty is a problem: an empty DATABASE_URL must not start a new, embedded database in silence.
+ */
+export function readConfig(env: Environment = process.env): ConfigResult {
+  const parsed = ENVIRONMENT.safeParse(env)
+  const { DATABASE_URL, KEYLEDGER_SECRETS } = env
+  const keyring = KEYLEDGER_SECRETS === undefined ? undefined : parseKeyring(KEYLEDGER_SECRETS)
+  const problems = [
+    ...invalidNames(parsed.error).map((name) => problemOf(name, env[name] === '' ? 'is empty' : 'is not valid')),
+    ...(keyring === undefined && DATABASE_URL !== undefined ? [problemOf('KEYLEDGER_SECRETS', 'is missing')] : []),
+    ...(keyring?.ok === false ? [problemOf('KEYLEDGER_SECRETS', `is not valid: ${keyring.problems.join('; ')}`)] : []),
+    ...unknownNames(env).map((name) => `${name} is not a variable of Keyledger. There is ${NAMES.join(', ')}.`),
+  ]
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems }
+  return { ok: true, config: configOf(parsed.data, keyring?.ok ? keyring.keyring : null) }
+}
+
+function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): Config {
+  const url = read.DATABASE_URL
+  const embedded = url === undefined
+  const database: DatabaseConfig = embedded
+    ? { kind: 'embedded', dataFolder: read.KEYLEDGER_DATA_DIR }
+    : { kind: 'server', url: new Secret(url) }
+  return Object.freeze({
+    host: read.HOST,
+    port: read.PORT,
+    database: Object.freeze(database),
+    rootKey: read.KEYLEDGER_ROOT_KEY === undefined ? null : new Secret(read.KEYLEDGER_ROOT_KEY),
+    keyring,
+    preparedStatements: read.KEYLEDGER_PREPARED,
+    // What helps to explore helps an attacker too: a database of its own is taken for a sign of production.
+    graphiql: read.KEYLEDGER_GRAPHIQL ?? embedded,
+    introspection: read.KEYLEDGER_INTROSPECTION ?? embedded,
+    logLevel: read.LOG_LEVEL,
+  })
+}
+
+const NAMES: readonly VariableName[] = ENVIRONMENT.keyof().options
+
+function invalidNames(error: z.ZodError | undefined): readonly VariableName[] {
+  const invalid = new Set(error?.issues.map((issue) => issue.path[0]))
+  return NAMES.filter((name) => invalid.has(name))
+}
+
+function problemOf(name: VariableName, what: string): string {
+  const { meaning, accepted } = DESCRIPTIONS[name]
+  return `${name} ${what}. Meaning: ${meaning}. Accepted: ${accepted}.`
+}
+
+/** A mistyped name would otherwise leave a default in force, which no one notices. */
+function unknownNames(env: Environment): readonly string[] {
+  return Object.keys(env).filter(
+    (name) => /^keyledger_/i.test(name) && !(name in DESCRIPTIONS) && !isServiceLink(name, env[name] ?? ''),
+  )
+}
+
+// Kubernetes puts such variables into every pod beside a service whose name begins with `keyledger`, unasked.
+const SERVICE_LINK =
+  /^KEYLEDGER_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)$/
+
+function isServiceLink(name: string, value: string): boolean {
+  // KEYLEDGER_PORT alone is a likely mistake for PORT; a link's is a URL.
+  return SERVICE_LINK.test(name) || (/^KEYLEDGER_([A-Z0-9_]+_)?PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value))
+}
