@@ -1,8 +1,26 @@
 import { defineConfig } from 'vitest/config'
 
+// Folders whose tests need no database, so that these run without a server being started.
+const PURE = ['test/{architecture,domain,secret}/**/*.test.ts', 'test/*.test.ts']
+
+// graphql 17 ships an ESM and a CJS copy. Without these conditions vite hands test files the CJS one while
+// Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
+const ssr = { resolve: { conditions: ['module-sync', 'node', 'development|production'] } }
+
 export default defineConfig({
-  // graphql 17 ships an ESM and a CJS copy. Without these conditions vite hands test files the CJS one while
-  // Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
-  ssr: { resolve: { conditions: ['module-sync', 'node', 'development|production'] } },
-  test: { include: ['test/**/*.test.ts'] },
+  ssr,
+  test: {
+    projects: [
+      { ssr, test: { name: 'unit', include: PURE } },
+      {
+        ssr,
+        test: {
+          name: 'database',
+          include: ['test/**/*.test.ts'],
+          exclude: PURE,
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+    ],
+  },
 })
