@@ -86,6 +86,8 @@ describe("an event's MAC", () => {
   test('is wrong, not a fault, where its secret is not configured', () => {
     const { secretId, mac } = macOf(both, body)
     expect(checkMac(olderOnly, secretId, body, mac)).toBe(false)
+    // Nor is a right mark taken under a name that is none.
+    expect(checkMac(both, 'k3', body, mac)).toBe(false)
   })
 })
 

@@ -1,7 +1,8 @@
 // The grammar of generated secrets: what is one is read whole, and nothing else is one.
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BASE62 } from '#domain/base62.ts'
+import { BASE62, toBase62 } from '#domain/base62.ts'
 import { digestSecret, sameDigest } from '#secret/digest.ts'
 import { type Keyring, newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { mintSecret } from '#secret/mint.ts'
@@ -148,6 +149,25 @@ describe('what is not a generated secret to the character is none', () => {
 
   test('the right shape with any other checksum', () => {
     fc.assert(fc.property(tokens, digits(6), (token, other) => expectRefused(token.slice(0, -6) + other, token)))
+  })
+
+  // Anyone can work out a checksum: the shape has to hold by itself.
+  test.each([
+    ['a digit too many', `key_${'0'.repeat(10)}_${'0'.repeat(33)}`],
+    ['a digit too few', `key_${'0'.repeat(10)}_${'0'.repeat(31)}`],
+    ['a longer short id', `key_${'0'.repeat(11)}_${'0'.repeat(32)}`],
+    ['a prefix of one letter', `k_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a prefix in upper case', `KEY_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a prefix that begins with a digit', `1key_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a prefix that ends in an underscore', `key__${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a prefix of 33', `${'k'.repeat(33)}_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['space before it', ` key_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a line before it', `x\nkey_${'0'.repeat(10)}_${'0'.repeat(32)}`],
+    ['a line break before the checksum', `key_${'0'.repeat(10)}_${'0'.repeat(32)}\n`],
+    ['a quote for a digit', `key_${'0'.repeat(10)}_${'0'.repeat(31)}'`],
+    ['no short id', `key_${'0'.repeat(43)}`],
+  ])('another shape with the right checksum: %s', (_name, body) => {
+    expect(parseToken(body + toBase62(crc32(body), 6))).toBeUndefined()
   })
 
   test('lookalike digits, encodings and wrappings', () => {
