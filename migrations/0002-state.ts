@@ -1,0 +1,151 @@
+// What the log implies: every row folds exactly one stream, and the whole schema may be dropped and rebuilt from the log.
+import { type Kysely, sql } from 'kysely'
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE SCHEMA state`.execute(db)
+
+  // Raised when a rebuild swaps new tables in, so that whoever remembers rows knows to forget them.
+  await sql`
+    CREATE TABLE state.generation (
+      single     boolean NOT NULL DEFAULT true CHECK (single),
+      generation bigint  NOT NULL,
+      CONSTRAINT generation_pkey PRIMARY KEY (single)
+    )`.execute(db)
+  await sql`INSERT INTO state.generation (generation) VALUES (1)`.execute(db)
+
+  await sql`
+    CREATE TABLE state.account (
+      shard                  smallint         NOT NULL,
+      account_id             text COLLATE "C" NOT NULL,
+      name                   text             NOT NULL,
+      management_keyspace_id text COLLATE "C" NOT NULL,
+      created_at             timestamptz      NOT NULL,
+      version                integer          NOT NULL,
+      CONSTRAINT account_pkey PRIMARY KEY (shard, account_id)
+    )`.execute(db)
+  await sql`CREATE INDEX account_by_creation ON state.account (created_at, account_id)`.execute(db)
+
+  await sql`
+    CREATE TABLE state.keyspace (
+      shard       smallint         NOT NULL,
+      keyspace_id text COLLATE "C" NOT NULL,
+      account_id  text COLLATE "C" NOT NULL,
+      name        text COLLATE "C" NOT NULL,
+      management  boolean          NOT NULL,
+      rules       jsonb            NOT NULL,
+      created_at  timestamptz      NOT NULL,
+      deleted_at  timestamptz,
+      version     integer          NOT NULL,
+      CONSTRAINT keyspace_pkey PRIMARY KEY (shard, keyspace_id)
+    )`.execute(db)
+  // A backstop: the account's lock and the decider keep names unique.
+  await sql`
+    CREATE UNIQUE INDEX keyspace_name_key ON state.keyspace (shard, account_id, name)
+      WHERE deleted_at IS NULL`.execute(db)
+  await sql`
+    CREATE INDEX keyspace_by_creation ON state.keyspace (shard, account_id, created_at, keyspace_id)
+      WHERE deleted_at IS NULL`.execute(db)
+
+  await keys(db)
+  await codes(db)
+}
+
+async function keys(db: Kysely<unknown>): Promise<void> {
+  // name_folded: the name as lists are ordered and searched by it, folded by the application so that every server agrees.
+  await sql`
+    CREATE TABLE state.key (
+      shard             smallint         NOT NULL,
+      key_id            text COLLATE "C" NOT NULL,
+      account_id        text COLLATE "C" NOT NULL,
+      keyspace_id       text COLLATE "C" NOT NULL,
+      name              text             NOT NULL,
+      name_folded       text COLLATE "C" NOT NULL,
+      description       text,
+      tags              text[] COLLATE "C" NOT NULL,
+      metadata          jsonb            NOT NULL,
+      permissions       text[] COLLATE "C" NOT NULL,
+      enabled           boolean          NOT NULL,
+      expires_at        timestamptz,
+      created_at        timestamptz      NOT NULL,
+      created_by_kind   text COLLATE "C" NOT NULL,
+      created_by_id     text COLLATE "C",
+      updated_at        timestamptz      NOT NULL,
+      revoked_at        timestamptz,
+      revoked_by_kind   text COLLATE "C",
+      revoked_by_id     text COLLATE "C",
+      revocation_reason text COLLATE "C",
+      revocation_note   text,
+      deleted_at        timestamptz,
+      version           integer          NOT NULL,
+      CONSTRAINT key_pkey PRIMARY KEY (shard, key_id)
+    ) WITH (fillfactor = 85)`.execute(db)
+  for (const [scope, column] of [
+    ['account', 'account_id'],
+    ['keyspace', 'keyspace_id'],
+  ] as const)
+    for (const [order, by] of [
+      ['creation', 'created_at'],
+      ['name', 'name_folded'],
+      ['expiry', 'expires_at'],
+    ] as const)
+      await sql`
+        CREATE INDEX ${sql.id(`key_of_${scope}_by_${order}`)} ON state.key (shard, ${sql.id(column)}, ${sql.id(by)}, key_id)
+          WHERE deleted_at IS NULL`.execute(db)
+  // Counts towards activeKeysMax without reading what was revoked.
+  await sql`
+    CREATE INDEX key_active ON state.key (shard, keyspace_id, expires_at)
+      WHERE revoked_at IS NULL AND deleted_at IS NULL`.execute(db)
+  await sql`CREATE INDEX key_by_tag ON state.key USING gin (tags)`.execute(db)
+}
+
+async function codes(db: Kysely<unknown>): Promise<void> {
+  // ordinal: the order of issue within the key, from 1.
+  await sql`
+    CREATE TABLE state.code (
+      shard            smallint         NOT NULL,
+      code_id          text COLLATE "C" NOT NULL,
+      account_id       text COLLATE "C" NOT NULL,
+      keyspace_id      text COLLATE "C" NOT NULL,
+      key_id           text COLLATE "C" NOT NULL,
+      ordinal          integer          NOT NULL,
+      slot             text COLLATE "C" NOT NULL,
+      hint             text COLLATE "C" NOT NULL,
+      description      text,
+      digest           bytea            NOT NULL CHECK (octet_length(digest) = 32),
+      digest_secret_id text COLLATE "C" NOT NULL,
+      enabled          boolean          NOT NULL,
+      issued_at        timestamptz      NOT NULL,
+      issued_by_kind   text COLLATE "C" NOT NULL,
+      issued_by_id     text COLLATE "C",
+      expires_at       timestamptz,
+      replaced_at      timestamptz,
+      replaced_by_id   text COLLATE "C",
+      overlap_ends_at  timestamptz,
+      deleted_at       timestamptz,
+      CONSTRAINT code_pkey PRIMARY KEY (shard, code_id),
+      CONSTRAINT code_ordinal_key UNIQUE (shard, key_id, ordinal)
+    ) WITH (fillfactor = 85)`.execute(db)
+  // Bytes, never collated text. Without the shard: a presented secret does not say where it lives.
+  await sql`CREATE INDEX code_by_digest ON state.code (digest)`.execute(db)
+  await sql`CREATE INDEX code_by_hint ON state.code (shard, account_id, hint)`.execute(db)
+  await sql`
+    CREATE INDEX code_by_expiry ON state.code (shard, account_id, expires_at)
+      WHERE replaced_at IS NULL AND deleted_at IS NULL AND expires_at IS NOT NULL`.execute(db)
+
+  await sql`
+    CREATE TABLE state.rotation (
+      shard               smallint         NOT NULL,
+      rotation_id         text COLLATE "C" NOT NULL,
+      account_id          text COLLATE "C" NOT NULL,
+      key_id              text COLLATE "C" NOT NULL,
+      ordinal             integer          NOT NULL,
+      slot                text COLLATE "C" NOT NULL,
+      retired_code_id     text COLLATE "C" NOT NULL,
+      replacement_code_id text COLLATE "C" NOT NULL,
+      rotated_at          timestamptz      NOT NULL,
+      rotated_by_kind     text COLLATE "C" NOT NULL,
+      rotated_by_id       text COLLATE "C",
+      CONSTRAINT rotation_pkey PRIMARY KEY (shard, rotation_id),
+      CONSTRAINT rotation_ordinal_key UNIQUE (shard, key_id, ordinal)
+    )`.execute(db)
+}

@@ -1,0 +1,39 @@
+// Truth that must be forgettable, and so is kept out of the log; a rebuild does not touch it.
+import { type Kysely, sql } from 'kysely'
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE SCHEMA vault`.execute(db)
+
+  // A derived value of each configured secret, by which a server notices that one is missing or not the same.
+  await sql`
+    CREATE TABLE vault.secret_check (
+      secret_id   text COLLATE "C" NOT NULL,
+      check_value bytea            NOT NULL CHECK (octet_length(check_value) = 32),
+      CONSTRAINT secret_check_pkey PRIMARY KEY (secret_id)
+    )`.execute(db)
+
+  await sql`
+    CREATE TABLE vault.root_key (
+      single     boolean          NOT NULL DEFAULT true CHECK (single),
+      digest     bytea            NOT NULL CHECK (octet_length(digest) = 32),
+      secret_id  text COLLATE "C" NOT NULL,
+      created_at timestamptz      NOT NULL DEFAULT clock_timestamp(),
+      CONSTRAINT root_key_pkey PRIMARY KEY (single)
+    )`.execute(db)
+
+  // Outcomes of mutations by idempotency key, kept 48 h. Key and input are there as HMACs only: the input may hold a secret.
+  // outcome is null only inside the transaction that claims the row.
+  await sql`
+    CREATE TABLE vault.idempotency (
+      shard       smallint         NOT NULL,
+      caller      text COLLATE "C" NOT NULL,
+      mutation    text COLLATE "C" NOT NULL,
+      key_digest  bytea            NOT NULL CHECK (octet_length(key_digest) = 32),
+      secret_id   text COLLATE "C" NOT NULL,
+      fingerprint bytea            NOT NULL CHECK (octet_length(fingerprint) = 32),
+      outcome     jsonb,
+      created_at  timestamptz      NOT NULL DEFAULT clock_timestamp(),
+      CONSTRAINT idempotency_pkey PRIMARY KEY (shard, caller, mutation, key_digest)
+    )`.execute(db)
+  await sql`CREATE INDEX idempotency_by_age ON vault.idempotency (created_at)`.execute(db)
+}

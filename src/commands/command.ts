@@ -1,0 +1,106 @@
+// What a command is to the write path: one file each states where it happens, what it depends on and how it is decided.
+import type { z } from 'zod'
+import type { Clock } from '#database/clock.ts'
+import type { Database } from '#database/connect.ts'
+import type { Transaction } from '#database/transaction.ts'
+import type { Caller } from '#domain/caller.ts'
+import type { Instant } from '#domain/instant.ts'
+import { invariant } from '#domain/invariant.ts'
+import type { ManagementPermission } from '#domain/permission.ts'
+import type { Facts, Stream, StreamKind } from '#domain/streams.ts'
+import type { StreamLock } from '#log/load.ts'
+import type { Keyring } from '#secret/keyring.ts'
+import type { Secret } from '#secret/secret.ts'
+import type { Refusal } from './refusal.ts'
+
+export type CommandServices = { readonly database: Database; readonly keyring: Keyring; readonly clock: Clock }
+
+/** Who asks, and in which request. */
+export type Origin = { readonly caller: Caller; readonly correlationId: string }
+
+/** What the write path itself reads of an input. */
+export type CommonInput = {
+  readonly idempotencyKey?: string | null | undefined
+  readonly expectedVersion?: number | null | undefined
+}
+
+export type Command<Input extends CommonInput, Result> = {
+  /** The mutation's name. */
+  readonly name: string
+  /** What the caller must hold; `root`: only the root key. */
+  readonly permission: ManagementPermission | 'root'
+  readonly input: z.ZodType<Input>
+  /** Where it happens; NOT_FOUND where the input names nothing. What is another account's is caught by the write path. */
+  locate(step: LocateStep, input: Input): Promise<Located>
+  /** Gathers what the decider must know, under the locks, and asks it. */
+  decide(step: DecideStep, input: Input): Promise<Decided<Result>>
+}
+
+export type LocateStep = {
+  readonly services: CommandServices
+  readonly origin: Origin
+  readonly transaction: Transaction
+}
+
+export type Place = {
+  readonly accountId: string
+  /** The stream whose version `expectedVersion` is about, and that is not found where it has no events. */
+  readonly subjectId: string | null
+  /** The id that the input names it by, which is all that a NOT_FOUND may repeat. */
+  readonly namedId: string | null
+  readonly locks: readonly StreamLock[]
+}
+export type Located = Place | { readonly notFound: string | null }
+
+export type DecideStep = LocateStep &
+  Place & {
+    readonly shard: number
+    /** The one `now` of this command: the database's clock, read after its locks were taken. */
+    readonly now: Instant
+    readonly streams: ReadonlyMap<string, Stream>
+  }
+
+/** New facts of one stream; none where its end was already reached. */
+export type Change<Kind extends StreamKind = StreamKind> = {
+  readonly stream: Stream<Kind>
+  readonly facts: readonly Facts[Kind][]
+}
+
+export type Decided<Result> =
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | {
+      readonly kind: 'accepted'
+      readonly changes: readonly Change[]
+      /** Ids only: it is kept to answer a retry. */
+      readonly result: Result
+      /** Plaintexts issued, by the id of their code: for this answer and nowhere else. */
+      readonly secrets?: ReadonlyMap<string, Secret>
+    }
+
+export type Outcome<Result> =
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | {
+      readonly kind: 'done'
+      readonly result: Result
+      readonly accountId: string
+      /** In the order of their positions. */
+      readonly eventIds: readonly string[]
+      /** Empty in the answer to a retry. */
+      readonly secrets: ReadonlyMap<string, Secret>
+    }
+
+export function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {
+  return { kind: 'refused', refusal }
+}
+
+export function notFound(subjectId: string | null): { readonly kind: 'refused'; readonly refusal: Refusal } {
+  return refused({ code: 'NOT_FOUND', subjectId })
+}
+
+/** A stream that the command has locked, of the kind it must be; undefined where it has no events. */
+export function streamOf<Kind extends StreamKind>(step: DecideStep, kind: Kind, id: string): Stream<Kind> | undefined {
+  const stream = step.streams.get(id)
+  if (stream === undefined) return undefined
+  invariant(stream.kind === kind, `${id} is a ${kind}`)
+  return stream as Stream<Kind>
+}

@@ -1,0 +1,17 @@
+// deleteKey: revokes where that has not happened yet, then hides the key from lists.
+import { z } from 'zod'
+import { idInput, noteInput, reasonInput, versioned } from './input.ts'
+import { keyCommand } from './key-command.ts'
+
+const input = z.object({ keyId: idInput, reason: reasonInput, note: noteInput.nullish(), ...versioned })
+
+export const deleteKey = keyCommand({
+  name: 'deleteKey',
+  input,
+  strengthens: false,
+  subject: ({ keyId }) => ({ keyId }),
+  ask: (_step, { keyId, reason, note }) => ({
+    command: { type: 'DeleteKey', reason, note: note ?? null },
+    result: { keyId },
+  }),
+})

@@ -1,0 +1,113 @@
+// What the commands about an existing key have in common: found by the key's id or one of its codes', decided under the
+// locks of the key and its keyspace, and bound by the rule that nobody mints more than they hold.
+import { statement } from '#database/connect.ts'
+import type { Transaction } from '#database/transaction.ts'
+import { type IdKind, kindOf, shardOf } from '#domain/ids.ts'
+import { invariant } from '#domain/invariant.ts'
+import type { KeyCommand } from '#domain/key/commands.ts'
+import { decideKey } from '#domain/key/decide.ts'
+import type { ExistingKey } from '#domain/key/state.ts'
+import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { Stream } from '#domain/streams.ts'
+import type { Secret } from '#secret/secret.ts'
+import { KEYSPACE_LIMITED } from './active-keys.ts'
+import { type Command, type CommonInput, type Decided, type DecideStep, refused, streamOf } from './command.ts'
+import { mayMint } from './escalation.ts'
+
+export type KeyStep = DecideStep & { readonly key: ExistingKey; readonly rules: KeyspaceRules }
+
+type Subject = { readonly keyId: string } | { readonly codeId: string }
+
+type KeyCommandSpec<Input extends CommonInput, Result> = {
+  readonly name: string
+  readonly input: Command<Input, Result>['input']
+  subject(input: Input): Subject
+  /** Whether it may raise the number of active keys; then a keyspace with a limit is locked exclusively. */
+  countsKeys?(input: Input): boolean
+  /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
+  readonly strengthens: boolean
+  ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
+}
+
+type Asked<Result> = {
+  readonly command: KeyCommand
+  readonly result: Result
+  readonly secrets?: ReadonlyMap<string, Secret>
+}
+
+export function keyCommand<Input extends CommonInput, Result>(
+  spec: KeyCommandSpec<Input, Result>,
+): Command<Input, Result> {
+  return {
+    name: spec.name,
+    permission: 'keys.write',
+    input: spec.input,
+    async locate({ transaction }, input) {
+      const subject = spec.subject(input)
+      const id = 'keyId' in subject ? subject.keyId : subject.codeId
+      const found = 'keyId' in subject ? await find(transaction, 'key', id) : await find(transaction, 'code', id)
+      if (found === undefined) return { notFound: id }
+      const exclusive = found.limited && (spec.countsKeys?.(input) ?? false)
+      return {
+        accountId: found.account_id,
+        subjectId: found.key_id,
+        namedId: id,
+        locks: [
+          { id: found.key_id, exclusive: true },
+          { id: found.keyspace_id, exclusive },
+        ],
+      }
+    },
+    decide: (step, input) => decide(spec, step, input),
+  }
+}
+
+async function decide<Input extends CommonInput, Result>(
+  spec: KeyCommandSpec<Input, Result>,
+  step: DecideStep,
+  input: Input,
+): Promise<Decided<Result>> {
+  const stream = keyStreamOf(step)
+  const key = stream.state
+  invariant(key.status !== 'none', 'a located key exists')
+  const keyspace = streamOf(step, 'keyspace', key.keyspaceId)?.state
+  invariant(keyspace !== undefined && keyspace.status !== 'none', 'the keyspace of a key exists')
+  const { command, result, secrets } = await spec.ask({ ...step, key, rules: keyspace.rules }, input)
+  const decision = decideKey(command, key)
+  if (decision.kind === 'refused') return decision
+  const { facts } = decision
+  const guarded = spec.strengthens && keyspace.management && facts.length > 0
+  if (guarded && !mayMint(step.origin.caller, key, facts)) return refused({ code: 'GRANT_EXCEEDS_CALLER' })
+  return { kind: 'accepted', changes: [{ stream, facts }], result, ...(secrets === undefined ? {} : { secrets }) }
+}
+
+function keyStreamOf(step: DecideStep): Stream<'key'> {
+  const stream = step.subjectId === null ? undefined : streamOf(step, 'key', step.subjectId)
+  invariant(stream !== undefined, 'a located key is locked')
+  return stream
+}
+
+type Found = {
+  readonly key_id: string
+  readonly keyspace_id: string
+  readonly account_id: string
+  readonly limited: boolean
+}
+
+const FIND = {
+  key: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
+          FROM state.key k JOIN state.keyspace s USING (shard, keyspace_id) WHERE k.shard = $1 AND k.key_id = $2`,
+  code: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
+           FROM state.code k JOIN state.keyspace s USING (shard, keyspace_id) WHERE k.shard = $1 AND k.code_id = $2`,
+}
+
+/** Which key it is and where it lies never changes, so that it may be read before the locks. */
+async function find(
+  transaction: Transaction,
+  kind: IdKind & keyof typeof FIND,
+  id: string,
+): Promise<Found | undefined> {
+  if (kindOf(id) !== kind) return undefined
+  const [row] = await transaction.run(statement<Found>(FIND[kind], [shardOf(id), id]))
+  return row
+}

@@ -1,0 +1,69 @@
+// What the commands about a keyspace have in common: its input rules, how it is found, and how names stay unique.
+import { z } from 'zod'
+import { statement } from '#database/connect.ts'
+import { kindOf, shardOf } from '#domain/ids.ts'
+import { invariant } from '#domain/invariant.ts'
+import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+import type { Stream } from '#domain/streams.ts'
+import { type DecideStep, type LocateStep, refused, streamOf } from './command.ts'
+import { invalidInput } from './refusal.ts'
+
+const CHANGED = 'must not be null'
+
+/** Absent and null mean the default when a keyspace is made. Ranges are the decider's: they hang together. */
+export const newRulesInput = z.object({
+  prefix: z.string().nullish(),
+  activeKeysMax: z.number().nullish(),
+  liveCodesMax: z.number().nullish(),
+  codesAtCreation: z.number().nullish(),
+  codeLifetimeDays: z.number().nullish(),
+  codeLifetimeDaysMax: z.number().nullish(),
+  expiryRequired: z.boolean().nullish(),
+  codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
+})
+
+/** Absent stays; null clears what can be unlimited and is wrong elsewhere. */
+export const changedRulesInput = z.object({
+  prefix: z.string(CHANGED).optional(),
+  activeKeysMax: z.number().nullable().optional(),
+  liveCodesMax: z.number(CHANGED).optional(),
+  codesAtCreation: z.number(CHANGED).optional(),
+  codeLifetimeDays: z.number().nullable().optional(),
+  codeLifetimeDaysMax: z.number().nullable().optional(),
+  expiryRequired: z.boolean(CHANGED).optional(),
+  codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+})
+
+/** The account an existing keyspace lies in, which never changes. */
+export async function accountOfKeyspace({ transaction }: LocateStep, keyspaceId: string): Promise<string | undefined> {
+  if (kindOf(keyspaceId) !== 'ks') return undefined
+  const [row] = await transaction.run(
+    statement<{ account_id: string }>('SELECT account_id FROM state.keyspace WHERE shard = $1 AND keyspace_id = $2', [
+      shardOf(keyspaceId),
+      keyspaceId,
+    ]),
+  )
+  return row?.account_id
+}
+
+export function keyspaceStreamOf(step: DecideStep, keyspaceId: string): Stream<'keyspace'> {
+  const stream = streamOf(step, 'keyspace', keyspaceId)
+  invariant(stream !== undefined, 'a located keyspace is locked')
+  return stream
+}
+
+/** Whether another keyspace bears the name. Exact, because whoever names one holds the account's lock. */
+export async function isNameTaken(step: DecideStep, name: string, butBy: string | null): Promise<boolean> {
+  const rows = await step.transaction.run(
+    statement(
+      `SELECT 1 FROM state.keyspace WHERE shard = $1 AND account_id = $2 AND name = $3 AND deleted_at IS NULL
+          AND keyspace_id IS DISTINCT FROM $4`,
+      [step.shard, step.accountId, name, butBy],
+    ),
+  )
+  return rows.length > 0
+}
+
+export function refusedKeyspace(refusal: KeyspaceRefusal) {
+  return refused(refusal.code === 'INVALID_RULE' ? invalidInput(['rules', refusal.rule], refusal.why) : refusal)
+}

@@ -1,0 +1,20 @@
+// Every expected "no" of a command, as one union: the answers of the deciders and those that come before them.
+import type { KeyRefusal } from '#domain/key/refusals.ts'
+import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+
+/** `path` leads to the wrong field of the input. */
+export type InputIssue = { readonly path: readonly string[]; readonly message: string }
+
+export type Refusal =
+  | { readonly code: 'INVALID_INPUT'; readonly issues: readonly InputIssue[] }
+  /** There is no such thing for this caller; what belongs to someone else answers exactly like this. */
+  | { readonly code: 'NOT_FOUND'; readonly subjectId: string | null }
+  /** Versions are null where commands kept crossing each other instead. */
+  | { readonly code: 'CONFLICT'; readonly expectedVersion: number | null; readonly actualVersion: number | null }
+  | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
+  | KeyRefusal
+  | Exclude<KeyspaceRefusal, { readonly code: 'INVALID_RULE' }>
+
+export function invalidInput(path: readonly string[], message: string): Refusal {
+  return { code: 'INVALID_INPUT', issues: [{ path, message }] }
+}

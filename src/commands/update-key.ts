@@ -1,0 +1,53 @@
+// updateKey: every detail of a key can be edited; absent fields stay as they are, null clears.
+import { z } from 'zod'
+import { countActiveKeys } from './active-keys.ts'
+import {
+  descriptionInput,
+  idInput,
+  instantInput,
+  metadataInput,
+  nameInput,
+  permissionsInput,
+  tagsInput,
+  versioned,
+} from './input.ts'
+import { keyCommand } from './key-command.ts'
+
+const input = z.object({
+  keyId: idInput,
+  name: nameInput.optional(),
+  description: descriptionInput.nullable().optional(),
+  tags: tagsInput.nullable().optional(),
+  metadata: metadataInput.nullable().optional(),
+  permissions: permissionsInput.nullable().optional(),
+  expiresAt: instantInput.nullable().optional(),
+  ...versioned,
+})
+
+export const updateKey = keyCommand({
+  name: 'updateKey',
+  input,
+  strengthens: true,
+  subject: ({ keyId }) => ({ keyId }),
+  countsKeys: ({ expiresAt }) => expiresAt !== undefined,
+  async ask(step, { keyId, name, description, tags, metadata, permissions, expiresAt }) {
+    const activeKeyCount = expiresAt === undefined ? 0 : await countActiveKeys(step, step.key.keyspaceId, step.rules)
+    return {
+      command: {
+        type: 'UpdateKey',
+        now: step.now,
+        rules: step.rules,
+        activeKeyCount,
+        details: {
+          name,
+          description,
+          tags: tags === null ? [] : tags,
+          metadata: metadata === null ? {} : metadata,
+          permissions: permissions === null ? [] : permissions,
+          expiresAt,
+        },
+      },
+      result: { keyId },
+    }
+  },
+})

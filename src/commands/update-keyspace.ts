@@ -1,0 +1,55 @@
+// updateKeyspace: changed rules bind later commands only.
+import { z } from 'zod'
+import { holdsAll } from '#domain/caller.ts'
+import { decideKeyspace } from '#domain/keyspace/decide.ts'
+import { type Command, notFound } from './command.ts'
+import { idInput, nameInput, versioned } from './input.ts'
+import {
+  accountOfKeyspace,
+  changedRulesInput,
+  isNameTaken,
+  keyspaceStreamOf,
+  refusedKeyspace,
+} from './keyspace-command.ts'
+
+const input = z.object({
+  keyspaceId: idInput,
+  name: nameInput.optional(),
+  rules: changedRulesInput.optional(),
+  ...versioned,
+})
+
+export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceId: string }> = {
+  name: 'updateKeyspace',
+  permission: 'keyspaces.write',
+  input,
+  async locate(step, { keyspaceId, name }) {
+    const accountId = await accountOfKeyspace(step, keyspaceId)
+    if (accountId === undefined) return { notFound: keyspaceId }
+    const locks = [{ id: keyspaceId, exclusive: true }]
+    // Names are unique in the account.
+    if (name !== undefined) locks.push({ id: accountId, exclusive: true })
+    return { accountId, subjectId: keyspaceId, namedId: keyspaceId, locks }
+  },
+  async decide(step, { keyspaceId, name, rules }) {
+    const stream = keyspaceStreamOf(step, keyspaceId)
+    if (stream.state.status !== 'active') return notFound(keyspaceId)
+    const decision = decideKeyspace(
+      {
+        type: 'UpdateKeyspace',
+        name,
+        rules: definedOnly(rules ?? {}),
+        nameTaken: name !== undefined && (await isNameTaken(step, name, keyspaceId)),
+        callerHoldsAll: holdsAll(step.origin.caller, ['*']),
+      },
+      stream.state,
+    )
+    if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
+    return { kind: 'accepted', changes: [{ stream, facts: decision.facts }], result: { keyspaceId } }
+  },
+}
+
+function definedOnly<Rules extends object>(rules: Rules): { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> } {
+  const given = Object.entries(rules).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> }
+}

@@ -1,0 +1,90 @@
+// Connections: one driver (pg), pipelined so that a command's statements travel together, and Kysely on top of the same pool.
+import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Tables } from './tables.ts'
+import { parseTimestamp } from './timestamps.ts'
+
+export type ConnectionOptions = {
+  readonly connection: pg.ConnectionConfig
+  /** Named statements, parsed and planned once a connection. Off behind a pooler that can't keep them. */
+  readonly prepared: boolean
+  readonly poolSize: number
+  /** Longest wait for a statement before its connection is given up; 0 for maintenance that may take its time. */
+  readonly queryTimeoutMs: number
+  readonly applicationName: string
+  /** Told of a connection that broke while idle; the pool has already replaced it. */
+  readonly onIdleError: (error: Error) => void
+}
+
+export type Database = {
+  /** For reads: every statement on a connection of its own choosing. */
+  readonly kysely: Kysely<Tables>
+  readonly pool: pg.Pool
+  close(): Promise<void>
+}
+
+const TYPE_INT8 = 20
+const TYPE_TIMESTAMPTZ = 1184
+
+/** For serving: far above any statement of ours, far below a client's patience. */
+export const SERVING_QUERY_TIMEOUT_MS = 15_000
+/** How long a caller waits for a connection of the pool before the request fails. */
+const CONNECT_TIMEOUT_MS = 5_000
+
+export function connect(options: ConnectionOptions): Database {
+  const pool = new pg.Pool({
+    ...options.connection,
+    application_name: options.applicationName,
+    max: options.poolSize,
+    pipeline: true,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: options.queryTimeoutMs,
+    types: { getTypeParser },
+    ...(options.prepared ? { Client: NamedClient } : {}),
+  })
+  pool.on('error', options.onIdleError)
+  return { kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool, close: () => pool.end() }
+}
+
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  if (oid === TYPE_INT8) return BigInt
+  if (oid === TYPE_TIMESTAMPTZ) return parseTimestamp
+  return pg.types.getTypeParser(oid, format as 'text')
+}
+
+/** Bounds what each connection remembers: statements whose text varies (lists of ids) must not pile up there. */
+const NAMED_STATEMENTS_MAX = 500
+const statementNames = new Map<string, string>()
+
+function nameOf(text: string): string | undefined {
+  let name = statementNames.get(text)
+  if (name === undefined && statementNames.size < NAMED_STATEMENTS_MAX) {
+    name = `keyledger_${statementNames.size}`
+    statementNames.set(text, name)
+  }
+  return name
+}
+
+/** Gives every parameterised statement a name, also those that Kysely sends. */
+class NamedClient extends pg.Client {
+  // pg's overloads can't be restated here; every form but (text, values) passes through unchanged.
+  override query(...parameters: unknown[]): never {
+    const [text, values] = parameters
+    const send = super.query as (...parameters: unknown[]) => never
+    if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0) return send.apply(this, parameters)
+    const name = nameOf(text)
+    const config = name === undefined ? { text, values } : { name, text, values }
+    return send.call(this, config, ...parameters.slice(2))
+  }
+}
+
+/** A statement written as text; its rows are what the caller says they are. */
+export function statement<Row>(text: string, parameters: readonly unknown[]): CompiledQuery<Row> {
+  return CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>
+}
+
+/** Sends a compiled statement on a connection that the caller holds; statements sent in one go share a flight. */
+export async function send<Row>(client: pg.ClientBase, query: CompiledQuery<Row>): Promise<readonly Row[]> {
+  const result = await client.query(query.sql, [...query.parameters])
+  return result.rows as readonly Row[]
+}

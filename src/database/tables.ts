@@ -1,0 +1,141 @@
+// The tables as the code sees them; a test compares this with the live catalog.
+
+import type { ActorKind } from '#domain/actor.ts'
+import type { Instant } from '#domain/instant.ts'
+import type { CodeSlot, Json, RevocationReason } from '#domain/key/events.ts'
+import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+
+export type FeedShardTable = { shard: number; head: bigint; last_at: Instant }
+export type LogAccountTable = { shard: number; account_id: string; position: bigint }
+export type StreamTable = { shard: number; stream_id: string; account_id: string; kind: string; version: number }
+export type EventTable = {
+  shard: number
+  shard_position: bigint
+  account_id: string
+  position: bigint
+  event_id: string
+  stream_id: string
+  stream_kind: string
+  version: number
+  type: string
+  schema_version: number
+  actor_kind: ActorKind
+  actor_id: string | null
+  correlation_id: string
+  decided_at: Instant
+  /** With microseconds. */
+  occurred_at: string
+  body: Buffer
+  data: unknown
+  mac: Buffer
+  mac_secret_id: string
+}
+
+export type AccountTable = {
+  shard: number
+  account_id: string
+  name: string
+  management_keyspace_id: string
+  created_at: Instant
+  version: number
+}
+export type KeyspaceTable = {
+  shard: number
+  keyspace_id: string
+  account_id: string
+  name: string
+  management: boolean
+  rules: KeyspaceRules
+  created_at: Instant
+  deleted_at: Instant | null
+  version: number
+}
+export type KeyTable = {
+  shard: number
+  key_id: string
+  account_id: string
+  keyspace_id: string
+  name: string
+  name_folded: string
+  description: string | null
+  tags: readonly string[]
+  metadata: Json
+  permissions: readonly string[]
+  enabled: boolean
+  expires_at: Instant | null
+  created_at: Instant
+  created_by_kind: ActorKind
+  created_by_id: string | null
+  updated_at: Instant
+  revoked_at: Instant | null
+  revoked_by_kind: ActorKind | null
+  revoked_by_id: string | null
+  revocation_reason: RevocationReason | null
+  revocation_note: string | null
+  deleted_at: Instant | null
+  version: number
+}
+export type CodeTable = {
+  shard: number
+  code_id: string
+  account_id: string
+  keyspace_id: string
+  key_id: string
+  ordinal: number
+  slot: CodeSlot
+  hint: string
+  description: string | null
+  digest: Buffer
+  digest_secret_id: string
+  enabled: boolean
+  issued_at: Instant
+  issued_by_kind: ActorKind
+  issued_by_id: string | null
+  expires_at: Instant | null
+  replaced_at: Instant | null
+  replaced_by_id: string | null
+  overlap_ends_at: Instant | null
+  deleted_at: Instant | null
+}
+export type RotationTable = {
+  shard: number
+  rotation_id: string
+  account_id: string
+  key_id: string
+  ordinal: number
+  slot: CodeSlot
+  retired_code_id: string
+  replacement_code_id: string
+  rotated_at: Instant
+  rotated_by_kind: ActorKind
+  rotated_by_id: string | null
+}
+
+export type SecretCheckTable = { secret_id: string; check_value: Buffer }
+export type RootKeyTable = { single: boolean; digest: Buffer; secret_id: string; created_at: Instant }
+export type IdempotencyTable = {
+  shard: number
+  caller: string
+  mutation: string
+  key_digest: Buffer
+  secret_id: string
+  fingerprint: Buffer
+  outcome: unknown
+  created_at: Instant
+}
+
+export type Tables = {
+  'log.feed_shard': FeedShardTable
+  'log.account': LogAccountTable
+  'log.stream': StreamTable
+  'log.event': EventTable
+  'state.generation': { single: boolean; generation: bigint }
+  'state.account': AccountTable
+  'state.keyspace': KeyspaceTable
+  'state.key': KeyTable
+  'state.code': CodeTable
+  'state.rotation': RotationTable
+  'vault.secret_check': SecretCheckTable
+  'vault.root_key': RootKeyTable
+  'vault.idempotency': IdempotencyTable
+}
