@@ -83,8 +83,8 @@ export function statement<Row>(text: string, parameters: readonly unknown[]): Co
   return CompiledQuery.raw(text, [...parameters]) as CompiledQuery<Row>
 }
 
-/** Sends a compiled statement on a connection that the caller holds; statements sent in one go share a flight. */
-export async function send<Row>(client: pg.ClientBase, query: CompiledQuery<Row>): Promise<readonly Row[]> {
+/** Sends a compiled statement: over any connection of a pool, or over one that the caller holds, where what is sent in one go shares a flight. */
+export async function send<Row>(client: pg.ClientBase | pg.Pool, query: CompiledQuery<Row>): Promise<readonly Row[]> {
   const result = await client.query(query.sql, [...query.parameters])
   return result.rows as readonly Row[]
 }

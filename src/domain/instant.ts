@@ -35,3 +35,7 @@ export function earlier(a: Instant | null, b: Instant | null): Instant | null {
   if (b === null) return a
   return a < b ? a : b
 }
+
+export function later(a: Instant, b: Instant): Instant {
+  return a > b ? a : b
+}

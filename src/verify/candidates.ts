@@ -1,0 +1,104 @@
+// Which codes a presented secret belongs to: one indexed, prepared statement for a batch, by digest and nothing else, so that
+// an unknown, a wrong and a foreign secret cost the same work.
+import { type Database, send, statement } from '#database/connect.ts'
+import type { Instant } from '#domain/instant.ts'
+import type { CodeSlot, Json } from '#domain/key/events.ts'
+import type { Candidate } from '#domain/verdict.ts'
+import { digestsOf } from '#secret/digest.ts'
+import type { Keyring } from '#secret/keyring.ts'
+
+/** A code whose digest matched, with all that a verdict depends on, read in one snapshot. */
+export type MatchedCode = Candidate & {
+  readonly accountId: string
+  readonly keyspaceId: string
+  readonly management: boolean
+  readonly keyId: string
+  readonly codeId: string
+  readonly slot: CodeSlot
+  readonly name: string
+  readonly tags: readonly string[]
+  readonly metadata: Json
+  /** Of the key's last event: no verdict is given by a clock that lies before it. */
+  readonly updatedAt: Instant
+  /** The account's position in the same snapshot. */
+  readonly position: bigint
+}
+
+const MATCHES = `
+  SELECT c.digest, c.account_id, c.keyspace_id, s.management, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
+         c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
+         k.metadata, k.permissions, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
+         k.deleted_at AS key_deleted_at, k.updated_at, a.position
+    FROM state.code c
+    JOIN state.key k ON k.shard = c.shard AND k.key_id = c.key_id
+    JOIN state.keyspace s ON s.shard = c.shard AND s.keyspace_id = c.keyspace_id
+    JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id
+   WHERE c.digest = ANY ($1)`
+
+type Row = {
+  readonly digest: Buffer
+  readonly account_id: string
+  readonly keyspace_id: string
+  readonly management: boolean
+  readonly key_id: string
+  readonly code_id: string
+  readonly slot: CodeSlot
+  readonly code_enabled: boolean
+  readonly code_expires_at: Instant | null
+  readonly replaced_at: Instant | null
+  readonly overlap_ends_at: Instant | null
+  readonly code_deleted_at: Instant | null
+  readonly name: string
+  readonly tags: readonly string[]
+  readonly metadata: Json
+  readonly permissions: readonly string[]
+  readonly key_enabled: boolean
+  readonly key_expires_at: Instant | null
+  readonly revoked_at: Instant | null
+  readonly key_deleted_at: Instant | null
+  readonly updated_at: Instant
+  readonly position: bigint
+}
+
+/** The codes that each of the presented secrets belongs to, in the order of `secrets`; none for an unknown one. */
+export async function matchCodes(
+  database: Database,
+  keyring: Keyring,
+  secrets: readonly string[],
+): Promise<readonly (readonly MatchedCode[])[]> {
+  if (secrets.length === 0) return []
+  const digests = secrets.map((secret) => digestsOf(keyring, secret).map(({ digest }) => digest))
+  const rows = await send(database.pool, statement<Row>(MATCHES, [digests.flat()]))
+  const byDigest = Map.groupBy(rows, (row) => row.digest.toString('hex'))
+  return digests.map((own) => own.flatMap((digest) => (byDigest.get(digest.toString('hex')) ?? []).map(matchedCode)))
+}
+
+function matchedCode(row: Row): MatchedCode {
+  return {
+    accountId: row.account_id,
+    keyspaceId: row.keyspace_id,
+    management: row.management,
+    keyId: row.key_id,
+    codeId: row.code_id,
+    slot: row.slot,
+    name: row.name,
+    tags: row.tags,
+    metadata: row.metadata,
+    updatedAt: row.updated_at,
+    position: row.position,
+    code: {
+      enabled: row.code_enabled,
+      expiresAt: row.code_expires_at,
+      replacedAt: row.replaced_at,
+      overlapEndsAt: row.overlap_ends_at,
+      deletedAt: row.code_deleted_at,
+    },
+    key: {
+      enabled: row.key_enabled,
+      expiresAt: row.key_expires_at,
+      revokedAt: row.revoked_at,
+      deletedAt: row.key_deleted_at,
+      permissions: row.permissions,
+    },
+  }
+}

@@ -1,0 +1,127 @@
+// THE read path of verification: parse, digest, match, judge. It writes nothing.
+import type { CommandServices } from '#commands/command.ts'
+import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import type { Caller } from '#domain/caller.ts'
+import { type Instant, later } from '#domain/instant.ts'
+import type { CodeSlot, Json } from '#domain/key/events.ts'
+import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
+import { judge, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
+import { parseToken } from '#secret/token.ts'
+import { type MatchedCode, matchCodes } from './candidates.ts'
+
+export type VerifyQuestion = {
+  /** What the client presented, whole. */
+  readonly key: string
+  readonly keyspaceId?: string | null | undefined
+  readonly accountId?: string | null | undefined
+  readonly permission?: string | null | undefined
+}
+
+/** Everything but the first four is null or empty unless the whole secret matched and the caller may verify there. */
+export type Verification = {
+  readonly valid: boolean
+  readonly code: VerificationCode
+  readonly message: string
+  readonly checkedAt: Instant
+  readonly position: bigint | null
+  readonly accountId: string | null
+  readonly keyspaceId: string | null
+  readonly keyId: string | null
+  readonly codeId: string | null
+  readonly slot: CodeSlot | null
+  readonly name: string | null
+  readonly tags: readonly string[]
+  readonly metadata: Json
+  readonly permissions: readonly string[]
+  readonly expiresAt: Instant | null
+}
+
+/** Answers each question, in order. Throws BadQueryArgumentError for a permission expression that can't be read. */
+export async function verifyKeys(
+  services: CommandServices,
+  caller: Caller,
+  questions: readonly VerifyQuestion[],
+): Promise<readonly Verification[]> {
+  const permissions = questions.map(permissionOf)
+  // What no generated secret looks like is told apart before any lookup: the checksum catches random and mistyped strings.
+  const wellFormed = questions.filter((question) => parseToken(question.key) !== undefined)
+  const matches = await matchCodes(
+    services.database,
+    services.keyring,
+    wellFormed.map((question) => question.key),
+  )
+  const matchesOf = new Map(wellFormed.map((question, index) => [question, matches[index] ?? []]))
+  const now = services.clock.now()
+  return questions.map((question, index) => {
+    const found = matchesOf.get(question)
+    if (found === undefined) return nothingTold('MALFORMED', now)
+    const [matched, ...others] = found.filter((code) => mayVerify(caller, question, code))
+    if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
+    return told(matched, permissions[index] ?? null, now)
+  })
+}
+
+function permissionOf({ permission }: VerifyQuestion, index: number): PermissionExpression | null {
+  if (permission === undefined || permission === null) return null
+  const parsed = parseExpression(permission)
+  if (parsed.kind === 'parsed') return parsed.expression
+  const message = `at character ${parsed.position}: expected ${parsed.expected}`
+  throw new BadQueryArgumentError([{ path: [String(index), 'permission'], message }])
+}
+
+/**
+ * Whether this caller may ask about this code there. Every "no" answers NOT_FOUND, like a secret that does not exist:
+ * otherwise a caller could find out which secrets other tenants use.
+ */
+function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode): boolean {
+  if (caller.kind === 'KEY' && code.accountId !== caller.accountId) return false
+  const accountId = question.accountId ?? null
+  const keyspaceId = question.keyspaceId ?? null
+  if (accountId !== null && accountId !== code.accountId) return false
+  if (keyspaceId !== null) return keyspaceId === code.keyspaceId
+  // A credential of this API opens nothing else, unless who asks says that they mean this API.
+  return !code.management
+}
+
+function told(matched: MatchedCode, permission: PermissionExpression | null, clockNow: Instant): Verification {
+  // An instance's clock may lag behind the database's, by which the key's last event was decided.
+  const now = later(clockNow, matched.updatedAt)
+  const { code, expiresAt } = judge(matched, { permission }, now)
+  return {
+    valid: code === 'VALID',
+    code,
+    message: verdictMessage(code),
+    checkedAt: now,
+    position: matched.position,
+    accountId: matched.accountId,
+    keyspaceId: matched.keyspaceId,
+    keyId: matched.keyId,
+    codeId: matched.codeId,
+    slot: matched.slot,
+    name: matched.name,
+    tags: matched.tags,
+    metadata: matched.metadata,
+    permissions: matched.key.permissions,
+    expiresAt,
+  }
+}
+
+function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
+  return {
+    valid: false,
+    code,
+    message: verdictMessage(code),
+    checkedAt,
+    position: null,
+    accountId: null,
+    keyspaceId: null,
+    keyId: null,
+    codeId: null,
+    slot: null,
+    name: null,
+    tags: [],
+    metadata: null,
+    permissions: [],
+    expiresAt: null,
+  }
+}
