@@ -18,6 +18,7 @@ export const initialAccount: AccountState = { status: 'none' }
 export function evolveAccount(state: AccountState, event: Recorded<AccountFact>): AccountState {
   switch (event.type) {
     case 'account.created':
+      invariant(state.status === 'none', 'a stream is created once')
       return { status: 'active', ...event.data, createdAt: event.at }
     case 'account.updated':
       invariant(state.status === 'active', 'an account is created before it is updated')

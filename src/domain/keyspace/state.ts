@@ -20,7 +20,10 @@ export type DeletedKeyspace = Described & { readonly status: 'deleted'; readonly
 export const initialKeyspace: KeyspaceState = { status: 'none' }
 
 export function evolveKeyspace(state: KeyspaceState, event: Recorded<KeyspaceFact>): KeyspaceState {
-  if (event.type === 'keyspace.created') return { status: 'active', ...event.data, createdAt: event.at }
+  if (event.type === 'keyspace.created') {
+    invariant(state.status === 'none', 'a stream is created once')
+    return { status: 'active', ...event.data, createdAt: event.at }
+  }
   invariant(state.status === 'active', 'a keyspace that was changed exists')
   switch (event.type) {
     case 'keyspace.updated':

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { actorOf, type Caller, DenialError, holdsAll, mayDo } from '#domain/caller.ts'
+import { MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
+
+const root: Caller = { kind: 'ROOT' }
+const key = (...permissions: readonly string[]): Caller => ({
+  kind: 'KEY',
+  keyId: 'key-1',
+  accountId: 'account-1',
+  permissions,
+})
+
+describe('what a caller may do', () => {
+  test('root and a holder of * everything', () => {
+    for (const permission of MANAGEMENT_PERMISSIONS) {
+      expect(mayDo(root, permission)).toBe(true)
+      expect(mayDo(key('*'), permission)).toBe(true)
+    }
+  })
+
+  test('a key what it is granted, and nothing by default', () => {
+    expect(mayDo(key('keys.read'), 'keys.read')).toBe(true)
+    expect(mayDo(key('keys.*'), 'keys.write')).toBe(true)
+    expect(mayDo(key('keys.read'), 'keys.write')).toBe(false)
+    for (const permission of MANAGEMENT_PERMISSIONS) expect(mayDo(key(), permission)).toBe(false)
+  })
+})
+
+describe('nobody mints more than they hold', () => {
+  test('root holds all', () => expect(holdsAll(root, ['*', 'keys.write'])).toBe(true))
+
+  test('a key holds what it is granted, wildcards only where its own are as wide', () => {
+    expect(holdsAll(key('keys.*'), ['keys.read', 'keys.*'])).toBe(true)
+    expect(holdsAll(key('keys.*'), ['keys.read', 'logs.read'])).toBe(false)
+    expect(holdsAll(key('keys.*'), ['*'])).toBe(false)
+    expect(holdsAll(key(...MANAGEMENT_PERMISSIONS), ['*'])).toBe(false)
+    expect(holdsAll(key('keys.read', 'keys.write', 'keys.verify'), ['keys.*'])).toBe(false)
+    expect(holdsAll(key(), [])).toBe(true)
+  })
+})
+
+test('a caller is an actor of the log', () => {
+  expect(actorOf(root)).toEqual({ kind: 'ROOT', id: null })
+  expect(actorOf(key('*'))).toEqual({ kind: 'KEY', id: 'key-1' })
+})
+
+test('a denial says which it is and no more', () => {
+  const denial = new DenialError('FORBIDDEN')
+  expect(denial).toBeInstanceOf(Error)
+  expect([denial.name, denial.code]).toEqual(['DenialError', 'FORBIDDEN'])
+  expect(denial.message).not.toBe(new DenialError('UNAUTHENTICATED').message)
+})

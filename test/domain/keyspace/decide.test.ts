@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { Recorded } from '#domain/event.ts'
+import type { KeyspaceCommand, UpdateKeyspace } from '#domain/keyspace/commands.ts'
+import { decideKeyspace } from '#domain/keyspace/decide.ts'
+import type { KeyspaceFact } from '#domain/keyspace/events.ts'
+import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+import {
+  DEFAULT_RULES,
+  type KeyspaceRules,
+  MANAGEMENT_RULES,
+  MANAGEMENT_RULES_EDITABLE,
+} from '#domain/keyspace/rules.ts'
+import { evolveKeyspace, initialKeyspace, type KeyspaceState } from '#domain/keyspace/state.ts'
+import { at, type Decider, fold, givenFor } from '#test/support/given.ts'
+
+const decider: Decider<KeyspaceCommand, KeyspaceState, KeyspaceFact, KeyspaceRefusal> = {
+  initial: initialKeyspace,
+  evolve: evolveKeyspace,
+  decide: decideKeyspace,
+}
+const given = givenFor(decider)
+
+const BORN = '2026-03-01T09:00:00.000Z'
+const created = (rules: Partial<KeyspaceRules> = {}): KeyspaceFact => ({
+  type: 'keyspace.created',
+  data: { name: 'billing', management: false, rules: { ...DEFAULT_RULES, ...rules } },
+})
+const updated = (name: string, rules: Partial<KeyspaceRules> = {}): KeyspaceFact => ({
+  type: 'keyspace.updated',
+  data: { name, rules: { ...DEFAULT_RULES, ...rules } },
+})
+const deleted: KeyspaceFact = { type: 'keyspace.deleted', data: {} }
+const management: KeyspaceFact = {
+  type: 'keyspace.created',
+  data: { name: 'management', management: true, rules: MANAGEMENT_RULES },
+}
+
+const create = (changes: Partial<KeyspaceCommand> = {}): KeyspaceCommand =>
+  ({
+    type: 'CreateKeyspace',
+    name: 'billing',
+    management: false,
+    rules: DEFAULT_RULES,
+    nameTaken: false,
+    ...changes,
+  }) as KeyspaceCommand
+const update = (changes: Partial<UpdateKeyspace> = {}): UpdateKeyspace => ({
+  type: 'UpdateKeyspace',
+  nameTaken: false,
+  callerHoldsAll: false,
+  ...changes,
+})
+const remove = (hasKeys = false): KeyspaceCommand => ({ type: 'DeleteKeyspace', hasKeys })
+
+const STATES: { readonly [Status in KeyspaceState['status']]: readonly Recorded<KeyspaceFact>[] } = {
+  none: [],
+  active: at(BORN, created()),
+  deleted: at(BORN, created(), deleted),
+}
+
+type Outcome = 'impossible' | readonly KeyspaceFact[]
+type ByStatus = { readonly [Status in KeyspaceState['status']]: Outcome }
+const MATRIX: { readonly [Type in KeyspaceCommand['type']]: readonly [KeyspaceCommand, ByStatus] } = {
+  CreateKeyspace: [create(), { none: [created()], active: 'impossible', deleted: 'impossible' }],
+  UpdateKeyspace: [update({ name: 'x' }), { none: 'impossible', active: [updated('x')], deleted: 'impossible' }],
+  DeleteKeyspace: [remove(), { none: 'impossible', active: [deleted], deleted: [] }],
+}
+
+describe('every command in every state', () => {
+  for (const [type, [command, outcomes]] of Object.entries(MATRIX)) {
+    for (const [status, outcome] of Object.entries(outcomes)) {
+      test(`${type} of a keyspace that is ${status}`, () => {
+        const history = STATES[status as KeyspaceState['status']]
+        expect(fold(decider, history).status).toBe(status)
+        const asked = given(history).when(command)
+        if (outcome === 'impossible') asked.thenImpossible('')
+        else asked.then(outcome)
+      })
+    }
+  }
+
+  test('the matrix has every command and every state there is', () => {
+    const named = (file: string, pattern: RegExp) => [
+      ...new Set(
+        Array.from(readFileSync(`src/domain/keyspace/${file}`, 'utf8').matchAll(pattern), (match) => match[1]),
+      ),
+    ]
+    expect(Object.keys(MATRIX).sort()).toEqual(named('commands.ts', /readonly type: '(\w+)'/g).sort())
+    expect(Object.keys(STATES).sort()).toEqual(named('state.ts', /readonly status: '(\w+)'/g).sort())
+  })
+})
+
+describe('CreateKeyspace', () => {
+  test('a name that is taken is refused', () => {
+    given()
+      .when(create({ nameTaken: true }))
+      .thenRefused({ code: 'NAME_IN_USE' })
+  })
+
+  test('rules that can not stand are refused', () => {
+    given()
+      .when(create({ rules: { ...DEFAULT_RULES, prefix: 'Key' } }))
+      .thenRefused({ code: 'INVALID_RULE', rule: 'prefix', why: expect.any(String) })
+  })
+
+  test('the rules of every account are rules that can stand', () => {
+    given()
+      .when(create({ name: 'management', management: true, rules: MANAGEMENT_RULES }))
+      .then([management])
+  })
+})
+
+describe('UpdateKeyspace', () => {
+  const active = STATES.active
+
+  test('the fact carries the whole rules, merged', () => {
+    given(active)
+      .when(update({ rules: { activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' } }))
+      .then([updated('billing', { activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' })])
+  })
+
+  test('what changes nothing is no event', () => {
+    given(active).when(update()).then([])
+    given(active)
+      .when(update({ name: 'billing', nameTaken: true, rules: DEFAULT_RULES }))
+      .then([])
+  })
+
+  test('a name that is taken is refused', () => {
+    given(active)
+      .when(update({ name: 'x', nameTaken: true }))
+      .thenRefused({ code: 'NAME_IN_USE' })
+  })
+
+  test('rules are checked as merged with those that stay', () => {
+    given(at(BORN, created({ codeLifetimeDays: 30 })))
+      .when(update({ rules: { codeLifetimeDaysMax: 20 } }))
+      .thenRefused({ code: 'INVALID_RULE', rule: 'codeLifetimeDays', why: expect.any(String) })
+    given(at(BORN, created({ codesAtCreation: 2 })))
+      .when(update({ rules: { liveCodesMax: 1 } }))
+      .thenRefused({ code: 'INVALID_RULE', rule: 'codesAtCreation', why: expect.any(String) })
+  })
+
+  test('an update replaces what an earlier one said', () => {
+    given(active, at(BORN, updated('x', { activeKeysMax: 5 })))
+      .when(update({ rules: { activeKeysMax: null } }))
+      .then([updated('x')])
+  })
+})
+
+describe('a management keyspace', () => {
+  const born = at(BORN, management)
+  // Every rule there is, each with a value that is not its own.
+  const others: { readonly [Rule in keyof KeyspaceRules]: KeyspaceRules[Rule] } = {
+    prefix: 'other',
+    activeKeysMax: 5,
+    liveCodesMax: 1,
+    codesAtCreation: 0,
+    codeLifetimeDays: 30,
+    codeLifetimeDaysMax: 90,
+    expiryRequired: true,
+    codeDeletion: 'WHEN_DISABLED',
+  }
+
+  for (const [rule, value] of Object.entries(others)) {
+    const editable = (MANAGEMENT_RULES_EDITABLE as readonly string[]).includes(rule)
+    test(`${rule} ${editable ? 'may be changed by who holds *' : 'is fixed'}`, () => {
+      const command = update({ rules: { [rule]: value }, callerHoldsAll: true })
+      const asked = given(born).when(command)
+      if (editable) {
+        const rules = { ...MANAGEMENT_RULES, [rule]: value }
+        asked.then([{ type: 'keyspace.updated', data: { name: 'management', rules } }])
+        given(born)
+          .when({ ...command, callerHoldsAll: false })
+          .thenRefused({ code: 'GRANT_EXCEEDS_CALLER' })
+      } else {
+        asked.thenRefused({ code: 'MANAGEMENT_KEYSPACE' })
+      }
+    })
+  }
+
+  test('is renamed by who holds * only', () => {
+    given(born)
+      .when(update({ name: 'x' }))
+      .thenRefused({ code: 'GRANT_EXCEEDS_CALLER' })
+    given(born)
+      .when(update({ name: 'x', callerHoldsAll: true }))
+      .then([{ type: 'keyspace.updated', data: { name: 'x', rules: MANAGEMENT_RULES } }])
+  })
+
+  test('what would change nothing is nobody’s business', () => {
+    given(born)
+      .when(update({ name: 'management', rules: MANAGEMENT_RULES }))
+      .then([])
+  })
+
+  test('is never deleted', () => {
+    given(born).when(remove()).thenRefused({ code: 'MANAGEMENT_KEYSPACE' })
+  })
+})
+
+test('a keyspace that has keys is not deleted', () => {
+  given(STATES.active).when(remove(true)).thenRefused({ code: 'KEYSPACE_NOT_EMPTY' })
+  given(STATES.deleted).when(remove(true)).then([])
+})
+
+describe('the fold', () => {
+  test('remembers when it was made and deleted', () => {
+    const state = { status: 'active', name: 'billing', management: false, rules: DEFAULT_RULES, createdAt: BORN }
+    expect(fold(decider, STATES.active)).toEqual(state)
+    expect(fold(decider, STATES.deleted)).toEqual({ ...state, status: 'deleted', deletedAt: BORN })
+  })
+
+  test('stops at events no decider makes', () => {
+    expect(() => fold(decider, at(BORN, updated('x')))).toThrow('Invariant broken')
+    expect(() => fold(decider, at(BORN, created(), deleted, updated('x')))).toThrow('Invariant broken')
+    expect(() => fold(decider, at(BORN, created(), created()))).toThrow('Invariant broken')
+  })
+})
