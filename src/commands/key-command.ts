@@ -94,11 +94,13 @@ type Found = {
   readonly limited: boolean
 }
 
+// Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const FIND = {
   key: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
-          FROM state.key k JOIN state.keyspace s USING (shard, keyspace_id) WHERE k.shard = $1 AND k.key_id = $2`,
+          FROM state.keyspace s JOIN state.key k USING (shard, keyspace_id) WHERE k.shard = $1 AND k.key_id = $2`,
   code: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
-           FROM state.code k JOIN state.keyspace s USING (shard, keyspace_id) WHERE k.shard = $1 AND k.code_id = $2`,
+           FROM state.keyspace s JOIN state.key k USING (shard, keyspace_id) JOIN state.code c USING (shard, key_id)
+          WHERE c.shard = $1 AND c.code_id = $2`,
 }
 
 /** Which key it is and where it lies never changes, so that it may be read before the locks. */

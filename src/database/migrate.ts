@@ -21,7 +21,7 @@ export async function migrate(owner: Database): Promise<readonly string[]> {
     const failed = results.find((result) => result.status === 'Error')?.migrationName ?? 'before the first migration'
     throw new Error(`Migrating the database failed (${failed})`, { cause: error })
   }
-  await grantServing(owner)
+  await grantServing(owner.pool)
   return results.map((result) => result.migrationName)
 }
 

@@ -8,6 +8,7 @@ import type { TableSpec } from './row-writer.ts'
 export const accountTable: TableSpec = {
   name: 'account',
   key: ['shard', 'account_id'],
+  stream: 'account_id',
   columns: ['shard', 'account_id', 'name', 'management_keyspace_id', 'created_at', 'version'],
 }
 

@@ -9,6 +9,7 @@ import type { TableSpec } from './row-writer.ts'
 export const codeTable: TableSpec = {
   name: 'code',
   key: ['shard', 'code_id'],
+  stream: 'key_id',
   columns: [
     'shard',
     'code_id',

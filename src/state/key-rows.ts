@@ -9,6 +9,7 @@ import type { TableSpec } from './row-writer.ts'
 export const keyTable: TableSpec = {
   name: 'key',
   key: ['shard', 'key_id'],
+  stream: 'key_id',
   columns: [
     'shard',
     'key_id',

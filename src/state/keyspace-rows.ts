@@ -8,6 +8,7 @@ import type { TableSpec } from './row-writer.ts'
 export const keyspaceTable: TableSpec = {
   name: 'keyspace',
   key: ['shard', 'keyspace_id'],
+  stream: 'keyspace_id',
   columns: ['shard', 'keyspace_id', 'account_id', 'name', 'management', 'rules', 'created_at', 'deleted_at', 'version'],
 }
 

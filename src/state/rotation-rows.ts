@@ -8,6 +8,7 @@ import type { TableSpec } from './row-writer.ts'
 export const rotationTable: TableSpec = {
   name: 'rotation',
   key: ['shard', 'rotation_id'],
+  stream: 'key_id',
   columns: [
     'shard',
     'rotation_id',

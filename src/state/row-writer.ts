@@ -10,10 +10,17 @@ export type TableSpec = {
   readonly name: 'account' | 'keyspace' | 'key' | 'code' | 'rotation'
   /** The primary key, the shard first. */
   readonly key: readonly [shard: 'shard', id: string]
+  /** The column that holds the id of the stream a row folds. */
+  readonly stream: string
   readonly columns: readonly string[]
 }
 
 export type TableRows = { readonly table: TableSpec; readonly rows: readonly Row[] }
+
+/** Inserts rows that are not there yet. */
+export function insert({ table, rows }: TableRows, schema: string): CompiledQuery<unknown> {
+  return statement(insertText(table, schema), [JSON.stringify(rows)])
+}
 
 /** Inserts rows, or puts them in the place of those with the same key. */
 export function upsert({ table, rows }: TableRows, schema = 'state'): CompiledQuery<unknown> {
@@ -26,10 +33,14 @@ function upsertText(table: TableSpec, schema: string): string {
   const name = `${schema}.${table.name}`
   const known = texts.get(name)
   if (known !== undefined) return known
-  const columns = table.columns.join(', ')
   const assignments = table.columns.filter((column) => !table.key.includes(column)).map((c) => `${c} = excluded.${c}`)
-  const text = `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM jsonb_populate_recordset(null::${name}, $1)
-    ON CONFLICT (${table.key.join(', ')}) DO UPDATE SET ${assignments.join(', ')}`
+  const text = `${insertText(table, schema)} ON CONFLICT (${table.key.join(', ')}) DO UPDATE SET ${assignments.join(', ')}`
   texts.set(name, text)
   return text
+}
+
+function insertText(table: TableSpec, schema: string): string {
+  const name = `${schema}.${table.name}`
+  const columns = table.columns.join(', ')
+  return `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM jsonb_populate_recordset(null::${name}, $1)`
 }

@@ -24,14 +24,15 @@ export type MatchedCode = Candidate & {
   readonly position: bigint
 }
 
+// Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const MATCHES = `
   SELECT c.digest, c.account_id, c.keyspace_id, s.management, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.updated_at, a.position
-    FROM state.code c
-    JOIN state.key k ON k.shard = c.shard AND k.key_id = c.key_id
-    JOIN state.keyspace s ON s.shard = c.shard AND s.keyspace_id = c.keyspace_id
+    FROM state.keyspace s
+    JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
+    JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
     JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id
    WHERE c.digest = ANY ($1)`
 
