@@ -1,0 +1,91 @@
+// The composition root: the one place where the parts are put together. What they are made of (connections, secrets, clock,
+// log) is handed in, so that a test runs the same application in its own process.
+import type { BaseLogger } from 'pino'
+import type { CommandServices } from '#commands/command.ts'
+import { type Database, statement } from '#database/connect.ts'
+import { graphqlHandler } from '#http/graphql.ts'
+import { readinessOf } from '#http/health.ts'
+import { createHttpServer } from '#http/server.ts'
+
+export type AppParts = {
+  /** `database` is the serving one, and stays the caller's to close. */
+  readonly services: CommandServices
+  readonly log: BaseLogger
+  readonly graphiql: boolean
+  readonly introspection: boolean
+}
+
+export type App = {
+  readonly services: CommandServices
+  /** Gives the port, also where any was asked for (0). Rejects with the system's error. */
+  listen(at: { readonly host: string; readonly port: number }): Promise<number>
+  /** Refuses new requests, lets those in flight end, within 10 s, and stops all work of its own. */
+  close(): Promise<void>
+}
+
+const DRAIN_TIMEOUT_MS = 10_000
+
+export function buildApp({ services, log, graphiql, introspection }: AppParts): App {
+  const server = createHttpServer({
+    graphql: graphqlHandler({ services, log, graphiql, introspection }),
+    readiness: readinessOf({ ...services, isDraining: () => server.isDraining() }),
+    log,
+  })
+  const housekeeping = startHousekeeping(services.database, log)
+  return {
+    services,
+    listen: (at) => server.listen(at),
+    async close() {
+      await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
+    },
+  }
+}
+
+const HOUR_MS = 3_600_000
+const BATCH_SIZE = 1_000
+
+/** Hourly, at a moment of each instance's own, so that many instances don't all come at once. */
+function startHousekeeping(database: Database, log: BaseLogger): { stop(): Promise<void> } {
+  let stopped = false
+  let running: Promise<void> = Promise.resolve()
+  let timer = schedule()
+
+  function schedule(): NodeJS.Timeout {
+    return setTimeout(
+      () => {
+        running = forgetOutcomes(database, () => stopped)
+          .catch((error: unknown) => log.warn({ err: error }, 'old idempotency keys could not be forgotten'))
+          .then(() => {
+            if (!stopped) timer = schedule()
+          })
+      },
+      HOUR_MS * (0.5 + Math.random()),
+    ).unref()
+  }
+
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+/** Deletes what safe retries no longer need, in small transactions, until nothing is left or it is told to stop. */
+export async function forgetOutcomes(database: Database, isStopped: () => boolean): Promise<void> {
+  while (!isStopped()) {
+    // By the database's clock, which wrote created_at: one that is wrong here could forget what a retry still needs.
+    const { numAffectedRows = 0n } = await database.kysely.executeQuery(
+      statement<never>(
+        `DELETE FROM vault.idempotency i
+          USING (SELECT shard, caller, mutation, key_digest FROM vault.idempotency
+                  WHERE created_at < clock_timestamp() - interval '48 hours'
+                  ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS old
+          WHERE (i.shard, i.caller, i.mutation, i.key_digest) = (old.shard, old.caller, old.mutation, old.key_digest)`,
+        [BATCH_SIZE],
+      ),
+    )
+    if (numAffectedRows < BATCH_SIZE) return
+  }
+}

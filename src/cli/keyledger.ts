@@ -1,0 +1,46 @@
+// The command line: finds the command and exits with its code. Commands are loaded when they are called, so that one that is
+// quick stays quick.
+import { complain, EXIT_OK, EXIT_USAGE } from './command-line.ts'
+import { helpText } from './help.ts'
+
+type Command = {
+  readonly name: string
+  readonly meaning: string
+  readonly load: () => Promise<(args: readonly string[]) => Promise<number>>
+}
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'start',
+    meaning: 'serve the API until told to stop',
+    load: async () => (await import('./start.ts')).start,
+  },
+  {
+    name: 'migrate',
+    meaning: 'bring the database to the schema of this version',
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  {
+    name: 'root-key --new',
+    meaning: 'replace the root key and print the new one',
+    load: async () => (await import('./root-key.ts')).rootKey,
+  },
+  { name: 'help', meaning: 'print this', load: async () => help },
+]
+
+async function help(): Promise<number> {
+  process.stdout.write(helpText(COMMANDS))
+  return EXIT_OK
+}
+
+async function run([name, ...args]: readonly string[]): Promise<number> {
+  if (name === '--help' || name === '-h' || args.includes('--help')) return help()
+  const command = COMMANDS.find((known) => known.name.split(' ')[0] === name)
+  if (command !== undefined) return (await command.load())(args)
+  complain(name === undefined ? 'Which command?' : `There is no command \`${name}\`.`)
+  complain(helpText(COMMANDS))
+  return EXIT_USAGE
+}
+
+// Exits by itself: whatever is still open (a connection that a client keeps) must not hold a process that is done.
+process.exit(await run(process.argv.slice(2)))

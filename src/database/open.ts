@@ -1,0 +1,280 @@
+// From where the data is to be (a server's URL, or a folder of our own) to connections that are ready to be used: the right
+// kind of server, migrated, with owner and server apart wherever we can arrange that ourselves.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { ConnectionConfig } from 'pg'
+import type { BaseLogger } from 'pino'
+import type { Secret } from '#secret/secret.ts'
+import { connect, type Database, SERVING_QUERY_TIMEOUT_MS, statement } from './connect.ts'
+import { clusterFolder } from './embedded/cluster.ts'
+import { codeOf, messageOf } from './embedded/errors.ts'
+import { findRunningServer } from './embedded/running.ts'
+import { startEmbeddedServer } from './embedded/server.ts'
+import { SERVING_ROLE } from './grants.ts'
+import { migrate, pendingMigrations } from './migrate.ts'
+
+export type DatabaseLocation =
+  | { readonly kind: 'server'; readonly url: Secret }
+  | { readonly kind: 'embedded'; readonly dataFolder: string }
+
+export type OpenOptions = {
+  readonly log: BaseLogger
+  /**
+   * For a command beside the server: an embedded database that runs is joined, one that does not is started for as long as
+   * the command takes, and none is ever made.
+   */
+  readonly maintenance: boolean
+}
+
+export type OpenDatabase = {
+  /** May change the schema; its statements may take their time. Holds no connection while unused. */
+  readonly owner: Database
+  readonly serving: Database
+  /** For people: which database this is. Without a password. */
+  readonly describe: string
+  /** Resolves with the end of its log if the embedded server ends by itself; never where there is none of ours. */
+  readonly exited: Promise<string>
+  close(): Promise<void>
+}
+
+/** The operator has to do something about the installation; the message says what. */
+export class InstallationError extends Error {
+  override readonly name = 'InstallationError'
+}
+
+/**
+ * A command holds its connection for some four round trips, most of that waiting for one fsync that commits of the same
+ * moment share; beyond some 20 at once two cores are busy before more would help. Four instances, with room for
+ * maintenance, then fit into the 100 connections that PostgreSQL allows by default.
+ */
+const SERVING_POOL_SIZE = 20
+const OWNER_POOL_SIZE = 4
+
+const VERSION_MIN = 150_000
+
+const DATABASE_NAME = 'keyledger'
+const SUPERUSER = 'postgres'
+/** May log in, and do what the serving role may; never more. */
+const SERVING_USER = 'keyledger'
+
+const FORBIDDEN = '42501'
+const ALREADY_THERE = new Set(['42P04', '42710', '23505'])
+
+type Settings = { readonly database: DatabaseLocation; readonly preparedStatements: boolean }
+
+/** Throws InstallationError, or one of the errors of the embedded server, with what to do in the message. */
+export async function openDatabase(settings: Settings, options: OpenOptions): Promise<OpenDatabase> {
+  return settings.database.kind === 'server'
+    ? openServer(settings.database.url, settings, options)
+    : openEmbedded(settings.database.dataFolder, settings, options)
+}
+
+async function openServer(url: Secret, settings: Settings, { log }: OpenOptions): Promise<OpenDatabase> {
+  const connection = { connectionString: url.reveal() }
+  const pools = openPools(settings, log, connection, connection)
+  try {
+    const describe = `PostgreSQL ${await checkedVersion(pools.owner, placeOf(url))} at ${placeOf(url)}`
+    await migrateAsGiven(pools.owner, log)
+    await noteRights(pools.serving, log)
+    return { ...pools, describe, exited: new Promise(() => {}), close: () => closeAll(pools) }
+  } catch (error) {
+    await closeAll(pools)
+    throw error
+  }
+}
+
+async function openEmbedded(dataFolder: string, settings: Settings, options: OpenOptions): Promise<OpenDatabase> {
+  const { log, maintenance } = options
+  if (maintenance && !existsSync(path.join(clusterFolder(path.resolve(dataFolder)), 'PG_VERSION')))
+    throw new InstallationError(
+      `There is no data in ${path.resolve(dataFolder)} yet. \`keyledger start\` makes it; if it is elsewhere, set ` +
+        'KEYLEDGER_DATA_DIR to its folder or DATABASE_URL to its server.',
+    )
+  const running = maintenance ? findRunningServer(dataFolder) : undefined
+  const started = running === undefined ? await startEmbedded(dataFolder, log) : undefined
+  const at = running ?? { host: started?.socketFolder ?? '', port: started?.port ?? 0 }
+  const stop = async () => started?.stop()
+  try {
+    if (running === undefined) await makeDatabase({ ...at, user: SUPERUSER, database: 'postgres' })
+    const pools = openPools(
+      settings,
+      log,
+      { ...at, user: SUPERUSER, database: DATABASE_NAME },
+      { ...at, user: SERVING_USER, database: DATABASE_NAME },
+    )
+    const close = async () => {
+      await closeAll(pools)
+      await stop()
+    }
+    try {
+      if (running === undefined) await migrateAndMakeUser(pools.owner, log)
+      else await requireMigrated(pools.owner)
+    } catch (error) {
+      await closeAll(pools)
+      throw error
+    }
+    const describe = `embedded PostgreSQL in ${path.resolve(dataFolder)}`
+    return { ...pools, describe, exited: started?.exited ?? new Promise(() => {}), close }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function startEmbedded(dataFolder: string, log: BaseLogger) {
+  return startEmbeddedServer({
+    dataFolder,
+    log: (line) => log.debug({ postgres: line }, 'the embedded PostgreSQL says'),
+  })
+}
+
+type Pools = { readonly owner: Database; readonly serving: Database }
+
+function openPools(
+  settings: Settings,
+  log: BaseLogger,
+  ownerConnection: ConnectionConfig,
+  servingConnection: ConnectionConfig,
+): Pools {
+  const common = {
+    prepared: settings.preparedStatements,
+    onIdleError: (error: Error) => log.warn({ reason: error.message }, 'a database connection broke and was replaced'),
+  }
+  return {
+    owner: connect({
+      ...common,
+      connection: ownerConnection,
+      poolSize: OWNER_POOL_SIZE,
+      queryTimeoutMs: 0,
+      applicationName: 'keyledger maintenance',
+    }),
+    serving: connect({
+      ...common,
+      connection: servingConnection,
+      poolSize: SERVING_POOL_SIZE,
+      queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
+      applicationName: 'keyledger',
+    }),
+  }
+}
+
+async function closeAll({ owner, serving }: Pools): Promise<void> {
+  await Promise.all([owner.close(), serving.close()])
+}
+
+async function makeDatabase(connection: ConnectionConfig): Promise<void> {
+  const server = connect({
+    connection,
+    prepared: false,
+    poolSize: 1,
+    queryTimeoutMs: 0,
+    applicationName: 'keyledger setup',
+    onIdleError: () => undefined,
+  })
+  try {
+    const { rows } = await server.pool.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE_NAME])
+    if (rows.length === 0) await server.pool.query(`CREATE DATABASE ${DATABASE_NAME}`)
+  } finally {
+    await server.close()
+  }
+}
+
+async function migrateAndMakeUser(owner: Database, log: BaseLogger): Promise<void> {
+  noteMigrations(await migrate(owner), log)
+  const { rows } = await owner.pool.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVING_USER])
+  if (rows.length > 0) return
+  try {
+    await owner.pool.query(`CREATE ROLE ${SERVING_USER} LOGIN IN ROLE ${SERVING_ROLE}`)
+  } catch (error) {
+    if (!ALREADY_THERE.has(codeOf(error) ?? '')) throw error
+  }
+}
+
+/** A running server of an older version must not have the tables changed under it by a newer command. */
+async function requireMigrated(owner: Database): Promise<void> {
+  const pending = await pendingMigrations(owner)
+  if (pending.length > 0)
+    throw new InstallationError(
+      `The running server is older than this command (${pending.length} migrations are pending). Restart it first.`,
+    )
+}
+
+async function migrateAsGiven(owner: Database, log: BaseLogger): Promise<void> {
+  try {
+    // Asked first: a user who may not migrate has no need to, as long as nothing is pending.
+    if ((await pendingMigrations(owner)).length > 0) noteMigrations(await migrate(owner), log)
+  } catch (error) {
+    if (codeOf(error) !== FORBIDDEN && codeOf(causeOf(error)) !== FORBIDDEN) throw error
+    throw new InstallationError(
+      'The database is not at the schema of this version, and the user of DATABASE_URL may not change that. Run ' +
+        '`keyledger migrate` once with the DATABASE_URL of a user who owns the database, and grant this one the role ' +
+        `${SERVING_ROLE}.`,
+      { cause: error },
+    )
+  }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}
+
+function noteMigrations(names: readonly string[], log: BaseLogger): void {
+  if (names.length > 0) log.info({ migrations: names }, 'the database was migrated')
+}
+
+/** The version as people write it, of a server that we can write to. */
+async function checkedVersion(database: Database, place: string): Promise<string> {
+  const { number, text, standby } = await identify(database, place)
+  if (number < VERSION_MIN)
+    throw new InstallationError(`PostgreSQL 15 or later is needed, and the server at ${place} is version ${text}.`)
+  if (standby)
+    throw new InstallationError(`The server at ${place} is a read-only standby. Give DATABASE_URL of the primary.`)
+  return text
+}
+
+async function identify(database: Database, place: string) {
+  try {
+    const { rows } = await database.kysely.executeQuery(
+      statement<{ number: number; text: string; standby: boolean }>(
+        `SELECT current_setting('server_version_num')::int AS number, split_part(current_setting('server_version'), ' ', 1)
+                AS text, pg_is_in_recovery() AS standby`,
+        [],
+      ),
+    )
+    const [row] = rows
+    if (row === undefined) throw new Error('the server did not say its version')
+    return row
+  } catch (error) {
+    throw new InstallationError(`No connection to the PostgreSQL server at ${place}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** A user who owns the schema could lift what guards the log; one who may not use it would fail at the first request. */
+async function noteRights(serving: Database, log: BaseLogger): Promise<void> {
+  const { rows } = await serving.kysely.executeQuery(
+    statement<{ user: string; owns: boolean; uses: boolean }>(
+      `SELECT current_user AS user, pg_has_role(n.nspowner, 'MEMBER') AS owns, has_schema_privilege(n.oid, 'USAGE') AS uses
+         FROM pg_namespace n WHERE n.nspname = 'vault'`,
+      [],
+    ),
+  )
+  const [rights] = rows
+  if (rights?.uses === false)
+    throw new InstallationError(
+      `The user ${rights.user} of DATABASE_URL may not use the tables. Their owner can allow it: ` +
+        `GRANT ${SERVING_ROLE} TO "${rights.user}"`,
+    )
+  if (rights?.owns === true)
+    log.info(
+      { user: rights.user },
+      'the database user owns the schema, so a trigger alone keeps the log append-only; a user of its own, with only the ' +
+        `role ${SERVING_ROLE}, could not lift it`,
+    )
+}
+
+function placeOf(url: Secret): string {
+  const { host, pathname, searchParams } = new URL(url.reveal())
+  return `${searchParams.get('host') ?? host}${pathname}`
+}

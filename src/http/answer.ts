@@ -1,0 +1,33 @@
+// Answers that are not GraphQL's: small JSON documents with one form for everything that is refused.
+import type { ServerResponse } from 'node:http'
+
+/** Sends `body` as JSON. Nothing from here may be kept by a cache: it is true only now, or holds a secret. */
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  send(
+    response,
+    status,
+    { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
+    JSON.stringify(body),
+  )
+}
+
+/** In the form of GraphQL's errors, so that a client reads every refusal in the same way. */
+export function sendError(response: ServerResponse, status: number, code: string, message: string): void {
+  sendJson(response, status, { errors: [{ message, extensions: { code } }] })
+}
+
+/** Sends a whole answer. One whose client has gone is dropped. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string | Buffer,
+): void {
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, {
+    'x-content-type-options': 'nosniff',
+    ...headers,
+    'content-length': Buffer.byteLength(body),
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,128 @@
+// What stands between Yoga and the schema: what may be asked over GET, how large a document may be, and what a client is told
+// of an error.
+import { type DocumentNode, GraphQLError, Kind, NoSchemaIntrospectionCustomRule, parse, visit } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+import type { BaseLogger } from 'pino'
+import { toClientError } from '#graphql/errors.ts'
+
+/** What the handler of a request hands to Yoga, and resolvers' context is made from. */
+export type GraphqlRequest = { readonly authorization: string | undefined; readonly requestId: string }
+
+type YogaPlugin = Plugin<Record<string, never>, GraphqlRequest>
+
+/** The documents of schema/operations have below 1 500 characters; 32 Ki still bounds what the cache of documents holds. */
+const DOCUMENT_LENGTH_MAX = 32_768
+/** 100 verifications written out, a token a letter short; validating takes time in the square of what is selected. */
+const TOKENS_MAX = 2_500
+
+/** Limits that hold before anything is known of a document. Those on what it would cost are the schema's. */
+export function limitDocuments(): YogaPlugin {
+  return {
+    onParams({ params }) {
+      if (typeof params.query === 'string' && params.query.length > DOCUMENT_LENGTH_MAX)
+        throw badRequest(`The document is longer than ${DOCUMENT_LENGTH_MAX} characters.`)
+    },
+    onParse({ setParseFn }) {
+      setParseFn((source, options) => parse(source, { ...options, maxTokens: TOKENS_MAX }))
+    },
+  }
+}
+
+/** Variables in a URL or a form are JSON in text: where they are not, the client is told so. */
+export function explainBrokenVariables(): YogaPlugin {
+  return {
+    onRequestParse({ requestParser, setRequestParser }) {
+      if (requestParser === undefined) return
+      setRequestParser(async (request) => {
+        try {
+          return await requestParser(request)
+        } catch (error) {
+          throw error instanceof SyntaxError ? badRequest('The variables or extensions are not valid JSON.') : error
+        }
+      })
+    },
+  }
+}
+
+const CARRY_SECRETS = new Set(['verifyKey', 'verifyKeys'])
+
+/** URLs are kept in histories and logs, so nothing that has a secret in its variables may be in one. */
+export function refuseSecretsOverGet(): YogaPlugin {
+  return {
+    onParse() {
+      return ({ result, context }) => {
+        const { request } = context as { request?: Request }
+        if (
+          request?.method === 'GET' &&
+          !(result instanceof Error) &&
+          selectsAny(result as DocumentNode, CARRY_SECRETS)
+        )
+          throw new GraphQLError('Keys can only be verified by a POST request: a URL is no place for a secret.', {
+            extensions: { code: 'BAD_REQUEST', http: { status: 405, headers: { Allow: 'POST' } } },
+          })
+      }
+    },
+  }
+}
+
+/** Anywhere in the document, whichever operation is asked for: a URL has the whole of it. */
+function selectsAny(document: DocumentNode, names: ReadonlySet<string>): boolean {
+  let found = false
+  visit(document, {
+    [Kind.FIELD](node) {
+      found ||= names.has(node.name.value)
+    },
+  })
+  return found
+}
+
+export function forbidIntrospection(): YogaPlugin {
+  return {
+    onValidate({ addValidationRule }) {
+      addValidationRule(NoSchemaIntrospectionCustomRule)
+    },
+  }
+}
+
+const SUGGESTION = / Did you mean .*$/s
+
+/**
+ * The last word on every error: what a client may know of it, and in the log what it may not. Names that a client did not
+ * ask for are left out where introspection is off (`suggestions` false).
+ */
+export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions: boolean }): YogaPlugin {
+  const tell = (error: GraphQLError, requestId: string): GraphQLError => {
+    const told = toClientError(error) ?? fault(error, requestId, log)
+    return suggestions || !SUGGESTION.test(told.message)
+      ? told
+      : withMessage(told, told.message.replace(SUGGESTION, ''))
+  }
+  return {
+    onResultProcess({ result, setResult, serverContext }) {
+      if (!('errors' in result) || result.errors === undefined) return
+      const errors = result.errors.map((error) => tell(error as GraphQLError, serverContext.requestId))
+      setResult({ ...result, errors })
+    },
+  }
+}
+
+function fault(error: GraphQLError, requestId: string, log: BaseLogger): GraphQLError {
+  log.error({ requestId, path: error.path, err: error.originalError ?? error }, 'unexpected error')
+  // `unexpected` is Yoga's: it makes the status 500 where there is no data at all, and is not sent.
+  return new GraphQLError('Unexpected error.', {
+    ...placeOf(error),
+    extensions: { code: 'INTERNAL_SERVER_ERROR', requestId, unexpected: true },
+  })
+}
+
+function withMessage(error: GraphQLError, message: string): GraphQLError {
+  return new GraphQLError(message, { ...placeOf(error), extensions: error.extensions })
+}
+
+function placeOf({ nodes, source, positions, path }: GraphQLError) {
+  return { nodes, source, positions, path }
+}
+
+function badRequest(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } })
+}

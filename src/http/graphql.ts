@@ -1,0 +1,99 @@
+// GraphQL over HTTP: Yoga speaks the protocol, this mounts it. Bodies are read and bounded here, and no answer may be cached:
+// it may hold a secret, and a verdict is true only at its instant.
+import type { IncomingMessage } from 'node:http'
+import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
+import type { BaseLogger } from 'pino'
+import type { CommandServices } from '#commands/command.ts'
+import { createContext } from '#graphql/context.ts'
+import { schema } from '#graphql/schema.ts'
+import { send, sendError } from './answer.ts'
+import { readBody } from './body.ts'
+import { graphiqlPage, sendGraphiql, wantsGraphiql } from './graphiql.ts'
+import {
+  explainBrokenVariables,
+  forbidIntrospection,
+  type GraphqlRequest,
+  limitDocuments,
+  refuseSecretsOverGet,
+  tellErrors,
+} from './graphql-plugins.ts'
+import type { RequestHandler } from './server.ts'
+
+export type GraphqlParts = {
+  readonly services: CommandServices
+  readonly log: BaseLogger
+  readonly graphiql: boolean
+  readonly introspection: boolean
+}
+
+export const BODY_BYTES_MAX = 1_048_576
+/** Clients send the same few documents again and again; with their greatest length this bounds the cache to some 30 MiB. */
+const DOCUMENTS_CACHED_MAX = 256
+const ENDPOINT = '/graphql'
+
+export function graphqlHandler(parts: GraphqlParts): RequestHandler {
+  const yoga = mount(parts)
+  const page = parts.graphiql ? graphiqlPage(ENDPOINT) : undefined
+  return async (request, response, requestId) => {
+    if (page !== undefined && wantsGraphiql(request)) return sendGraphiql(response, page)
+    const hasBody = request.method === 'POST'
+    const body = hasBody ? await readBody(request, BODY_BYTES_MAX) : undefined
+    if (body?.kind === 'too-long')
+      return sendError(response, 413, 'PAYLOAD_TOO_LARGE', `A request's body has at most ${BODY_BYTES_MAX} bytes.`)
+    if (body?.kind === 'not-text') return sendError(response, 400, 'BAD_REQUEST', "The request's body is not UTF-8.")
+    const answer = await yoga.fetch(
+      `http://keyledger${request.url}`,
+      {
+        method: request.method ?? 'GET',
+        headers: headersOf(request),
+        ...(body === undefined ? {} : { body: body.text }),
+      },
+      { authorization: authorizationOf(request), requestId },
+    )
+    const headers = { ...Object.fromEntries(answer.headers), 'cache-control': 'no-store' }
+    send(response, answer.status, headers, Buffer.from(await answer.arrayBuffer()))
+  }
+}
+
+function mount({ services, log, introspection }: GraphqlParts) {
+  return createYoga<GraphqlRequest>({
+    schema,
+    graphqlEndpoint: ENDPOINT,
+    context: ({ authorization, requestId }) => createContext(services, { authorization, correlationId: requestId }),
+    // Errors are masked by `tellErrors`, which knows the request.
+    maskedErrors: false,
+    logging: false,
+    graphiql: false,
+    landingPage: false,
+    cors: false,
+    batching: false,
+    multipart: false,
+    maxRequestBodySize: false,
+    parserAndValidationCache: {
+      documentCache: createCache({ max: DOCUMENTS_CACHED_MAX }),
+      errorCache: createCache({ max: DOCUMENTS_CACHED_MAX }),
+    },
+    plugins: [
+      limitDocuments(),
+      explainBrokenVariables(),
+      refuseSecretsOverGet(),
+      ...(introspection ? [] : [forbidIntrospection()]),
+      tellErrors({ log, suggestions: introspection }),
+    ],
+  })
+}
+
+/** Those that Yoga reads. The rest, credentials first of all, stays out of its sight. */
+function headersOf({ headers }: IncomingMessage): Record<string, string> {
+  const { accept, 'content-type': contentType } = headers
+  return {
+    ...(accept === undefined ? {} : { accept }),
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+  }
+}
+
+/** Two credentials are none: which of them counts would depend on who reads them. */
+function authorizationOf({ headersDistinct }: IncomingMessage): string | undefined {
+  const [given, ...others] = headersDistinct.authorization ?? []
+  return others.length === 0 ? given : undefined
+}
