@@ -23,6 +23,9 @@ export type Database = {
   close(): Promise<void>
 }
 
+/** One connection of the pool, held by whoever took it. */
+export type Connection = pg.PoolClient
+
 const TYPE_INT8 = 20
 const TYPE_TIMESTAMPTZ = 1184
 

@@ -4,8 +4,7 @@
 // The order in which the swap locks the tables is the order in which every command and query touches them: accounts,
 // keyspaces, keys, codes, rotations. Otherwise the swap and a command could wait for each other.
 import { setTimeout } from 'node:timers/promises'
-import type pg from 'pg'
-import { type Database, send, statement } from '#database/connect.ts'
+import { type Connection, type Database, send, statement } from '#database/connect.ts'
 import { grantServing } from '#database/grants.ts'
 import { stateTables } from './project.ts'
 import { type Batch, type Run, readHeads, replayAll, replayChanged, rowsOfStreams } from './replay.ts'
@@ -60,7 +59,7 @@ async function catchUp(run: Run, from: ReadonlyMap<number, bigint>, counted: Cou
 }
 
 async function swap(
-  client: pg.PoolClient,
+  client: Connection,
   run: Run,
   from: ReadonlyMap<number, bigint>,
   counted: Counted,
