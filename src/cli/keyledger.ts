@@ -37,8 +37,8 @@ async function run([name, ...args]: readonly string[]): Promise<number> {
   if (name === '--help' || name === '-h' || args.includes('--help')) return help()
   const command = COMMANDS.find((known) => known.name.split(' ')[0] === name)
   if (command !== undefined) return (await command.load())(args)
-  complain(name === undefined ? 'Which command?' : `There is no command \`${name}\`.`)
-  complain(helpText(COMMANDS))
+  const names = COMMANDS.map((known) => `\`${known.name}\``).join(', ')
+  complain(`${name === undefined ? 'Which command?' : `There is no command \`${name}\`.`} There is ${names}.`)
   return EXIT_USAGE
 }
 

@@ -35,11 +35,16 @@ const SOCKET_IDLE_MS = 120_000
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   let draining = false
+  const inFlight = new Set<ServerResponse>()
   const server = createServer(TIMEOUTS, (request, response) => {
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
-    if (draining) response.setHeader('connection', 'close')
-    response.on('close', () => draining && server.closeIdleConnections())
+    if (draining) askToClose(response)
+    inFlight.add(response)
+    response.on('close', () => {
+      inFlight.delete(response)
+      if (draining) server.closeIdleConnections()
+    })
     logWhenDone(request, response, requestId, parts.log)
     route(parts, draining, request, response, requestId).catch((error: unknown) => {
       if (error instanceof ClientGoneError) return
@@ -53,12 +58,17 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     listen: ({ host, port }) => listen(server, host, port),
     async drain(timeoutMs) {
       draining = true
+      inFlight.forEach(askToClose)
       const deadline = setTimeout(() => server.closeAllConnections(), timeoutMs)
       await new Promise<void>((resolve) => server.close(() => resolve()))
       clearTimeout(deadline)
     },
     isDraining: () => draining,
   }
+}
+
+function askToClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
 async function route(
@@ -75,7 +85,7 @@ async function route(
     const state = await readiness()
     return sendJson(response, state.ready ? 200 : 503, state)
   }
-  // Only a client that sends requests without waiting for answers still gets here on an open connection.
+  // Of a client that had begun to send it before, or sends without waiting for answers.
   if (draining) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
   if (path === '/graphql') return graphql(request, response, requestId)
   return sendError(response, 404, 'NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.')

@@ -4,7 +4,6 @@
 //   const app = await startTestApp()
 //   afterAll(() => app.close())
 import { type DocumentNode, print } from 'graphql'
-import { type Logger, pino } from 'pino'
 import { type App, type AppParts, buildApp } from '#app.ts'
 import { replaceRootKey } from '#cli/stored-root-key.ts'
 import { connect, SERVING_QUERY_TIMEOUT_MS } from '#database/connect.ts'
@@ -12,6 +11,7 @@ import { newRootKey } from '#secret/ids.ts'
 import { type Keyring, newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
+import { type LogEntry, recordingLogger } from './log.ts'
 
 /** Generated documents of either mode, or any text. */
 export type Document<Result, Variables> = { readonly __apiType?: (variables: Variables) => Result } & (
@@ -37,8 +37,6 @@ export type Executed<Result> = {
   readonly data: Result | null
   readonly errors: readonly ClientError[]
 }
-
-export type LogEntry = { readonly level: string; readonly msg: string; readonly [name: string]: unknown }
 
 export type IssuedKey = { readonly keyId: string; readonly codeId: string; readonly secret: string }
 
@@ -124,13 +122,6 @@ export function newKeyring(text: string = newKeyringText()): Keyring {
   const read = parseKeyring(text)
   if (!read.ok) throw new Error(read.problems.join('; '))
   return read.keyring
-}
-
-/** A real logger, whose lines a test can look at. */
-export function recordingLogger(): { log: Logger; logged: readonly LogEntry[] } {
-  const logged: LogEntry[] = []
-  const options = { level: 'trace', formatters: { level: (level: string) => ({ level }) } }
-  return { log: pino(options, { write: (line) => void logged.push(JSON.parse(line)) }), logged }
 }
 
 type Client = Pick<TestApp, 'execute' | 'ask'>
