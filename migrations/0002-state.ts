@@ -79,6 +79,7 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       version           integer          NOT NULL,
       CONSTRAINT key_pkey PRIMARY KEY (shard, key_id)
     ) WITH (fillfactor = 85)`.execute(db)
+  // Every order of a list, of deleted keys too (asked for by name only), so that none has to sort or to skip the other kind.
   for (const [scope, column] of [
     ['account', 'account_id'],
     ['keyspace', 'keyspace_id'],
@@ -88,9 +89,14 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       ['name', 'name_folded'],
       ['expiry', 'expires_at'],
     ] as const)
-      await sql`
-        CREATE INDEX ${sql.id(`key_of_${scope}_by_${order}`)} ON state.key (shard, ${sql.id(column)}, ${sql.id(by)}, key_id)
-          WHERE deleted_at IS NULL`.execute(db)
+      for (const [prefix, are] of [
+        ['key', 'NULL'],
+        ['deleted_key', 'NOT NULL'],
+      ] as const)
+        await sql`
+          CREATE INDEX ${sql.id(`${prefix}_of_${scope}_by_${order}`)}
+            ON state.key (shard, ${sql.id(column)}, ${sql.id(by)}, key_id)
+            WHERE deleted_at IS ${sql.raw(are)}`.execute(db)
   // Counts towards activeKeysMax without reading what was revoked.
   await sql`
     CREATE INDEX key_active ON state.key (shard, keyspace_id, expires_at)
@@ -127,6 +133,8 @@ async function codes(db: Kysely<unknown>): Promise<void> {
     ) WITH (fillfactor = 85)`.execute(db)
   // Bytes, never collated text. Without the shard: a presented secret does not say where it lives.
   await sql`CREATE INDEX code_by_digest ON state.code (digest)`.execute(db)
+  // Each slot's newest code, however long the chain of replaced ones has become.
+  await sql`CREATE INDEX code_by_slot ON state.code (shard, key_id, slot, ordinal)`.execute(db)
   await sql`CREATE INDEX code_by_hint ON state.code (shard, account_id, hint)`.execute(db)
   await sql`
     CREATE INDEX code_by_expiry ON state.code (shard, account_id, expires_at)
