@@ -1,12 +1,15 @@
-// A query asked in a way that has no answer: unlike a mutation's refusal it is thrown, as a query has no place for one.
+// A query asked in a way that can't be answered: no "not found", and not a defect of ours. Thrown, as it cuts the request off;
+// the API shows it as INVALID_INPUT with its issues.
+
+/** `path` leads to the argument, from the field's arguments on: `['filter', 'name']`. */
+export type ArgumentIssue = { readonly path: readonly string[]; readonly message: string }
 
 export class BadQueryArgumentError extends Error {
   override readonly name = 'BadQueryArgumentError'
-  /** `path` leads to the wrong argument. */
-  readonly issues: readonly { readonly path: readonly string[]; readonly message: string }[]
+  readonly issues: readonly ArgumentIssue[]
 
-  constructor(issues: BadQueryArgumentError['issues']) {
-    super('An argument of the query is wrong.')
+  constructor(issues: readonly ArgumentIssue[]) {
+    super(issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
     this.issues = issues
   }
 }
