@@ -1,0 +1,124 @@
+// The write path without the API in front of it: services with fixed secrets and a clock that a test moves, the root key's
+// origin, and short ways to an account, a keyspace, a key and a caller.
+//
+//   const database = await createTestDatabase()
+//   const at = testServices(database.serving)
+//   const { accountId } = await at.createAccount()
+import type { Command, CommandServices, CommonInput, Origin, Outcome } from '#commands/command.ts'
+import { createAccount } from '#commands/create-account.ts'
+import { createKey } from '#commands/create-key.ts'
+import { createKeyspace } from '#commands/create-keyspace.ts'
+import type { Refusal } from '#commands/refusal.ts'
+import { runCommand } from '#commands/run-command.ts'
+import type { Database } from '#database/connect.ts'
+import { type Keyring, parseKeyring } from '#secret/keyring.ts'
+import { createTestClock, type TestClock } from './clock.ts'
+
+export type Done<Result> = Extract<Outcome<Result>, { readonly kind: 'done' }>
+
+export type MadeAccount = { readonly accountId: string; readonly managementKeyspaceId: string }
+
+export type MadeKey = {
+  readonly keyId: string
+  readonly codeIds: readonly string[]
+  readonly secrets: readonly string[]
+}
+
+/** Holds a management key: its secret is what `authenticate` takes, its origin what commands take. */
+export type MadeCaller = MadeKey & { readonly origin: Origin; readonly secret: string }
+
+export type TestServices = CommandServices & {
+  readonly clock: TestClock
+  readonly root: Origin
+  run<Input extends CommonInput, Result>(
+    command: Command<Input, Result>,
+    input: unknown,
+    origin?: Origin,
+  ): Promise<Outcome<Result>>
+  /** The outcome of a command that must succeed. */
+  done<Input extends CommonInput, Result>(
+    command: Command<Input, Result>,
+    input: unknown,
+    origin?: Origin,
+  ): Promise<Done<Result>>
+  /** The refusal of a command that must not succeed. */
+  refusal<Input extends CommonInput, Result>(
+    command: Command<Input, Result>,
+    input: unknown,
+    origin?: Origin,
+  ): Promise<Refusal>
+  createAccount(name?: string): Promise<MadeAccount>
+  createKeyspace(accountId: string, rules?: object, name?: string): Promise<string>
+  /** Enabled, with as many codes as the keyspace gives, unless `input` says otherwise. */
+  createKey(keyspaceId: string, input?: object): Promise<MadeKey>
+  createCaller(account: MadeAccount, permissions: readonly string[]): Promise<MadeCaller>
+}
+
+export const ROOT: Origin = { caller: { kind: 'ROOT' }, correlationId: 'test' }
+
+/** The same secrets for the same ids in every run, newest first. */
+export function testKeyring(...ids: readonly string[]): Keyring {
+  const read = parseKeyring(ids.map((id) => `${id}:${Buffer.alloc(32, id).toString('base64')}`).join(','))
+  if (!read.ok) throw new Error(read.problems.join('; '))
+  return read.keyring
+}
+
+export type TestServicesOptions = { readonly keyring?: Keyring; readonly clock?: TestClock }
+
+export function testServices(database: Database, options: TestServicesOptions = {}): TestServices {
+  const services = {
+    database,
+    keyring: options.keyring ?? testKeyring('k1'),
+    clock: options.clock ?? createTestClock(),
+  }
+  const run: TestServices['run'] = (command, input, origin = ROOT) => runCommand(services, origin, command, input)
+  const done: TestServices['done'] = async (command, input, origin) => {
+    const outcome = await run(command, input, origin)
+    if (outcome.kind === 'done') return outcome
+    throw new Error(`${command.name} was refused: ${JSON.stringify(outcome.refusal)}`)
+  }
+  return {
+    ...services,
+    root: ROOT,
+    run,
+    done,
+    async refusal(command, input, origin) {
+      const outcome = await run(command, input, origin)
+      if (outcome.kind === 'refused') return outcome.refusal
+      throw new Error(`${command.name} was not refused`)
+    },
+    ...makersOf(database, done),
+  }
+}
+
+function makersOf(database: Database, done: TestServices['done']) {
+  let count = 0
+  const make: TestServices['createKey'] = async (keyspaceId, input = {}) => {
+    count += 1
+    const { result, secrets } = await done(createKey, { keyspaceId, name: `key ${count}`, enabled: true, ...input })
+    const issued = result.issuedCodeIds.map((codeId) => secrets.get(codeId)?.reveal() ?? '')
+    return { keyId: result.keyId, codeIds: result.issuedCodeIds, secrets: issued }
+  }
+  return {
+    createKey: make,
+    async createAccount(name = 'Acme') {
+      const { accountId } = (await done(createAccount, { name })).result
+      const { management_keyspace_id } = await database.kysely
+        .selectFrom('state.account')
+        .select('management_keyspace_id')
+        .where('account_id', '=', accountId)
+        .executeTakeFirstOrThrow()
+      return { accountId, managementKeyspaceId: management_keyspace_id }
+    },
+    async createKeyspace(accountId: string, rules: object = {}, name?: string) {
+      count += 1
+      const made = await done(createKeyspace, { accountId, name: name ?? `keyspace ${count}`, rules })
+      return made.result.keyspaceId
+    },
+    async createCaller({ accountId, managementKeyspaceId }: MadeAccount, permissions: readonly string[]) {
+      const made = await make(managementKeyspaceId, { permissions })
+      const caller = { kind: 'KEY', keyId: made.keyId, accountId, permissions } as const
+      return { ...made, secret: made.secrets[0] ?? '', origin: { caller, correlationId: 'test' } }
+    },
+  }
+}
