@@ -1,0 +1,57 @@
+// Deny by default: every field must say what it needs, or it doesn't compile, and is only resolved for those who have it.
+// A field of a type of ours that slips through all the same (as `any`, say) fails the build of the schema.
+import SchemaBuilder, {
+  BasePlugin,
+  type FieldNullability,
+  type InputFieldMap,
+  type PothosOutputFieldConfig,
+  type SchemaTypes,
+  type TypeParam,
+} from '@pothos/core'
+import type { GraphQLFieldResolver } from 'graphql'
+import { invariant } from '#domain/invariant.ts'
+import type { Context } from './context.ts'
+import { demand, type Need } from './needs.ts'
+
+export const ACCESS_PLUGIN = 'access'
+
+declare global {
+  export namespace PothosSchemaTypes {
+    export interface Plugins<Types extends SchemaTypes> {
+      access: AccessPlugin<Types>
+    }
+
+    export interface FieldOptions<
+      Types extends SchemaTypes = SchemaTypes,
+      ParentShape = unknown,
+      Type extends TypeParam<Types> = TypeParam<Types>,
+      Nullable extends FieldNullability<Type> = FieldNullability<Type>,
+      Args extends InputFieldMap = InputFieldMap,
+      ResolveShape = unknown,
+      ResolveReturnShape = unknown,
+    > {
+      needs: Need
+    }
+  }
+}
+
+type Resolver = GraphQLFieldResolver<unknown, object>
+
+export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
+  override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
+    const { needs } = field.pothosOptions
+    invariant(needs !== undefined, `${field.parentType}.${field.name} says what it needs`)
+    return { ...field, extensions: { ...field.extensions, needs } }
+  }
+
+  override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
+    const { needs } = field.pothosOptions
+    if (needs === 'parent') return resolve
+    return (parent, args, context, info) => {
+      demand((context as Context).caller, needs)
+      return resolve(parent, args, context, info)
+    }
+  }
+}
+
+SchemaBuilder.registerPlugin(ACCESS_PLUGIN, AccessPlugin)

@@ -1,0 +1,82 @@
+// The one way from a mutation to its command: every mutation is a field with one input, and a result that is either its own
+// success or one of the errors.
+import type { FieldMap, InputObjectRef } from '@pothos/core'
+import type { GraphQLResolveInfo } from 'graphql'
+import type { Command, CommonInput, Outcome } from '#commands/command.ts'
+import { runCommand } from '#commands/run-command.ts'
+import { builder, type Types } from './builder.ts'
+import { type Context, startOver } from './context.ts'
+import { ConflictError, InvalidInputError, NotFoundError, RuleViolationError } from './errors.ts'
+import { Event } from './event.ts'
+import { found } from './found.ts'
+import { MUTATION_COST } from './limits.ts'
+import { demand } from './needs.ts'
+import { readPositionFirst } from './position-first.ts'
+import { errorOf, type RefusalError } from './refusals.ts'
+
+type Done<Result> = Extract<Outcome<Result>, { readonly kind: 'done' }>
+/** What the success type's fields are resolved from. */
+export type Success<Result> = Done<Result> & { readonly __typename: string }
+export type SuccessBuilder<Result> = PothosSchemaTypes.ObjectFieldBuilder<Types, Success<Result>>
+
+type MutationSpec<Result> = {
+  readonly description: string
+  readonly input: InputObjectRef<Types, object>
+  /** What the success tells beside its events. All of it may be read by whoever ran the mutation. */
+  success(t: SuccessBuilder<Result>): FieldMap
+  /** The input names nothing that could be missing. */
+  readonly alwaysFound?: true
+}
+
+/** Adds the mutation that a command is named after, with its types `<Name>Success` and `<Name>Result`. */
+export function commandMutation<Input extends CommonInput, Result>(
+  command: Command<Input, Result>,
+  { description, input, success, alwaysFound }: MutationSpec<Result>,
+): void {
+  const name = `${command.name.charAt(0).toUpperCase()}${command.name.slice(1)}`
+  const SuccessType = builder.objectRef<Success<Result>>(`${name}Success`).implement({
+    description: `${command.name} has been done, now or before under the same idempotency key.`,
+    fields: (t) => ({ ...success(t), events: eventsField(t) }),
+  })
+  const ResultType = builder.unionType(`${name}Result`, {
+    description: `What became of ${command.name}: its success, or why nothing was changed.`,
+    types: [SuccessType, InvalidInputError, ...(alwaysFound ? [] : [NotFoundError]), ConflictError, RuleViolationError],
+  })
+  builder.mutationField(command.name, (t) =>
+    t.field({
+      type: ResultType,
+      needs: command.permission,
+      complexity: { field: MUTATION_COST, multiplier: 1 },
+      args: { input: t.arg({ type: input, required: true, description: 'What to do.' }) },
+      description,
+      resolve: (_root, args, context, info) => perform(command, `${name}Success`, args.input, context, info),
+    }),
+  )
+}
+
+async function perform<Input extends CommonInput, Result>(
+  command: Command<Input, Result>,
+  __typename: string,
+  input: unknown,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<Success<Result> | RefusalError> {
+  const { services, correlationId } = context
+  const origin = { caller: demand(context.caller, command.permission), correlationId }
+  const outcome = await runCommand(services, origin, command, input)
+  if (outcome.kind === 'refused') return errorOf(outcome.refusal)
+  startOver(context)
+  await readPositionFirst(context, info, outcome.accountId)
+  return { ...outcome, __typename }
+}
+
+function eventsField<Result>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: [Event],
+    needs: 'parent',
+    description:
+      'What happened, in order; nothing where it had been so already. In the answer to a retry: what happened the first time.',
+    resolve: ({ eventIds }, _arguments, { loaders }) =>
+      Promise.all(eventIds.map(async (id) => found(await loaders.event.load(id)))),
+  })
+}

@@ -1,0 +1,179 @@
+// History: what happened, when, and who did it.
+import type { Actor as ActorShape } from '#domain/actor.ts'
+import { upcast } from '#log/upcast.ts'
+import { type EventRow, listEvents } from '#queries/events.ts'
+import { Account } from './account.ts'
+import { Actor, labelOf } from './actor.ts'
+import { builder } from './builder.ts'
+import { bothWays, connectionOf } from './connection.ts'
+import type { Context } from './context.ts'
+import { publicData } from './event-data.ts'
+import { found } from './found.ts'
+import { ApiKey } from './key.ts'
+import { Keyspace } from './keyspace.ts'
+import { costOfPage } from './limits.ts'
+import { findNode, Node } from './node.ts'
+import { codeNamedBy, summaryOf } from './summary.ts'
+
+export const Event = builder.objectRef<EventRow>('Event').implement({
+  description: 'One fact. Events are never changed or removed, and everything else follows from them.',
+  interfaces: [Node],
+  fields: (t) => ({
+    position: t.expose('position', {
+      type: 'Position',
+      needs: 'parent',
+      description: "Its place in the account's history.",
+    }),
+    type: t.exposeString('type', {
+      needs: 'parent',
+      description: 'What happened: `key.created`, `code.issued`, `key.rotated` … These names are permanent.',
+    }),
+    schemaVersion: t.exposeInt('schema_version', {
+      needs: 'parent',
+      description: 'The form of `data`, which may change from version to version of one type.',
+    }),
+    account: t.field({
+      type: Account,
+      needs: 'parent',
+      description: 'The account it happened in.',
+      resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
+    }),
+    subjectId: t.exposeID('stream_id', {
+      needs: 'parent',
+      description: 'The account, keyspace or key that changed. What happens to a code happens to its key.',
+    }),
+    subject: t.field({
+      type: Node,
+      nullable: true,
+      needs: 'caller',
+      description:
+        'What changed, as it is now. Null, with a FORBIDDEN error, without the permission to read such a thing.',
+      resolve: ({ stream_id }, _arguments, context) => findNode(context, stream_id),
+    }),
+    subjectVersion: t.exposeInt('version', {
+      needs: 'parent',
+      description: 'The version that the subject had from then on.',
+    }),
+    actor: t.field({
+      type: Actor,
+      needs: 'parent',
+      description: 'Who did it.',
+      resolve: actorOf,
+    }),
+    occurredAt: t.expose('occurred_at', {
+      type: 'DateTime',
+      needs: 'parent',
+      description: 'When, by the clock of the database, with microseconds: later for each position of the account.',
+    }),
+    correlationId: t.exposeString('correlation_id', {
+      needs: 'parent',
+      description: 'The request that caused it; events of one request share it.',
+    }),
+    summary: t.string({
+      needs: 'parent',
+      complexity: 1,
+      description: 'One readable sentence. Programs read `type` and `data`: the wording may change, and so may names.',
+      resolve: summarize,
+    }),
+    data: t.field({
+      type: 'JSON',
+      needs: 'parent',
+      description:
+        'What was decided, in the form that `type` and `schemaVersion` say; digests of secrets are left out.',
+      resolve: ({ data }) => publicData(data),
+    }),
+  }),
+})
+
+const EventConnection = connectionOf(Event, 'events')
+
+const EventFilter = builder.inputType('EventFilter', {
+  description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
+  fields: (t) => ({
+    types: t.stringList({ description: 'Only events of one of these types, such as `key.rotated`.' }),
+    subjectId: t.id({ description: 'Only events of this account, keyspace or key itself.' }),
+    actorId: t.id({ description: 'Only what this key did.' }),
+    since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
+    until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
+    correlationId: t.string({ description: 'Only what this request caused.' }),
+  }),
+})
+
+const chosenEvents = builder.args((t) => ({
+  filter: t.field({ type: EventFilter, description: 'Which events. Absent: all.' }),
+}))
+
+const LISTED =
+  'The oldest first with `first`, the newest first with `last`. Null, with a FORBIDDEN error, without the permission events.read.'
+
+builder.objectField(Account, 'events', (t) =>
+  t.field({
+    type: EventConnection,
+    nullable: true,
+    needs: 'events.read',
+    args: { ...chosenEvents, ...bothWays },
+    complexity: costOfPage,
+    description: `Everything that happened in the account. ${LISTED}`,
+    resolve: ({ account_id: accountId }, { filter, ...page }, { reader }) =>
+      listEvents(reader, { accountId }, filter ?? {}, page),
+  }),
+)
+
+builder.objectField(Keyspace, 'events', (t) =>
+  t.field({
+    type: EventConnection,
+    nullable: true,
+    needs: 'events.read',
+    args: { ...chosenEvents, ...bothWays },
+    complexity: costOfPage,
+    description: `Everything that happened to the keyspace itself, its keys not included. ${LISTED}`,
+    resolve: ({ keyspace_id: subjectId }, { filter, ...page }, { reader }) =>
+      listEvents(reader, { subjectId }, filter ?? {}, page),
+  }),
+)
+
+builder.objectField(ApiKey, 'events', (t) =>
+  t.field({
+    type: EventConnection,
+    nullable: true,
+    needs: 'events.read',
+    args: { ...chosenEvents, ...bothWays },
+    complexity: costOfPage,
+    description: `Everything that happened to the key and its codes. ${LISTED}`,
+    resolve: ({ key_id: subjectId }, { filter, ...page }, { reader }) =>
+      listEvents(reader, { subjectId }, filter ?? {}, page),
+  }),
+)
+
+builder.queryField('event', (t) =>
+  t.field({
+    type: Event,
+    nullable: true,
+    needs: 'events.read',
+    args: { id: t.arg.id({ required: true, description: "The event's id." }) },
+    description: 'One event; null where there is none that the caller can see.',
+    resolve: (_root, { id }, { loaders }) => loaders.event.load(id),
+  }),
+)
+
+function actorOf({ actor_kind: kind, actor_id: id }: EventRow): ActorShape {
+  return { kind, id }
+}
+
+async function summarize(event: EventRow, _arguments: unknown, context: Context): Promise<string> {
+  const fact = upcast(event.type, event.schema_version, event.data)
+  const codeId = codeNamedBy(fact)
+  const [actor, subject, code] = await Promise.all([
+    labelOf(actorOf(event), context),
+    subjectName(event, context),
+    codeId === null ? null : context.loaders.code.load(codeId),
+  ])
+  return summaryOf(fact, { actor, subject, hint: code?.hint ?? codeId })
+}
+
+/** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
+async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
+  if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
+  if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
+  return (await loaders.keyName.load(id)) ?? id
+}

@@ -1,0 +1,32 @@
+// The rules of a keyspace as they are asked for, when it is created and when it is changed.
+import { builder } from './builder.ts'
+import { CodeDeletionRule } from './keyspace.ts'
+
+export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
+  description:
+    'Rules of a keyspace. When it is created, absent and null mean the default; when it is changed, what is absent stays as it ' +
+    'is, and null is only valid where it means no limit. Rules must agree with each other, those that stay included.',
+  fields: (t) => ({
+    prefix: t.string({
+      description:
+        'Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`.',
+    }),
+    activeKeysMax: t.int({
+      description: 'The most keys that may be active at once, 1 to 1 000 000. Null: no limit, the default.',
+    }),
+    liveCodesMax: t.int({ description: 'The most codes of one key that may be live at once, 1 or 2. Default: 2.' }),
+    codesAtCreation: t.int({ description: 'Codes issued together with a key, 0 to `liveCodesMax`. Default: 1.' }),
+    codeLifetimeDays: t.int({
+      description:
+        'Days until a code expires for which no expiry is asked, 1 to 36 500 and at most `codeLifetimeDaysMax`. Null: the longest ' +
+        'allowed, the default.',
+    }),
+    codeLifetimeDaysMax: t.int({
+      description: 'The most days until expiry that may be asked for, 1 to 36 500. Null: unlimited, the default.',
+    }),
+    expiryRequired: t.boolean({
+      description: 'Whoever issues or rotates must say when the code expires, if only null for never. Default: false.',
+    }),
+    codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),
+  }),
+})

@@ -1,0 +1,139 @@
+// The keyspace: keys under one set of rules.
+import type { CodeDeletionRule as DeletionRule, KeyspaceRules as Rules } from '#domain/keyspace/rules.ts'
+import { findKeyspaceByName, type KeyspaceRow, listKeyspaces } from '#queries/keyspaces.ts'
+import { Account } from './account.ts'
+import { builder } from './builder.ts'
+import { connectionOf, forward } from './connection.ts'
+import { found } from './found.ts'
+import { COUNT_COST, costOfPage } from './limits.ts'
+import { Node } from './node.ts'
+
+const DELETION_RULES: { readonly [Name in DeletionRule]: { readonly description: string } } = {
+  ALWAYS: { description: 'At any time.' },
+  WHEN_DISABLED: { description: 'Only once it is switched off or has expired; else CODE_ENABLED.' },
+}
+
+export const CodeDeletionRule = builder.enumType('CodeDeletionRule', {
+  description: 'When a code may be deleted.',
+  values: DELETION_RULES,
+})
+
+const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
+  description:
+    'What holds for every key of a keyspace. Changed rules bind later mutations only: nothing is revoked by them.',
+  fields: (t) => ({
+    prefix: t.exposeString('prefix', {
+      needs: 'parent',
+      description:
+        'Leads every generated secret: `bss` gives `bss_…`. Secrets made under an earlier prefix still verify.',
+    }),
+    activeKeysMax: t.exposeInt('activeKeysMax', {
+      nullable: true,
+      needs: 'parent',
+      description:
+        'The most keys that may be active at once, disabled ones included, revoked, deleted and expired ones not. Null: no limit.',
+    }),
+    liveCodesMax: t.exposeInt('liveCodesMax', {
+      needs: 'parent',
+      description: 'The most codes of one key that may be live at once, 1 or 2. With 1 there is only the slot PRIMARY.',
+    }),
+    codesAtCreation: t.exposeInt('codesAtCreation', {
+      needs: 'parent',
+      description: 'How many codes are issued together with a key, 0 to `liveCodesMax`.',
+    }),
+    codeLifetimeDays: t.exposeInt('codeLifetimeDays', {
+      nullable: true,
+      needs: 'parent',
+      description: 'Days until a code expires for which no expiry is asked. Null: the longest allowed.',
+    }),
+    codeLifetimeDaysMax: t.exposeInt('codeLifetimeDaysMax', {
+      nullable: true,
+      needs: 'parent',
+      description:
+        'The most days until expiry that may be asked for. Null: unlimited, codes that never expire included.',
+    }),
+    expiryRequired: t.exposeBoolean('expiryRequired', {
+      needs: 'parent',
+      description:
+        'Whoever issues or rotates must say when the code expires, if only null for never; else EXPIRY_REQUIRED.',
+    }),
+    codeDeletion: t.expose('codeDeletion', {
+      type: CodeDeletionRule,
+      needs: 'parent',
+      description: 'When a code may be deleted.',
+    }),
+  }),
+})
+
+export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
+  description: 'Keys under one set of rules: a use case, an API. A key of one keyspace is nothing in another.',
+  interfaces: [Node],
+  fields: (t) => ({
+    account: t.field({
+      type: Account,
+      needs: 'parent',
+      description: 'The account it belongs to.',
+      resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
+    }),
+    name: t.exposeString('name', { needs: 'parent', description: 'For people, and unique in the account.' }),
+    rules: t.field({
+      type: KeyspaceRules,
+      needs: 'parent',
+      description: 'What holds for every key in it.',
+      resolve: ({ rules }) => rules,
+    }),
+    activeKeyCount: t.int({
+      nullable: true,
+      needs: 'keys.read',
+      complexity: COUNT_COST,
+      description: 'How many keys count towards `activeKeysMax` now.',
+      resolve: ({ keyspace_id }, _arguments, { loaders }) => loaders.activeKeyCount.load(keyspace_id),
+    }),
+    createdAt: t.expose('created_at', { type: 'DateTime', needs: 'parent', description: 'When it was created.' }),
+    version: t.exposeInt('version', {
+      needs: 'parent',
+      description: 'Rises with each change, from 1; give it as `expectedVersion` to change only what you have seen.',
+    }),
+  }),
+})
+
+const KeyspaceConnection = connectionOf(Keyspace, 'keyspaces')
+
+builder.objectFields(Account, (t) => ({
+  managementKeyspace: t.field({
+    type: Keyspace,
+    needs: 'accounts.read',
+    description:
+      'Made with the account. The codes of its keys are the Bearer credentials of this API, their permissions those of ' +
+      '`Viewer.permissions`.',
+    resolve: async (account, _arguments, { loaders }) =>
+      found(await loaders.keyspace.load(account.management_keyspace_id)),
+  }),
+  keyspaces: t.field({
+    type: KeyspaceConnection,
+    needs: 'accounts.read',
+    args: forward,
+    complexity: costOfPage,
+    description: 'Its keyspaces, the newest first, the management keyspace included, deleted ones not.',
+    resolve: ({ account_id }, page, { reader }) => listKeyspaces(reader, account_id, page),
+  }),
+  keyspace: t.field({
+    type: Keyspace,
+    nullable: true,
+    needs: 'accounts.read',
+    args: { name: t.arg.string({ required: true, description: 'Its exact name.' }) },
+    description: 'The keyspace of this name; null where there is none.',
+    resolve: ({ account_id }, { name }, { reader }) => findKeyspaceByName(reader, account_id, name),
+  }),
+}))
+
+builder.queryField('keyspace', (t) =>
+  t.field({
+    type: Keyspace,
+    nullable: true,
+    needs: 'accounts.read',
+    args: { id: t.arg.id({ required: true, description: "The keyspace's id." }) },
+    description: 'One keyspace; null where there is none that the caller can see.',
+    resolve: (_root, { id }, { loaders }) => loaders.keyspace.load(id),
+  }),
+)

@@ -1,0 +1,69 @@
+// The rotation: one code replaced by another.
+import type { Actor as ActorShape } from '#domain/actor.ts'
+import { listRotations, type RotationRow } from '#queries/rotations.ts'
+import { Actor } from './actor.ts'
+import { builder } from './builder.ts'
+import { AccessCode, CodeSlot } from './code.ts'
+import { connectionOf, forward } from './connection.ts'
+import { found } from './found.ts'
+import { ApiKey } from './key.ts'
+import { costOfPage } from './limits.ts'
+import { Node } from './node.ts'
+
+export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
+  description: 'One replacement of a code by another in the same slot.',
+  interfaces: [Node],
+  fields: (t) => ({
+    key: t.field({
+      type: ApiKey,
+      needs: 'parent',
+      description: 'The key that was rotated.',
+      resolve: async ({ key_id }, _arguments, { loaders }) => found(await loaders.key.load(key_id)),
+    }),
+    slot: t.expose('slot', { type: CodeSlot, needs: 'parent', description: 'The slot that got a new code.' }),
+    retired: t.field({
+      type: AccessCode,
+      needs: 'parent',
+      description: 'The code that was replaced.',
+      resolve: async ({ retired_code_id }, _arguments, { loaders }) => found(await loaders.code.load(retired_code_id)),
+    }),
+    replacement: t.field({
+      type: AccessCode,
+      needs: 'parent',
+      description: 'The code that took its place.',
+      resolve: async ({ replacement_code_id }, _arguments, { loaders }) =>
+        found(await loaders.code.load(replacement_code_id)),
+    }),
+    rotatedAt: t.expose('rotated_at', { type: 'DateTime', needs: 'parent', description: 'When.' }),
+    rotatedBy: t.field({
+      type: Actor,
+      needs: 'parent',
+      description: 'Who rotated it.',
+      resolve: (rotation): ActorShape => ({ kind: rotation.rotated_by_kind, id: rotation.rotated_by_id }),
+    }),
+    overlapEndsAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      needs: 'parent',
+      description:
+        'The retired code still verifies before this instant, which another rotation, or disabling or deleting the code, ' +
+        'brings forward. Null: it stopped at once.',
+      resolve: async ({ retired_code_id }, _arguments, { loaders }) =>
+        found(await loaders.code.load(retired_code_id)).overlap_ends_at,
+    }),
+  }),
+})
+
+const RotationConnection = connectionOf(Rotation, 'rotations')
+
+builder.objectField(ApiKey, 'rotations', (t) =>
+  t.field({
+    type: RotationConnection,
+    // Part of the key itself, like its codes.
+    needs: 'parent',
+    args: forward,
+    complexity: costOfPage,
+    description: 'All its rotations, the newest first, for ever.',
+    resolve: ({ key_id }, page, { reader }) => listRotations(reader, key_id, page),
+  }),
+)

@@ -1,0 +1,71 @@
+// Fields that the successes of several mutations share. Whoever ran a mutation may read its answer, hence `parent`.
+import { Account } from './account.ts'
+import { AccessCode, type Issued, IssuedCode } from './code.ts'
+import type { Success, SuccessBuilder } from './command-mutation.ts'
+import { found } from './found.ts'
+import { ApiKey } from './key.ts'
+import { Keyspace } from './keyspace.ts'
+import { costOfList } from './limits.ts'
+
+export function accountField<Result extends { readonly accountId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: Account,
+    needs: 'parent',
+    description: 'The account, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.account.load(result.accountId)),
+  })
+}
+
+export function keyspaceField<Result extends { readonly keyspaceId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: Keyspace,
+    needs: 'parent',
+    description: 'The keyspace, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.keyspace.load(result.keyspaceId)),
+  })
+}
+
+export function keyField<Result extends { readonly keyId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: ApiKey,
+    needs: 'parent',
+    description: 'The key, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.key.load(result.keyId)),
+  })
+}
+
+export function codeField<Result extends { readonly codeId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: AccessCode,
+    needs: 'parent',
+    description: 'The code, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.code.load(result.codeId)),
+  })
+}
+
+type Issuing = { readonly issuedCodeIds: readonly string[] }
+
+/** Of a mutation that issues any number of codes. */
+export function issuedCodesField<Result extends Issuing>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: [IssuedCode],
+    needs: 'parent',
+    complexity: { ...costOfList(2) },
+    description: 'The codes issued with it, each with its secret.',
+    resolve: issuedBy,
+  })
+}
+
+/** Of a mutation that issues exactly one. */
+export function issuedCodeField<Result extends Issuing>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: IssuedCode,
+    needs: 'parent',
+    description: 'The new code with its secret.',
+    resolve: (done) => found(issuedBy(done)[0]),
+  })
+}
+
+function issuedBy({ result, secrets }: Success<Issuing>): readonly Issued[] {
+  return result.issuedCodeIds.map((codeId) => ({ codeId, secret: secrets.get(codeId) }))
+}

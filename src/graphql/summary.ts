@@ -1,0 +1,96 @@
+// One sentence for each kind of event, for people who review what happened. A new kind that has none doesn't compile.
+import { unreachable } from '#domain/invariant.ts'
+import type { CodeSlot, NewCode, RevocationReason } from '#domain/key/events.ts'
+import type { AnyFact } from '#domain/streams.ts'
+
+/** Labels as they are on reading. */
+export type Labels = {
+  readonly actor: string
+  /** The name that the account, keyspace or key bears now. */
+  readonly subject: string
+  /** The hint of the code that the event names by its id only; null where it names none. */
+  readonly hint: string | null
+}
+
+/** For example `root created key nightly export`, without a full stop. */
+export function summaryOf(fact: AnyFact, labels: Labels): string {
+  return `${labels.actor} ${predicateOf(fact, labels)}`
+}
+
+function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
+  switch (fact.type) {
+    // As it was called then: what was created or renamed is told by that name.
+    case 'account.created':
+      return `created account ${fact.data.name}`
+    case 'account.updated':
+      return `renamed the account to ${fact.data.name}`
+    case 'keyspace.created':
+      return `created keyspace ${fact.data.name}`
+    case 'keyspace.updated':
+      return `set the name and rules of keyspace ${fact.data.name}`
+    case 'keyspace.deleted':
+      return `deleted keyspace ${subject}`
+    case 'key.created':
+      return `created key ${fact.data.name}`
+    case 'key.updated':
+      return `changed the ${fieldsOf(fact.data)} of key ${subject}`
+    case 'key.enabled':
+      return `switched on key ${subject}`
+    case 'key.disabled':
+      return `switched off key ${subject}`
+    case 'key.revoked':
+      return `revoked key ${subject}${REASONS[fact.data.reason]}`
+    case 'key.deleted':
+      return `deleted key ${subject}`
+    case 'key.rotated':
+      return (
+        `rotated ${codeOf(fact.data.replacement.slot, fact.data.replacement.hint)} into key ${subject} in place of ` +
+        `${hint}, which ${overlapOf(fact.data.overlapEndsAt)}`
+      )
+    case 'code.issued':
+      return `issued ${codeOf(fact.data.slot, fact.data.hint)} to key ${subject}, ${expiryOf(fact.data)}`
+    case 'code.updated':
+      return `changed the description of code ${hint} of key ${subject}`
+    case 'code.enabled':
+      return `switched on code ${hint} of key ${subject}`
+    case 'code.disabled':
+      return `switched off code ${hint} of key ${subject}`
+    case 'code.deleted':
+      return `deleted code ${hint} of key ${subject}`
+    default:
+      return unreachable(fact)
+  }
+}
+
+/** The id of the code whose hint the summary of an event wants; null for those that name none. */
+export function codeNamedBy(fact: AnyFact): string | null {
+  if ('codeId' in fact.data && !('hint' in fact.data)) return fact.data.codeId
+  return 'retiredCodeId' in fact.data ? fact.data.retiredCodeId : null
+}
+
+const REASONS: { readonly [Reason in RevocationReason]: string } = {
+  UNSPECIFIED: '',
+  KEY_COMPROMISE: ' because a secret may be known to others',
+  SUPERSEDED: ' because another one has taken its place',
+  AFFILIATION_CHANGED: ' because whoever it was for has left or changed',
+  PRIVILEGE_WITHDRAWN: ' because what it grants is no longer to be granted',
+  CESSATION_OF_OPERATION: ' because what it was used for has ended',
+}
+
+function fieldsOf(data: object): string {
+  const names = Object.keys(data).map((name) => (name === 'expiresAt' ? 'expiry' : name))
+  const last = names.at(-1) ?? 'details'
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
+}
+
+function codeOf(slot: CodeSlot, hint: string): string {
+  return `${slot === 'PRIMARY' ? 'primary' : 'secondary'} code ${hint}`
+}
+
+function expiryOf({ expiresAt }: NewCode): string {
+  return expiresAt === null ? 'which never expires' : `which expires at ${expiresAt}`
+}
+
+function overlapOf(overlapEndsAt: string | null): string {
+  return overlapEndsAt === null ? 'stopped at once' : `may still be used until ${overlapEndsAt}`
+}

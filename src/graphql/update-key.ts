@@ -1,0 +1,31 @@
+// The mutation updateKey: its input, and what its success tells.
+import { updateKey } from '#commands/update-key.ts'
+import { builder } from './builder.ts'
+import { commandMutation } from './command-mutation.ts'
+import { versioned } from './mutation-inputs.ts'
+import { keyField } from './success-fields.ts'
+
+const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
+  description: 'Changes of a key. What is absent stays as it is; null clears.',
+  fields: (t) => ({
+    keyId: t.id({ required: true, description: 'The key.' }),
+    name: t.string({ description: 'Its new name, 1 to 200 characters. Null is not valid.' }),
+    description: t.string({ description: 'For people, up to 2000 characters.' }),
+    tags: t.stringList({ description: 'All its labels from now on: up to 50 different ones of up to 100 characters.' }),
+    metadata: t.field({
+      type: 'JSON',
+      description: "All of the application's own data from now on, up to 16 384 bytes.",
+    }),
+    permissions: t.stringList({ description: 'All that it grants from now on, up to 100 permissions.' }),
+    expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
+    ...versioned(t, 'key'),
+  }),
+})
+
+commandMutation(updateKey, {
+  description:
+    'Edits a key. The next verification goes by what is here set. A later expiry revives an expired key. Needs the permission ' +
+    'keys.write.',
+  input: UpdateKeyInput,
+  success: (t) => ({ key: keyField(t) }),
+})

@@ -1,0 +1,179 @@
+// Verification: is the key that somebody presents good, here and now, for this?
+import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import type { VerificationCode as Code } from '#domain/verdict.ts'
+import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
+import { builder } from './builder.ts'
+import { CodeSlot } from './code.ts'
+import type { Context } from './context.ts'
+import { found } from './found.ts'
+import { VERIFICATION_COST, VERIFICATIONS_MAX } from './limits.ts'
+import { demand } from './needs.ts'
+
+const CODES: { readonly [Name in Code]: { readonly description: string } } = {
+  VALID: { description: 'The key is good and grants what was asked for: let the request in.' },
+  MALFORMED: { description: 'Not a key at all: mistyped, cut off, or something else.' },
+  NOT_FOUND: { description: 'No such key, or not one of the keyspace or account that was named.' },
+  REVOKED: { description: 'The key is revoked or deleted, or this code of it is deleted: for good.' },
+  REPLACED: { description: 'The key has been rotated, and this secret has stopped: the client must use the new one.' },
+  DISABLED: { description: 'The key or this code of it is switched off for now.' },
+  EXPIRED: { description: 'The key or this code of it has expired.' },
+  UPSTREAM_USER_REQUIRED: { description: 'The keyspace wants an already authenticated user beside the key.' },
+  INSUFFICIENT_PERMISSIONS: { description: 'The key is good but does not grant what was asked for.' },
+  UNAVAILABLE: { description: 'It could not be checked now. Do not let the request in; try again.' },
+}
+const VerificationCode = builder.enumType('VerificationCode', {
+  description: 'The verdict: the first that applies, in this order. Only VALID opens anything.',
+  values: CODES,
+})
+
+const Consistency = builder.enumType('Consistency', {
+  description: 'How old the state may be by which a key is judged.',
+  values: {
+    STRONG: { description: 'It includes every change that was acknowledged before the call began.' },
+    BOUNDED: { description: 'It may be 2 seconds old, and never more. Cheaper where there is much to verify.' },
+  } as const,
+})
+
+const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
+  description: 'What to verify, and for what.',
+  fields: (t) => ({
+    key: t.string({
+      required: true,
+      description: 'What the client presented, whole and unchanged, without a scheme such as Bearer.',
+    }),
+    keyspaceId: t.id({
+      description:
+        'The keyspace whose resources are being reached; a key of another one answers NOT_FOUND. Name it always.',
+    }),
+    accountId: t.id({
+      description:
+        "The account whose resources are being reached. Absent: the caller's own; for root, whichever the key belongs to. One " +
+        'where the caller may not verify answers NOT_FOUND.',
+    }),
+    permission: t.string({
+      description:
+        'What the key must grant: a permission, or an expression of at most 512 characters such as ' +
+        '`ads.read AND (reports.read OR reports.export)`. Absent: nothing in particular.',
+    }),
+    consistency: t.field({
+      type: Consistency,
+      required: true,
+      defaultValue: 'STRONG',
+      description: 'How old the state may be by which it is judged.',
+    }),
+  }),
+})
+
+const KeyVerification = builder.objectRef<Verification>('KeyVerification').implement({
+  description:
+    'A verdict. Everything but `valid`, `code`, `message` and `checkedAt` is null or empty unless the whole secret matched and ' +
+    'the caller may verify there.',
+  fields: (t) => ({
+    valid: t.exposeBoolean('valid', {
+      needs: 'parent',
+      description: 'Whether to let the request in: `code` is VALID.',
+    }),
+    code: t.expose('code', { type: VerificationCode, needs: 'parent', description: 'The verdict, for programs.' }),
+    message: t.exposeString('message', { needs: 'parent', description: 'The verdict, for people.' }),
+    checkedAt: t.expose('checkedAt', {
+      type: 'DateTime',
+      needs: 'parent',
+      description: 'The instant at which it holds. Do not keep it: the key may be revoked at any time.',
+    }),
+    position: t.expose('position', {
+      type: 'Position',
+      nullable: true,
+      needs: 'parent',
+      description: "Every event of the key's account up to here was taken into account.",
+    }),
+    accountId: t.exposeID('accountId', { nullable: true, needs: 'parent', description: "The key's account." }),
+    keyspaceId: t.exposeID('keyspaceId', { nullable: true, needs: 'parent', description: "The key's keyspace." }),
+    keyId: t.exposeID('keyId', {
+      nullable: true,
+      needs: 'parent',
+      description: 'The key, which stays the same when it is rotated: count and limit by this.',
+    }),
+    codeId: t.exposeID('codeId', { nullable: true, needs: 'parent', description: 'The code that was presented.' }),
+    slot: t.expose('slot', { type: CodeSlot, nullable: true, needs: 'parent', description: "The code's slot." }),
+    name: t.exposeString('name', { nullable: true, needs: 'parent', description: "The key's name." }),
+    tags: t.field({
+      type: ['String'],
+      needs: 'parent',
+      description: "The key's tags.",
+      resolve: ({ tags }) => tags,
+    }),
+    metadata: t.expose('metadata', {
+      type: 'JSON',
+      nullable: true,
+      needs: 'parent',
+      description: "The application's own data about the key.",
+    }),
+    permissions: t.field({
+      type: ['String'],
+      needs: 'parent',
+      description: 'All that the key grants.',
+      resolve: ({ permissions }) => permissions,
+    }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      needs: 'parent',
+      description:
+        "When it ends by itself: the earliest of the key's and the code's expiry and the overlap's end. Null: never.",
+    }),
+  }),
+})
+
+const FAILURES = 'A key that is not good is a verdict, never an error. Only by POST. Needs the permission keys.verify.'
+
+builder.queryFields((t) => ({
+  verifyKey: t.field({
+    type: KeyVerification,
+    needs: 'keys.verify',
+    complexity: { field: VERIFICATION_COST, multiplier: 0 },
+    args: { input: t.arg({ type: VerifyKeyInput, required: true, description: 'What to verify, and for what.' }) },
+    description: `Judges a presented key. ${FAILURES}`,
+    resolve: async (_root, { input }, context) => {
+      const [verdict] = await judge(context, [input], (path) => ['input', ...path.slice(1)])
+      return found(verdict)
+    },
+  }),
+  verifyKeys: t.field({
+    type: [KeyVerification],
+    needs: 'keys.verify',
+    // Longer lists are refused by name, below, rather than as too large an operation.
+    complexity: ({ inputs }) => ({
+      field: Math.min(inputs.length, VERIFICATIONS_MAX) * VERIFICATION_COST,
+      multiplier: 0,
+    }),
+    args: {
+      inputs: t.arg({
+        type: [VerifyKeyInput],
+        required: true,
+        description: `What to verify, each for what: at most ${VERIFICATIONS_MAX}.`,
+      }),
+    },
+    description: `Judges up to ${VERIFICATIONS_MAX} presented keys at once; verdicts come in the order of the inputs. ${FAILURES}`,
+    resolve: (_root, { inputs }, context) => {
+      if (inputs.length > VERIFICATIONS_MAX) {
+        const message = `must be at most ${VERIFICATIONS_MAX} keys, not ${inputs.length}`
+        throw new BadQueryArgumentError([{ path: ['inputs'], message }])
+      }
+      return judge(context, inputs, (path) => ['inputs', ...path])
+    },
+  }),
+}))
+
+/** BOUNDED is answered like STRONG: it allows an older state, and asks for none. */
+async function judge(
+  { services, caller }: Context,
+  questions: readonly VerifyQuestion[],
+  fromRoot: (path: readonly string[]) => readonly string[],
+): Promise<readonly Verification[]> {
+  try {
+    return await verifyKeys(services, demand(caller, 'keys.verify'), questions)
+  } catch (error) {
+    if (!(error instanceof BadQueryArgumentError)) throw error
+    throw new BadQueryArgumentError(error.issues.map(({ path, message }) => ({ path: fromRoot(path), message })))
+  }
+}
