@@ -1,9 +1,10 @@
 // What stands between Yoga and the schema: what may be asked over GET, how large a document may be, and what a client is told
 // of an error.
-import { type DocumentNode, GraphQLError, Kind, NoSchemaIntrospectionCustomRule, parse, visit } from 'graphql'
+import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
 import { toClientError } from '#graphql/errors.ts'
+import { carriesSecrets } from '#graphql/secret-fields.ts'
 
 /** What the handler of a request hands to Yoga, and resolvers' context is made from. */
 export type GraphqlRequest = { readonly authorization: string | undefined; readonly requestId: string }
@@ -44,36 +45,19 @@ export function explainBrokenVariables(): YogaPlugin {
   }
 }
 
-const CARRY_SECRETS = new Set(['verifyKey', 'verifyKeys'])
-
 /** URLs are kept in histories and logs, so nothing that has a secret in its variables may be in one. */
 export function refuseSecretsOverGet(): YogaPlugin {
   return {
     onParse() {
       return ({ result, context }) => {
         const { request } = context as { request?: Request }
-        if (
-          request?.method === 'GET' &&
-          !(result instanceof Error) &&
-          selectsAny(result as DocumentNode, CARRY_SECRETS)
-        )
+        if (request?.method === 'GET' && !(result instanceof Error) && carriesSecrets(result as DocumentNode))
           throw new GraphQLError('Keys can only be verified by a POST request: a URL is no place for a secret.', {
             extensions: { code: 'BAD_REQUEST', http: { status: 405, headers: { Allow: 'POST' } } },
           })
       }
     },
   }
-}
-
-/** Anywhere in the document, whichever operation is asked for: a URL has the whole of it. */
-function selectsAny(document: DocumentNode, names: ReadonlySet<string>): boolean {
-  let found = false
-  visit(document, {
-    [Kind.FIELD](node) {
-      found ||= names.has(node.name.value)
-    },
-  })
-  return found
 }
 
 export function forbidIntrospection(): YogaPlugin {
@@ -87,15 +71,15 @@ export function forbidIntrospection(): YogaPlugin {
 const SUGGESTION = / Did you mean .*$/s
 
 /**
- * The last word on every error: what a client may know of it, and in the log what it may not. Names that a client did not
- * ask for are left out where introspection is off (`suggestions` false).
+ * The last word on every error: what a client may know of it, and in the log what it may not. Each has a code. Names of the
+ * schema are not suggested (`suggestions` false) where introspection is off.
  */
 export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions: boolean }): YogaPlugin {
   const tell = (error: GraphQLError, requestId: string): GraphQLError => {
     const told = toClientError(error) ?? fault(error, requestId, log)
-    return suggestions || !SUGGESTION.test(told.message)
-      ? told
-      : withMessage(told, told.message.replace(SUGGESTION, ''))
+    const message = suggestions ? told.message : told.message.replace(SUGGESTION, '')
+    if (message === told.message && told.extensions.code !== undefined) return told
+    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...told.extensions } })
   }
   return {
     onResultProcess({ result, setResult, serverContext }) {
@@ -113,10 +97,6 @@ function fault(error: GraphQLError, requestId: string, log: BaseLogger): GraphQL
     ...placeOf(error),
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId, unexpected: true },
   })
-}
-
-function withMessage(error: GraphQLError, message: string): GraphQLError {
-  return new GraphQLError(message, { ...placeOf(error), extensions: error.extensions })
 }
 
 function placeOf({ nodes, source, positions, path }: GraphQLError) {
