@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DAY_MS, earlier, epochMsOf, INSTANT_MAX, instantOf, plusMs, reached } from '#domain/instant.ts'
+import { DAY_MS, earlier, epochMsOf, INSTANT_MAX, instantOf, later, plusMs, reached } from '#domain/instant.ts'
 
 const NOW = '2026-03-02T09:00:00.000Z'
 
@@ -26,5 +26,9 @@ describe('of two ends', () => {
     expect(earlier(null, NOW)).toBe(NOW)
     expect(earlier(NOW, null)).toBe(NOW)
     expect(earlier(null, null)).toBeNull()
+  })
+
+  test('the later one', () => {
+    expect([later(NOW, INSTANT_MAX), later(INSTANT_MAX, NOW), later(NOW, NOW)]).toEqual([INSTANT_MAX, INSTANT_MAX, NOW])
   })
 })

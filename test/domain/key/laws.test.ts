@@ -4,11 +4,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Instant, plusMs } from '#domain/instant.ts'
 import { inOverlap, isLive, newestOfSlot } from '#domain/key/code-status.ts'
+import type { KeyCommand } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
-import { standingOf } from '#domain/key/key-status.ts'
-import type { Code, ExistingKey } from '#domain/key/state.ts'
+import { liveCount } from '#domain/key/decide-issue.ts'
+import { isActive, standingOf } from '#domain/key/key-status.ts'
+import { type Code, type ExistingKey, evolveKey, initialKey, type KeyState } from '#domain/key/state.ts'
 import { judge } from '#domain/verdict.ts'
-import { SLOTS } from './fixtures.ts'
+import { at } from '#test/support/given.ts'
+import { BORN, create, DETAILS, remove, revoke, rules, SLOTS, seconds, update } from './fixtures.ts'
 import { anyRules, anyStep, anySteps, live, type Moment, notFinal, type Step } from './random-life.ts'
 
 const opens = (key: ExistingKey, code: Code, now: Instant): boolean =>
@@ -74,11 +77,61 @@ describe('revocation', () => {
 describe('limits', () => {
   test('under constant rules no more than liveCodesMax codes are ever live', () => {
     fc.assert(
-      fc.property(anyRules, anySteps, (rules, steps) => {
-        for (const { after, now } of live(notFinal(steps), rules)) {
-          expect(after.codes.filter((code) => isLive(code, now)).length).toBeLessThanOrEqual(rules.liveCodesMax)
+      fc.property(anyRules, anySteps, (constant, steps) => {
+        for (const { after, now } of live(notFinal(steps), constant)) {
+          expect(liveCount(after.codes, now)).toBeLessThanOrEqual(constant.liveCodesMax)
         }
       }),
+    )
+  })
+
+  test('whatever becomes of the rules, no command brings the live codes above what they say then', () => {
+    always(({ command, before, after, now }) => {
+      if (before.status === 'none' || !('rules' in command)) return
+      const count = liveCount(after.codes, now)
+      if (count > liveCount(before.codes, now)) expect(count).toBeLessThanOrEqual(command.rules.liveCodesMax)
+    })
+  })
+
+  test('no more than activeKeysMax keys of a keyspace are ever active', () => {
+    const hours = fc.integer({ min: 0, max: 5 })
+    const step = fc.record({
+      kind: fc.constantFrom('CreateKey', 'CreateKey', 'UpdateKey', 'UpdateKey', 'DisableKey', 'RevokeKey', 'DeleteKey'),
+      wait: hours,
+      lifetime: fc.option(hours),
+      key: fc.nat(),
+    })
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(step, { maxLength: 40, size: 'max' }),
+        (activeKeysMax, steps) => {
+          const keys: ExistingKey[] = []
+          let now: Instant = BORN
+          for (const { kind, wait, lifetime, key } of steps) {
+            now = seconds(wait * 3_600, now)
+            const expiresAt = lifetime === null ? null : seconds(lifetime * 3_600, now)
+            const activeKeyCount = keys.filter((other) => isActive(standingOf(other), now)).length
+            const asked = { now, rules: rules({ activeKeysMax }), activeKeyCount }
+            const index = kind === 'CreateKey' ? keys.length : key % Math.max(1, keys.length)
+            const state = keys[index] ?? initialKey
+            if (kind !== 'CreateKey' && state.status === 'none') continue
+            const commands: { readonly [Kind in typeof kind]: KeyCommand } = {
+              CreateKey: create({ ...asked, details: { ...DETAILS, expiresAt } }),
+              UpdateKey: update({ expiresAt }, asked),
+              DisableKey: { type: 'DisableKey' },
+              RevokeKey: revoke,
+              DeleteKey: remove,
+            }
+            const decision = decideKey(commands[kind], state)
+            if (decision.kind === 'refused') continue
+            const after = at(now, ...decision.facts).reduce<KeyState>(evolveKey, state)
+            if (after.status !== 'none') keys[index] = after
+            expect(keys.filter((one) => isActive(standingOf(one), now)).length).toBeLessThanOrEqual(activeKeysMax)
+          }
+        },
+      ),
+      { numRuns: 300 },
     )
   })
 
@@ -92,9 +145,9 @@ describe('limits', () => {
 
   test('under constant rules no code outlives the longest lifetime', () => {
     fc.assert(
-      fc.property(anyRules, anySteps, (rules, steps) => {
-        const moments = live(notFinal(steps), rules)
-        const { codeLifetimeDaysMax } = rules
+      fc.property(anyRules, anySteps, (constant, steps) => {
+        const moments = live(notFinal(steps), constant)
+        const { codeLifetimeDaysMax } = constant
         for (const code of codeLifetimeDaysMax === null ? [] : moments.at(-1)!.after.codes) {
           expect(code.expiresAt! > code.issuedAt).toBe(true)
           expect(code.expiresAt! <= plusMs(code.issuedAt, codeLifetimeDaysMax! * 86_400_000)).toBe(true)
