@@ -10,7 +10,8 @@ import { ENVIRONMENT, type RunAs } from './identity.ts'
 // - The watcher sends SIGINT, PostgreSQL's fast shutdown; and SIGTERM before it, because a background child of a shell
 //   ignores SIGINT until it sets its own handlers: if we die in that moment, SIGTERM ends it.
 // - Both shells ignore the signals that a service manager sends to every process, or they would be gone before the server.
-// - If the server ends by itself, the shell, who waits for it, ends the watcher.
+// - If the server ends by itself, the shell, who waits for it, ends the watcher. If the shell is killed, Node closes the
+//   pipe of a child that is gone, and the watcher still stops the server.
 const WATCHDOG = `
 exec 3<&0 </dev/null
 "$@" 3<&- &
@@ -67,7 +68,6 @@ export function launch({ command, socketFolder, cwd, runAs, log }: Launch): Serv
   let hasEnded = false
   ended.then(() => {
     hasEnded = true
-    child.stdin.destroy() // if the shell itself was killed, this still stops the server through the watcher
   })
   setHold(false)
   return {

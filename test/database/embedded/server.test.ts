@@ -183,6 +183,20 @@ describe('the embedded server', () => {
     expect(await query(await start(dataFolder), 'SELECT 1 AS one')).toEqual([{ one: 1 }])
     expect(stranger.exitCode).toBeNull()
   })
+
+  test('waits for the last processes of a killed server, and then goes on', async () => {
+    const dataFolder = temporaryFolder()
+    const server = await start(dataFolder)
+    const client = await connect(server)
+    const backend = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
+    process.kill(backend, 'SIGSTOP')
+    process.kill(postmasterPid(dataFolder), 'SIGKILL')
+    const lines: string[] = []
+    const starting = start(dataFolder, FAST, lines)
+    await vi.waitUntil(() => lines.some((line) => line.includes('is still in use')), { timeout: 5_000 })
+    process.kill(backend, 'SIGCONT')
+    expect(await query(await starting, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+  })
 })
 
 /** One file where the database would be, owned by whoever runs it. */
