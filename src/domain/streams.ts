@@ -1,11 +1,12 @@
 // The streams there are, and how each is folded.
-import { type AccountState, evolveAccount, initialAccount } from './account/state.ts'
+
 import type { AccountFact } from './account/events.ts'
+import { type AccountState, evolveAccount, initialAccount } from './account/state.ts'
 import type { Recorded } from './event.ts'
-import { evolveKey, initialKey, type KeyState } from './key/state.ts'
 import type { KeyFact } from './key/events.ts'
-import { evolveKeyspace, initialKeyspace, type KeyspaceState } from './keyspace/state.ts'
+import { evolveKey, initialKey, type KeyState } from './key/state.ts'
 import type { KeyspaceFact } from './keyspace/events.ts'
+import { evolveKeyspace, initialKeyspace, type KeyspaceState } from './keyspace/state.ts'
 
 export type States = { account: AccountState; keyspace: KeyspaceState; key: KeyState }
 export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact }

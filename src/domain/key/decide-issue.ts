@@ -39,14 +39,18 @@ export function newCode(request: CodeRequest, slot: CodeSlot, expiresAt: Instant
   return { codeId, slot, hint, description, expiresAt, digest, secretId }
 }
 
+/** The slots that codes may come into; a code that was put elsewhere under earlier rules stays until it ends. */
+export function slotsOf({ liveCodesMax }: KeyspaceRules): readonly CodeSlot[] {
+  return liveCodesMax > 1 ? ['PRIMARY', 'SECONDARY'] : ['PRIMARY']
+}
+
 function freeSlot(
   asked: CodeSlot | undefined,
   codes: readonly Held[],
   now: Instant,
-  { liveCodesMax }: KeyspaceRules,
+  rules: KeyspaceRules,
 ): CodeSlot | undefined {
-  const slots: readonly CodeSlot[] = liveCodesMax > 1 ? ['PRIMARY', 'SECONDARY'] : ['PRIMARY']
-  return slots.find((slot) => {
+  return slotsOf(rules).find((slot) => {
     const newest = newestOfSlot(codes, slot)
     return (asked === undefined || asked === slot) && (newest === undefined || !isLive(newest, now))
   })

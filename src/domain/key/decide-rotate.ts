@@ -5,7 +5,7 @@ import { earlier, type Instant, plusMs, reached, SECOND_MS } from '../instant.ts
 import { expiryOfCode } from './code-expiry.ts'
 import { isLive, newestOfSlot } from './code-status.ts'
 import type { RotateKey } from './commands.ts'
-import { liveCount, newCode, refuseForLimit } from './decide-issue.ts'
+import { liveCount, newCode, refuseForLimit, slotsOf } from './decide-issue.ts'
 import type { KeyRotated } from './events.ts'
 import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey, Code } from './state.ts'
@@ -17,7 +17,8 @@ export function decideRotate(command: RotateKey, key: ActiveKey): Decision<KeyRo
   // One that takes a live code's place adds none, so it passes even where the limit has been lowered since: a leaked
   // secret can always be replaced.
   const adds = !isLive(retired, now)
-  if (adds && liveCount(key.codes, now) >= rules.liveCodesMax) return refuseForLimit(rules)
+  const full = !slotsOf(rules).includes(slot) || liveCount(key.codes, now) >= rules.liveCodesMax
+  if (adds && full) return refuseForLimit(rules)
   const expiry = expiryOfCode(code.expiresAt, now, rules)
   if ('refusal' in expiry) return refuse(expiry.refusal)
   return accept({

@@ -343,6 +343,12 @@ describe('RotateKey', () => {
       .when(rotation)
       .then([rotated('b', 'x', null, { slot: 'SECONDARY' })])
   })
+
+  test('an expired SECONDARY is not revived as a slot where only one code may be live', () => {
+    given(at(BORN, created(), issued('b', { slot: 'SECONDARY', expiresAt: NOW })))
+      .when(rotate(request('x'), { slot: 'SECONDARY', rules: rules({ liveCodesMax: 1 }) }))
+      .thenRefused(codesFull(1))
+  })
 })
 
 describe('RevokeKey and DeleteKey', () => {
