@@ -1,6 +1,5 @@
 // Which server holds a cluster, read from the postmaster.pid that PostgreSQL keeps in it. The file outlives a killed
-// server, and its pid may since have become another process's, so it counts only if that process is a postgres at work
-// in that very folder.
+// server, and its pid may since have become another process's, so it counts only if that process is the one that wrote it.
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
@@ -23,7 +22,7 @@ export type PostmasterFile = {
 export function findRunningServer(dataFolder: string): { host: string; port: number } | undefined {
   const cluster = clusterFolder(path.resolve(dataFolder))
   const file = readPostmasterFile(cluster)
-  if (file === undefined || !file.isReady || !isServerOf(cluster, file.pid)) return undefined
+  if (file === undefined || !file.isReady || !isAtWork(cluster, file)) return undefined
   return { host: file.socketFolder, port: file.port }
 }
 
@@ -37,28 +36,42 @@ export function readPostmasterFile(cluster: string): PostmasterFile | undefined 
   }
   // pid, data folder, start time, port, first socket folder, first TCP address, shared memory, status
   const [pid, , , port, socketFolder, , , status] = text.split('\n')
-  const file = { pid: Number(pid), port: Number(port), socketFolder: socketFolder ?? '', isReady: isReady(status) }
+  const isReady = status?.trim() === 'ready'
+  const file = { pid: Number(pid), port: Number(port), socketFolder: socketFolder ?? '', isReady }
   return Number.isInteger(file.pid) && file.pid > 0 ? file : undefined
 }
 
-function isReady(status: string | undefined): boolean {
-  return status?.trim() === 'ready'
+/**
+ * Whether the process that wrote this file still serves this cluster: one whose command line names that very socket
+ * folder, which is random (or, while the file does not have it yet, is a postgres's), and which works here.
+ */
+export function isAtWork(cluster: string, { pid, socketFolder }: PostmasterFile): boolean {
+  const command = commandLineOf(pid)
+  return (
+    command.includes(socketFolder || '/postgres -D ') &&
+    !command.startsWith('/bin/sh ') &&
+    !worksElsewhere(pid, cluster)
+  )
 }
 
-/** Whether that process is a postgres whose working folder is this cluster, as every one's is. */
-export function isServerOf(cluster: string, pid: number): boolean {
+function commandLineOf(pid: number): string {
   try {
-    if (process.platform !== 'linux') {
-      const command = execFileSync('/bin/ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
-      return command.includes('postgres') && command.includes(cluster)
-    }
-    if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'postgres') return false
-    // By identity, not by path: the process may live in a container that sees the folder elsewhere.
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      : execFileSync('/bin/ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  } catch {
+    return '' // no such process
+  }
+}
+
+/** True for the server of a folder that was copied with its postmaster.pid. */
+function worksElsewhere(pid: number, cluster: string): boolean {
+  try {
     const works = statSync(`/proc/${pid}/cwd`)
     const here = statSync(cluster)
-    return works.dev === here.dev && works.ino === here.ino
+    return works.dev !== here.dev || works.ino !== here.ino
   } catch {
-    return false // no such process, or another user's, which could not work here
+    return false // we may not look: root in a container has no CAP_SYS_PTRACE; or there is no /proc
   }
 }
 

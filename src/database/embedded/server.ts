@@ -9,7 +9,7 @@ import { FolderInUseError, ServerFailedError } from './errors.ts'
 import { isAlive } from './fresh-folder.ts'
 import { chooseRunAs, type RunAs } from './identity.ts'
 import { launch, type ServerProcess } from './process.ts'
-import { answersInside, isServerOf, readPostmasterFile } from './running.ts'
+import { answersInside, isAtWork, readPostmasterFile } from './running.ts'
 import { makeSocketFolder, PORT, removeSocketFolder } from './sockets.ts'
 
 export type EmbeddedServer = {
@@ -101,7 +101,7 @@ async function waitForOther(cluster: string, deadline: number): Promise<string |
 
 async function holderOf(cluster: string): Promise<string | undefined> {
   const file = readPostmasterFile(cluster)
-  if (file !== undefined && isServerOf(cluster, file.pid)) return `pid ${file.pid}`
+  if (file !== undefined && isAtWork(cluster, file)) return `pid ${file.pid}`
   if (await answersInside(cluster)) return 'in another container'
   return undefined
 }

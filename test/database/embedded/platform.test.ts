@@ -37,12 +37,20 @@ const SHARED_COPIES = '/var/cache/keyledger'
 const NOBODY = 65_534
 const SOMEBODY = 4_711 // in no passwd file
 
+// What root may do in a container by default: not look into another user's processes, among other things.
+const CONTAINER_CAPABILITIES =
+  '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod'
+const AS_IN_CONTAINER = ['setpriv', '--no-new-privs', '--bounding-set', CONTAINER_CAPABILITIES, '--']
+
 // Prints where its server is, or what went wrong, and stops when its input ends.
 const PROGRAM = `
 const platform = process.argv[2]
 if (platform !== undefined) Object.defineProperty(process, 'platform', { value: platform })
 const { startEmbeddedServer } = await import(process.cwd() + '/embedded/server.ts')
+const { findRunningServer } = await import(process.cwd() + '/embedded/running.ts')
 try {
+  const running = findRunningServer(process.argv[1])
+  if (running !== undefined) console.log(JSON.stringify({ ...running, name: 'running' }))
   const server = await startEmbeddedServer({ dataFolder: process.argv[1], settings: { fsync: 'off' } })
   process.stdin.on('end', () => server.stop()).resume()
   console.log(JSON.stringify(server.connection('postgres', 'postgres')))
@@ -181,6 +189,20 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
     const { started } = await run(app, path.join(app, '.keyledger'))
     expect(started.name).toBe('EmbeddedUnavailableError')
     expect(started.message).toMatch(/belongs to root.*chown -R 65534:65534.*KEYLEDGER_DATA_DIR/)
+  })
+
+  test.skipIf(!hasTool('setpriv'))('it manages with what root may do in a container', async () => {
+    sharedCopies()
+    const app = closedApp()
+    const dataFolder = path.join(app, '.keyledger')
+    const first = await run(app, dataFolder, { wrapper: AS_IN_CONTAINER })
+    expect(first.started.message).toBeUndefined()
+    expect(await answers(first.started)).toBe(true)
+    const second = await run(app, dataFolder, { wrapper: AS_IN_CONTAINER })
+    const { host, port } = first.started
+    expect(second.started).toEqual({ name: 'running', host, port })
+    await first.stop()
+    await second.stop()
   })
 
   test.skipIf(!hasTool('setpriv'))('it says what to do where root may not become another user', async () => {
