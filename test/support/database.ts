@@ -34,14 +34,20 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await onServer(url, `CREATE DATABASE ${name} TEMPLATE ${template}`)
   const connection = { connectionString: urlOf(url, name) }
   const servingConnection = { connectionString: urlOf(url, name, servingUser, servingPassword) }
-  const owner = connectTo(connection)
-  const serving = connectTo(servingConnection)
+  let dropping = false
+  // A pool that ends does not wait for its connections to be closed: the last of them may be among those cut off.
+  const report = (error: Error) => {
+    if (!dropping) console.error(error)
+  }
+  const owner = connectTo(connection, report)
+  const serving = connectTo(servingConnection, report)
   return {
     owner,
     serving,
     connection,
     servingConnection,
     async drop() {
+      dropping = true
       await Promise.all([owner.close(), serving.close()])
       if (failed && outlivesRun) console.error(`Kept the database of the failed file: ${name}`)
       else await onServer(url, `DROP DATABASE ${name} WITH (FORCE)`)
@@ -49,13 +55,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   }
 }
 
-function connectTo(connection: pg.ConnectionConfig): Database {
+function connectTo(connection: pg.ConnectionConfig, onIdleError: (error: Error) => void): Database {
   return connect({
     connection,
     prepared: true,
     poolSize: 4,
     queryTimeoutMs: 30_000,
     applicationName: 'keyledger-test',
-    onIdleError: (error) => console.error(error),
+    onIdleError,
   })
 }

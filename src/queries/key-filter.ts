@@ -1,0 +1,147 @@
+// Which keys a list shows, as conditions on `state.key AS key`. They come as branches, which no key is in two of and each
+// of which one index can answer: an OR across tables would make the database look at every key.
+import { type Expression, type SqlBool, sql } from 'kysely'
+import { type ArgumentIssue, BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import { foldName } from '#domain/fold-name.ts'
+import type { Instant } from '#domain/instant.ts'
+import { unreachable } from '#domain/invariant.ts'
+import type { KeyStatus } from '#domain/key/key-status.ts'
+import { instantIssues, textIssues, textsIssues } from './filter-check.ts'
+import { searchHints } from './hint-search.ts'
+import { locate, type Place } from './shard.ts'
+
+export type KeyScope = { readonly accountId: string } | { readonly keyspaceId: string }
+
+/** What is absent, null or empty filters nothing. */
+export type KeyFilter = {
+  readonly keyspaceId?: string | null | undefined
+  readonly statuses?: readonly KeyStatus[] | null | undefined
+  /** Keys that have all of them. */
+  readonly tags?: readonly string[] | null | undefined
+  /** A part of the name, in any case. */
+  readonly name?: string | null | undefined
+  /** The head of a secret: of any code that the key ever had. */
+  readonly hint?: string | null | undefined
+  /** Keys that expire before then, or have a code that does and is neither replaced nor deleted. */
+  readonly expiresBefore?: Instant | null | undefined
+}
+
+type Condition = Expression<SqlBool>
+/** Conditions that must all be met. */
+export type Branch = readonly Condition[]
+
+const TAGS_MAX = 50
+const STATUSES_MAX = 5
+
+/** Throws BadQueryArgumentError for values that no key could have. */
+export function checkKeyFilter(filter: KeyFilter): void {
+  const issues: readonly ArgumentIssue[] = [
+    ...textsIssues('statuses', filter.statuses, STATUSES_MAX),
+    ...textsIssues('tags', filter.tags, TAGS_MAX),
+    ...textIssues('name', filter.name),
+    ...textIssues('hint', filter.hint),
+    ...instantIssues('expiresBefore', filter.expiresBefore),
+  ]
+  if (issues.length > 0) throw new BadQueryArgumentError(issues)
+}
+
+/** The branches of a list of keys; none where nothing can match. The filter has been checked. */
+export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): readonly Branch[] {
+  const place = placeOf(scope, filter)
+  if (place === undefined) return []
+  const { tags, name, hint } = filter
+  const common: Branch = [
+    ...place.conditions,
+    ...(tags?.length ? [sql<SqlBool>`key.tags @> ${tags}::text[]`] : []),
+    // Not LIKE: there is no pattern in it that could be abused, and no index that it could use.
+    ...(name ? [sql<SqlBool>`strpos(key.name_folded, ${foldName(name)}) > 0`] : []),
+    ...(hint && hint !== '…' ? [hasHint(place, hint)] : []),
+  ]
+  return statusBranches(filter.statuses ?? [], now).flatMap((status) =>
+    expiryBranches(place, filter.expiresBefore).map((expiry) => [...common, ...status, ...expiry]),
+  )
+}
+
+/** `accountId` is SQL for the account's id, to look its codes up with. */
+type KeyPlace = { readonly shard: number; readonly accountId: Expression<string>; readonly conditions: Branch }
+
+function placeOf(scope: KeyScope, filter: KeyFilter): KeyPlace | undefined {
+  const filtered = filter.keyspaceId == null ? undefined : locate('ks', filter.keyspaceId)
+  if ('keyspaceId' in scope) {
+    const keyspace = locate('ks', scope.keyspaceId)
+    if (filtered !== undefined && filtered.id !== keyspace.id) return undefined
+    const { shard, id } = keyspace
+    const accountId = sql<string>`(SELECT account_id FROM state.keyspace WHERE shard = ${shard} AND keyspace_id = ${id})`
+    return { shard, accountId, conditions: inKeyspace(keyspace) }
+  }
+  const { shard, id } = locate('acct', scope.accountId)
+  const accountId = sql<string>`${id}`
+  const inAccount = sql<SqlBool>`key.shard = ${shard} AND key.account_id = ${id}`
+  if (filtered === undefined) {
+    const notManagement = sql<SqlBool>`key.keyspace_id <>
+      (SELECT management_keyspace_id FROM state.account WHERE shard = ${shard} AND account_id = ${id})`
+    return { shard, accountId, conditions: [inAccount, notManagement] }
+  }
+  // Asked once, before any key is looked at: another account's keyspace would otherwise be read to its end.
+  const ownKeyspace = sql<SqlBool>`EXISTS (SELECT FROM state.keyspace
+    WHERE shard = ${filtered.shard} AND keyspace_id = ${filtered.id} AND account_id = ${id})`
+  return { shard, accountId, conditions: [...inKeyspace(filtered), ownKeyspace] }
+}
+
+function inKeyspace({ shard, id }: Place): Branch {
+  return [sql<SqlBool>`key.shard = ${shard} AND key.keyspace_id = ${id}`]
+}
+
+/** Deleted keys have indexes of their own, hence a branch of their own; they are shown only where they are named. */
+function statusBranches(statuses: readonly KeyStatus[], now: Instant): readonly Branch[] {
+  const deleted = statuses.includes('DELETED') ? [[sql<SqlBool>`key.deleted_at IS NOT NULL`]] : []
+  const wanted = [...new Set(statuses)].filter((status) => status !== 'DELETED')
+  if (wanted.length === 0 && deleted.length > 0) return deleted
+  const live = sql<SqlBool>`key.deleted_at IS NULL`
+  const isWanted = sql<SqlBool>`(${sql.join(
+    wanted.map((status) => liveStatus(status, now)),
+    sql` OR `,
+  )})`
+  return [...deleted, wanted.length === 0 ? [live] : [live, isWanted]]
+}
+
+/** As `keyStatus` in the domain judges a key that is not deleted. */
+function liveStatus(status: Exclude<KeyStatus, 'DELETED'>, now: Instant): Condition {
+  switch (status) {
+    case 'REVOKED':
+      return sql<SqlBool>`key.revoked_at IS NOT NULL`
+    case 'DISABLED':
+      return sql<SqlBool>`key.revoked_at IS NULL AND NOT key.enabled`
+    case 'EXPIRED':
+      return sql<SqlBool>`key.revoked_at IS NULL AND key.enabled AND key.expires_at <= ${now}::timestamptz`
+    case 'ACTIVE':
+      return sql<SqlBool>`key.revoked_at IS NULL AND key.enabled
+        AND (key.expires_at IS NULL OR key.expires_at > ${now}::timestamptz)`
+    default:
+      return unreachable(status)
+  }
+}
+
+/** Keys that expire by themselves, and those that do not but have a code that does. */
+function expiryBranches({ shard, accountId }: KeyPlace, before: Instant | null | undefined): readonly Branch[] {
+  if (before == null) return [[]]
+  // Materialised, or the codes of key after key might be asked for: the oldest keys expire first, and lists begin with the newest.
+  const codeExpires = sql<SqlBool>`key.key_id IN (WITH expiring AS MATERIALIZED (SELECT code.key_id FROM state.code
+    WHERE code.shard = ${shard} AND code.account_id = ${accountId} AND code.expires_at < ${before}::timestamptz
+      AND code.replaced_at IS NULL AND code.deleted_at IS NULL) SELECT key_id FROM expiring)`
+  return [
+    [sql<SqlBool>`key.expires_at < ${before}::timestamptz`],
+    [sql<SqlBool>`(key.expires_at IS NULL OR key.expires_at >= ${before}::timestamptz)`, codeExpires],
+  ]
+}
+
+function hasHint({ shard, accountId }: KeyPlace, hint: string): Condition {
+  const { exactly, range } = searchHints(hint)
+  const matches = [
+    ...(exactly.length > 0 ? [sql<SqlBool>`code.hint = ANY (${exactly}::text[])`] : []),
+    ...(range === null ? [] : [sql<SqlBool>`code.hint >= ${range.from} AND code.hint < ${range.to}`]),
+  ]
+  if (matches.length === 0) return sql<SqlBool>`false`
+  return sql<SqlBool>`key.key_id IN (SELECT code.key_id FROM state.code
+    WHERE code.shard = ${shard} AND code.account_id = ${accountId} AND (${sql.join(matches, sql` OR `)}))`
+}

@@ -1,0 +1,130 @@
+// What the fields of one request ask for by id, gathered into one statement for each kind of thing. What belongs to another
+// account than the caller's answers exactly like what does not exist, and so does an ill-formed id, without a statement.
+import DataLoader from 'dataloader'
+import { statement } from '#database/connect.ts'
+import type { Caller } from '#domain/caller.ts'
+import type { IdKind } from '#domain/ids.ts'
+import type { AccountRow } from './accounts.ts'
+import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
+import { EVENT_COLUMNS, type EventRow } from './events.ts'
+import type { KeyRow } from './keys.ts'
+import type { KeyspaceRow } from './keyspaces.ts'
+import { type Reader, runNamed } from './reader.ts'
+import type { RotationRow } from './rotations.ts'
+import { locate, type Place } from './shard.ts'
+
+export type Loader<Value> = { load(id: string): Promise<Value> }
+
+export type Loaders = {
+  readonly account: Loader<AccountRow | null>
+  /** Deleted ones too: keys that were in it, and its history, still lead there. */
+  readonly keyspace: Loader<KeyspaceRow | null>
+  /** Deleted ones too. */
+  readonly key: Loader<KeyRow | null>
+  readonly code: Loader<CodeRow | null>
+  readonly rotation: Loader<RotationRow | null>
+  readonly event: Loader<EventRow | null>
+  /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
+  readonly codesOfKey: Loader<readonly CodeRow[]>
+  /** By the key's id: up to 100 other codes, newest first. */
+  readonly retiredCodesOfKey: Loader<readonly CodeRow[]>
+  /** By the keyspace's id: its keys that are neither revoked, deleted nor past their expiry. */
+  readonly activeKeyCount: Loader<number | null>
+  /** By the account's id: the position of its last event. */
+  readonly accountPosition: Loader<bigint | null>
+  /** By the key's id: what to call it where it acted. */
+  readonly keyName: Loader<string | null>
+  /** Forgets what was read: for what is asked after a change within the same request. */
+  clear(): void
+}
+
+/** Bounds the arrays of one statement. */
+const BATCH_MAX = 1_000
+
+/** Values by id for the ids that are well-formed; what is missing is absent. `tenant`: null for any account. */
+type Read<Value> = (places: readonly Place[], tenant: string | null) => Promise<ReadonlyMap<string, Value>>
+
+/** For one request of one caller; without a caller there is nothing to see. */
+export function createLoaders(reader: Reader, caller: Caller | undefined): Loaders {
+  const clears: (() => void)[] = []
+  const loader = <Value, Missing>(kind: IdKind, missing: Missing, read: Read<Value>): Loader<Value | Missing> => {
+    const batch = async (ids: readonly string[]) => {
+      const places = ids.map((id) => locate(kind, id)).filter((place) => place.id !== '')
+      const found = caller === undefined || places.length === 0 ? undefined : await read(places, tenantOf(caller))
+      return ids.map((id) => found?.get(id) ?? missing)
+    }
+    const made = new DataLoader<string, Value | Missing>(batch, { maxBatchSize: BATCH_MAX })
+    clears.push(() => made.clearAll())
+    return made
+  }
+  const rows = <Row>(kind: IdKind, table: string, id: string & keyof Row, columns = 'row.*') =>
+    loader<Row, null>(kind, null, rowsById(reader, table, id, columns))
+
+  const key = rows<KeyRow>('key', 'state.key', 'key_id')
+  const codesOfKey = loader<readonly CodeRow[], readonly never[]>('key', [], (places, tenant) =>
+    readShownCodes(reader, places, tenant),
+  )
+  return {
+    account: rows<AccountRow>('acct', 'state.account', 'account_id'),
+    keyspace: rows<KeyspaceRow>('ks', 'state.keyspace', 'keyspace_id'),
+    key,
+    code: rows<CodeRow>('code', 'state.code', 'code_id', CODE_COLUMNS),
+    rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
+    event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
+    codesOfKey,
+    retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {
+      const newest = await readNewestCodes(reader, places, tenant)
+      const shown = await Promise.all([...newest.keys()].map((id) => codesOfKey.load(id)))
+      const shownIds = new Set(shown.flat().map((code) => code.code_id))
+      return mapValues(newest, (codes) => codes.filter((code) => !shownIds.has(code.code_id)).slice(0, RETIRED_MAX))
+    }),
+    activeKeyCount: loader<number, null>('ks', null, activeKeyCounts(reader)),
+    accountPosition: loader<bigint, null>('acct', null, accountPositions(reader)),
+    keyName: { load: async (id) => (await key.load(id))?.name ?? null },
+    clear: () => {
+      for (const clear of clears) clear()
+    },
+  }
+}
+
+function tenantOf(caller: Caller): string | null {
+  return caller.kind === 'ROOT' ? null : caller.accountId
+}
+
+/** Ids come as arrays, so that however many they are, the text is the same and has one plan. */
+function rowsById<Row>(reader: Reader, table: string, idColumn: string & keyof Row, columns: string): Read<Row> {
+  const text = `
+    SELECT ${columns}
+      FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
+      JOIN ${table} AS row ON row.shard = wanted.shard AND row.${idColumn} = wanted.id
+     WHERE $3::text IS NULL OR row.account_id = $3`
+  return async (places, tenant) => {
+    const rows = await runNamed(reader, statement<Row>(text, parametersOf(places, tenant)))
+    return new Map(rows.map((row) => [String(row[idColumn]), row]))
+  }
+}
+
+function activeKeyCounts(reader: Reader): Read<number> {
+  const text = `
+    SELECT row.keyspace_id AS id,
+           (SELECT count(*)::integer FROM state.key
+             WHERE key.shard = row.shard AND key.keyspace_id = row.keyspace_id AND key.revoked_at IS NULL
+               AND key.deleted_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > $4)) AS count
+      FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
+      JOIN state.keyspace AS row ON row.shard = wanted.shard AND row.keyspace_id = wanted.id
+     WHERE $3::text IS NULL OR row.account_id = $3`
+  return async (places, tenant) => {
+    const parameters = [...parametersOf(places, tenant), reader.now]
+    const rows = await runNamed(reader, statement<{ id: string; count: number }>(text, parameters))
+    return new Map(rows.map(({ id, count }) => [id, count]))
+  }
+}
+
+function accountPositions(reader: Reader): Read<bigint> {
+  const read = rowsById<{ account_id: string; position: bigint }>(reader, 'log.account', 'account_id', 'row.*')
+  return async (places, tenant) => mapValues(await read(places, tenant), (row) => row.position)
+}
+
+function mapValues<From, To>(map: ReadonlyMap<string, From>, to: (value: From) => To): ReadonlyMap<string, To> {
+  return new Map([...map].map(([key, value]) => [key, to(value)]))
+}
