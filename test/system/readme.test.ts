@@ -1,57 +1,30 @@
 // The README is run as it is printed: what a newcomer pastes is what is tested.
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CONFIG_VARIABLES } from '#config.ts'
+import { rootKeyIn, type ServerProcess, startServerProcess } from '../support/server-process.ts'
 
 const PROJECT = join(import.meta.dirname, '../..')
 
 let readme: string
 let dataFolder: string
-let server: ChildProcess
-let url: string
+let server: ServerProcess
 let rootKey: string
 
 beforeAll(async () => {
   readme = await readFile(join(PROJECT, 'README.md'), 'utf8')
   dataFolder = await mkdtemp(join(tmpdir(), 'keyledger-readme-'))
-  ;({ server, url, printed: rootKey } = await start(/^ {2}(root_\w+)$/))
+  server = await startServerProcess({ KEYLEDGER_DATA_DIR: dataFolder }, /^ {2}curl /)
+  rootKey = rootKeyIn(server.printed)
 }, 60_000)
 afterAll(async () => {
-  server.kill('SIGTERM')
-  await once(server, 'exit')
+  await server.end('SIGTERM')
   await rm(dataFolder, { recursive: true, force: true })
 }, 30_000)
-
-/** Starts the server as `npm start` does, on any free port, and waits for what it prints. */
-async function start(awaited: RegExp): Promise<{ server: ChildProcess; url: string; printed: string }> {
-  const child = spawn('node', ['src/cli/keyledger.ts', 'start'], {
-    cwd: PROJECT,
-    env: {
-      PATH: process.env.PATH,
-      HOME: process.env.HOME,
-      PORT: '0',
-      KEYLEDGER_DATA_DIR: dataFolder,
-      LOG_LEVEL: 'warn',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let address: string | undefined
-  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    address ??= /^Keyledger is ready: (http:\/\/\S+)\/graphql/.exec(line)?.[1]
-    const printed = awaited.exec(line)?.[1]
-    if (address !== undefined && printed !== undefined) {
-      child.stdout?.resume()
-      return { server: child, url: address, printed }
-    }
-  }
-  throw new Error('the server ended before it was ready')
-}
 
 /** The one block of sh under the heading that holds what is looked for. */
 function block(holding: string): string {
@@ -62,7 +35,7 @@ function block(holding: string): string {
 }
 
 async function shell(script: string): Promise<string[]> {
-  const env = { PATH: process.env.PATH, KEYLEDGER_URL: url, ROOT_KEY: rootKey }
+  const env = { PATH: process.env.PATH, KEYLEDGER_URL: server.url, ROOT_KEY: rootKey }
   const { stdout } = await promisify(execFile)('/bin/sh', ['-eu', '-c', script], { env })
   return stdout.split('\n').filter((line) => line !== '')
 }
@@ -80,9 +53,8 @@ describe('the README', () => {
     const events = `${block('createKey').split('\n\n')[0]}
       ask '{ accounts { nodes { events(first: 100) { nodes { id position type data } } keys { nodes { id status version } } } } }'`
     const before = await shell(events)
-    server.kill('SIGKILL')
-    await once(server, 'exit')
-    ;({ server, url } = await start(/^(Keyledger is ready)/))
+    await server.end('SIGKILL')
+    server = await startServerProcess({ KEYLEDGER_DATA_DIR: dataFolder })
     expect(before[0]).toContain('key.revoked')
     expect(await shell(events)).toEqual(before)
   }, 60_000)
