@@ -35,7 +35,7 @@ export function commandMutation<Input extends CommonInput, Result>(
 ): void {
   const name = `${command.name.charAt(0).toUpperCase()}${command.name.slice(1)}`
   const SuccessType = builder.objectRef<Success<Result>>(`${name}Success`).implement({
-    description: `${command.name} has been done, now or before under the same idempotency key.`,
+    description: `The success of ${command.name}: done now, or before under the same idempotency key.`,
     fields: (t) => ({ ...success(t), events: eventsField(t) }),
   })
   const ResultType = builder.unionType(`${name}Result`, {

@@ -1,6 +1,6 @@
 // How instants, JSON and positions are written and read. Input is checked and normalised here, so that the rest of the
 // product knows one spelling of each.
-import { GraphQLError, Kind, type ValueNode } from 'graphql'
+import { type FloatValueNode, GraphQLError, type IntValueNode, Kind, type ValueNode } from 'graphql'
 import { type Instant, instantOf } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Json } from '#domain/key/events.ts'
@@ -16,15 +16,16 @@ const DATE_TIME_WANTED =
   'DateTime must be an RFC 3339 instant with its offset and a year from 0001 to 9999, such as "2026-03-01T09:30:00Z".'
 
 /** In UTC with milliseconds; finer digits are cut. */
-export function parseDateTime(value: unknown): Instant {
+export function parseDateTime(value: unknown, literal?: ValueNode): Instant {
+  const refuse = () => new GraphQLError(DATE_TIME_WANTED, at(literal))
   const match = typeof value === 'string' ? RFC_3339.exec(value) : null
-  if (match === null) throw new GraphQLError(DATE_TIME_WANTED)
+  if (match === null) throw refuse()
   const [, date, time, fraction = '', offset = 'z'] = match
   const local = Date.parse(`${date}T${time}.${fraction.slice(0, 3).padEnd(3, '0')}Z`)
   // Date.parse rolls 30 February over into March.
-  if (Number.isNaN(local) || !instantOf(local).startsWith(`${date}T${time}`)) throw new GraphQLError(DATE_TIME_WANTED)
+  if (Number.isNaN(local) || !instantOf(local).startsWith(`${date}T${time}`)) throw refuse()
   const instant = instantOf(local - offsetMs(offset))
-  if (!FOUR_DIGIT_YEAR.test(instant)) throw new GraphQLError(DATE_TIME_WANTED)
+  if (!FOUR_DIGIT_YEAR.test(instant)) throw refuse()
   return instant
 }
 
@@ -32,6 +33,16 @@ function offsetMs(offset: string): number {
   if (offset.toLowerCase() === 'z') return 0
   const [hours = 0, minutes = 0] = offset.slice(1).split(':').map(Number)
   return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000
+}
+
+/** The text of a string literal, which is what these scalars are written as. */
+function textOf(literal: ValueNode): string | undefined {
+  return literal.kind === Kind.STRING ? literal.value : undefined
+}
+
+/** Where to point an error at. */
+function at(literal: ValueNode | undefined) {
+  return literal === undefined ? {} : { nodes: literal }
 }
 
 export const dateTime = {
@@ -44,16 +55,16 @@ export const dateTime = {
     return value
   },
   parseValue: parseDateTime,
-  parseLiteral: (node: ValueNode) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),
+  parseLiteral: (node: ValueNode) => parseDateTime(textOf(node), node),
 }
 
 const POSITION = /^(0|[1-9]\d{0,18})$/
 const POSITION_MAX = 2n ** 63n - 1n
+const POSITION_WANTED = 'Position must be a whole number from 0 to 9223372036854775807 as text, such as "42".'
 
-export function parsePosition(value: unknown): bigint {
+export function parsePosition(value: unknown, literal?: ValueNode): bigint {
   const position = typeof value === 'string' && POSITION.test(value) ? BigInt(value) : undefined
-  if (position === undefined || position > POSITION_MAX)
-    throw new GraphQLError('Position must be a whole number from 0 to 9223372036854775807 as text, such as "42".')
+  if (position === undefined || position > POSITION_MAX) throw new GraphQLError(POSITION_WANTED, at(literal))
   return position
 }
 
@@ -66,7 +77,7 @@ export const position = {
     return value.toString()
   },
   parseValue: parsePosition,
-  parseLiteral: (node: ValueNode) => parsePosition(node.kind === Kind.STRING ? node.value : undefined),
+  parseLiteral: (node: ValueNode) => parsePosition(textOf(node), node),
 }
 
 /** Numbers beyond a double's range become no JSON. */
@@ -79,7 +90,7 @@ export function parseJsonLiteral(node: ValueNode, variables?: Variables): Json {
       return null
     case Kind.INT:
     case Kind.FLOAT:
-      return parseNumber(node.value)
+      return parseNumber(node)
     case Kind.LIST:
       return node.values.map((item) => parseJsonLiteral(item, variables))
     case Kind.OBJECT:
@@ -90,13 +101,13 @@ export function parseJsonLiteral(node: ValueNode, variables?: Variables): Json {
     case Kind.VARIABLE:
       return parseJson(variables?.[node.name.value] ?? null)
     case Kind.ENUM:
-      throw new GraphQLError(`JSON has no bare words: write "${node.value}" in quotes.`)
+      throw new GraphQLError(`JSON has no bare words: write "${node.value}" in quotes.`, at(node))
   }
 }
 
-function parseNumber(text: string): number {
-  const number = Number(text)
-  if (!Number.isFinite(number)) throw new GraphQLError('JSON has no numbers that large.')
+function parseNumber(node: IntValueNode | FloatValueNode): number {
+  const number = Number(node.value)
+  if (!Number.isFinite(number)) throw new GraphQLError('JSON has no numbers that large.', at(node))
   return number
 }
 

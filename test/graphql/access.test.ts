@@ -1,0 +1,185 @@
+// Deny by default: what each field needs, held against a list that only changes on purpose, and that it is asked for before
+// anything is touched.
+import { getNamedType, isInterfaceType, isObjectType } from 'graphql'
+import { describe, expect, test } from 'vitest'
+import { MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
+import { demand, type Need } from '#graphql/needs.ts'
+import {
+  ask,
+  callerWith,
+  documentFor,
+  type FieldOfSchema,
+  fields,
+  fieldsOf,
+  needOf,
+  ROOT,
+  untouchable,
+} from './support.ts'
+
+const nameOf = ({ of, name }: FieldOfSchema) => `${of}.${name}`
+
+const rootFields = [...fieldsOf('Query'), ...fieldsOf('Mutation')]
+
+/** Leads to a thing with an id, or to a list of such. */
+function leadsOn({ field }: FieldOfSchema): boolean {
+  const type = getNamedType(field.type)
+  if (type.name.endsWith('Connection')) return true
+  if (isInterfaceType(type)) return type.name === 'Node'
+  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node')
+}
+
+function needsOf(some: readonly FieldOfSchema[]): Record<string, Need | undefined> {
+  return Object.fromEntries(some.map((field) => [nameOf(field), needOf(field)]))
+}
+
+describe('what fields need', () => {
+  test('every field says it', () => {
+    expect(fields.length).toBeGreaterThan(100)
+    expect(fields.filter((field) => needOf(field) === undefined).map(nameOf)).toEqual([])
+  })
+
+  test('it is a right that there is', () => {
+    const rights: readonly unknown[] = ['parent', 'caller', 'root', ...MANAGEMENT_PERMISSIONS]
+    expect(fields.filter((field) => !rights.includes(needOf(field))).map(nameOf)).toEqual([])
+  })
+
+  test('every query and mutation needs what the design says', () => {
+    expect(needsOf(rootFields)).toEqual({
+      'Query.account': 'accounts.read',
+      'Query.accounts': 'accounts.read',
+      'Query.code': 'keys.read',
+      'Query.event': 'events.read',
+      'Query.key': 'keys.read',
+      'Query.keyspace': 'accounts.read',
+      'Query.node': 'caller',
+      'Query.verifyKey': 'keys.verify',
+      'Query.verifyKeys': 'keys.verify',
+      'Query.viewer': 'caller',
+      'Mutation.createAccount': 'root',
+      'Mutation.updateAccount': 'accounts.write',
+      'Mutation.createKeyspace': 'keyspaces.write',
+      'Mutation.updateKeyspace': 'keyspaces.write',
+      'Mutation.deleteKeyspace': 'keyspaces.write',
+      'Mutation.createKey': 'keys.write',
+      'Mutation.updateKey': 'keys.write',
+      'Mutation.enableKey': 'keys.write',
+      'Mutation.disableKey': 'keys.write',
+      'Mutation.revokeKey': 'keys.write',
+      'Mutation.deleteKey': 'keys.write',
+      'Mutation.issueCode': 'keys.write',
+      'Mutation.updateCode': 'keys.write',
+      'Mutation.enableCode': 'keys.write',
+      'Mutation.disableCode': 'keys.write',
+      'Mutation.deleteCode': 'keys.write',
+      'Mutation.rotateKey': 'keys.write',
+    })
+  })
+
+  test('no field leads from one thing to another without a right, but to what it is a part of or made of', () => {
+    const ofThings = fields.filter(
+      ({ of }) => of !== 'Query' && of !== 'Mutation' && !/(Success|Edge|Connection)$/.test(of),
+    )
+    expect(needsOf(ofThings.filter(leadsOn))).toEqual({
+      'Account.managementKeyspace': 'accounts.read',
+      'Account.keyspaces': 'accounts.read',
+      'Account.keyspace': 'accounts.read',
+      'Account.keys': 'keys.read',
+      'Account.events': 'events.read',
+      'Keyspace.account': 'parent',
+      'Keyspace.keys': 'keys.read',
+      'Keyspace.events': 'events.read',
+      'ApiKey.account': 'parent',
+      'ApiKey.keyspace': 'parent',
+      'ApiKey.codes': 'parent',
+      'ApiKey.rotations': 'parent',
+      'ApiKey.events': 'events.read',
+      'AccessCode.key': 'parent',
+      'AccessCode.replacedBy': 'parent',
+      'IssuedCode.accessCode': 'parent',
+      'Rotation.key': 'parent',
+      'Rotation.retired': 'parent',
+      'Rotation.replacement': 'parent',
+      'Event.account': 'parent',
+      'Event.subject': 'caller',
+      'Viewer.account': 'parent',
+    })
+  })
+
+  test('how many keys are active takes the right to read keys', () => {
+    expect(needsOf(fieldsOf('Keyspace'))).toMatchObject({ 'Keyspace.activeKeyCount': 'keys.read' })
+  })
+
+  test('the answer to a mutation may be read by whoever ran it', () => {
+    const payloads = fields.filter(({ of }) => of.endsWith('Success'))
+    expect(payloads.length).toBeGreaterThan(30)
+    expect(payloads.filter((field) => needOf(field) !== 'parent').map(nameOf)).toEqual([])
+  })
+})
+
+describe('before anything is touched', () => {
+  test.each(rootFields.map((field) => [nameOf(field), field] as const))(
+    '%s turns away who has no credentials',
+    async (_name, field) => {
+      const { errors } = await ask(documentFor(field), untouchable(undefined))
+      expect(errors?.map((error) => [error.extensions.code, error.path])).toEqual([['UNAUTHENTICATED', [field.name]]])
+    },
+  )
+
+  const guarded = rootFields.filter((field) => needOf(field) !== 'caller')
+
+  test.each(guarded.map((field) => [nameOf(field), field] as const))(
+    '%s turns away who lacks the right',
+    async (_name, field) => {
+      const need = needOf(field)
+      const others = MANAGEMENT_PERMISSIONS.filter((permission) => permission !== need)
+      const { errors } = await ask(documentFor(field), untouchable(callerWith(...others)))
+      expect(errors?.map((error) => error.extensions.code)).toEqual(['FORBIDDEN'])
+      expect(errors?.[0]?.message).toContain(need === 'root' ? 'the root key' : need)
+    },
+  )
+
+  test.each(guarded.map((field) => [nameOf(field), field] as const))('%s lets in who has it', async (_name, field) => {
+    const need = needOf(field)
+    const caller = need === 'root' ? ROOT : callerWith(String(need))
+    const { errors } = await ask(documentFor(field), untouchable(caller))
+    expect(errors?.[0]?.message).toMatch(/^touched /)
+  })
+
+  test.each([
+    ['acct_', 'accounts.read'],
+    ['ks_', 'accounts.read'],
+    ['key_', 'keys.read'],
+    ['code_', 'keys.read'],
+    ['rot_', 'keys.read'],
+    ['evt_', 'events.read'],
+  ])('node of %s needs %s', async (prefix, permission) => {
+    const source = `{ node(id: "${prefix}0000000000000000000000") { id } }`
+    const others = MANAGEMENT_PERMISSIONS.filter((other) => other !== permission)
+    const denied = await ask(source, untouchable(callerWith(...others)))
+    expect(denied.errors?.map((error) => error.extensions.code)).toEqual(['FORBIDDEN'])
+    const allowed = await ask(source, untouchable(callerWith(permission)))
+    expect(allowed.errors?.[0]?.message).toMatch(/^touched loaders/)
+  })
+
+  test('an id of no kind is nothing, whoever asks', async () => {
+    expect(await ask('{ node(id: "nothing") { id } }', untouchable(callerWith()))).toEqual({ data: { node: null } })
+  })
+})
+
+describe('demand', () => {
+  test('root may do everything', () => {
+    for (const right of ['caller', 'root', ...MANAGEMENT_PERMISSIONS] as const) expect(demand(ROOT, right)).toBe(ROOT)
+  })
+
+  test('a key with * may do everything but what only root may', () => {
+    const caller = callerWith('*')
+    for (const right of ['caller', ...MANAGEMENT_PERMISSIONS] as const) expect(demand(caller, right)).toBe(caller)
+    expect(() => demand(caller, 'root')).toThrow('This needs the root key.')
+  })
+
+  test('a key with nothing is a caller all the same', () => {
+    const caller = callerWith()
+    expect(demand(caller, 'caller')).toBe(caller)
+    expect(() => demand(caller, 'keys.read')).toThrow('This needs the permission keys.read')
+  })
+})
