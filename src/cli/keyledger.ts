@@ -25,6 +25,26 @@ const COMMANDS: readonly Command[] = [
     meaning: 'replace the root key and print the new one',
     load: async () => (await import('./root-key.ts')).rootKey,
   },
+  {
+    name: 'rebuild [--check]',
+    meaning: 'make state anew from the log, or compare it',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
+  {
+    name: 'move --to <DATABASE_URL>',
+    meaning: 'copy an embedded database to a PostgreSQL server',
+    load: async () => (await import('./move.ts')).move,
+  },
+  {
+    name: 'rebuild [--check]',
+    meaning: 'make state anew from the log, or compare it with the log',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
+  {
+    name: 'move --to <URL>',
+    meaning: 'copy an embedded installation to a PostgreSQL server',
+    load: async () => (await import('./move.ts')).move,
+  },
   { name: 'help', meaning: 'print this', load: async () => help },
 ]
 

@@ -1,6 +1,6 @@
 // GraphQL over HTTP: Yoga speaks the protocol, this mounts it. Bodies are read and bounded here, and no answer may be cached:
 // it may hold a secret, and a verdict is true only at its instant.
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
@@ -50,8 +50,9 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
       },
       { authorization: authorizationOf(request), requestId },
     )
-    const headers = { ...Object.fromEntries(answer.headers), 'cache-control': 'no-store' }
-    send(response, answer.status, headers, Buffer.from(await answer.arrayBuffer()))
+    const answered = Buffer.from(await answer.arrayBuffer())
+    if (answered.length === 0) return explainEmpty(response, answer.status)
+    send(response, answer.status, { ...Object.fromEntries(answer.headers), 'cache-control': 'no-store' }, answered)
   }
 }
 
@@ -81,6 +82,13 @@ function mount({ services, log, introspection }: GraphqlParts) {
       tellErrors({ log, suggestions: introspection }),
     ],
   })
+}
+
+/** Yoga refuses types that it does not speak without a word. */
+function explainEmpty(response: ServerResponse, status: number): void {
+  if (status === 415) sendError(response, status, 'UNSUPPORTED_MEDIA_TYPE', 'Send the request as application/json.')
+  else if (status === 406) sendError(response, status, 'NOT_ACCEPTABLE', 'The answer is to be had as application/json.')
+  else sendError(response, status, 'BAD_REQUEST', 'This is no GraphQL request.')
 }
 
 /** Those that Yoga reads. The rest, credentials first of all, stays out of its sight. */
