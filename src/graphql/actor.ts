@@ -13,11 +13,6 @@ const KINDS: { readonly [Name in Kind]: { readonly description: string } } = {
 
 const ActorKind = builder.enumType('ActorKind', { description: 'What kind of actor it is.', values: KINDS })
 
-/** The actor that a pair of columns names. */
-export function actorFrom(kind: Kind, id: string | null): ActorShape {
-  return { kind, id }
-}
-
 /** For people: `root`, `system`, or the key's name as it is now. */
 export async function labelOf({ kind, id }: ActorShape, { loaders }: Context): Promise<string> {
   if (kind === 'ROOT') return 'root'

@@ -48,7 +48,7 @@ export const AccessCode = builder.objectRef<CodeRow>('AccessCode').implement({
     hint: t.exposeString('hint', {
       needs: 'parent',
       description:
-        'The readable head of the secret, to match it in logs: `bss_05a426…`. It helps nobody to guess the rest.',
+        'The readable head of the secret, to match it in logs: `bss_7Q2mX9aTzK`. It helps nobody to guess the rest.',
     }),
     description: t.exposeString('description', { nullable: true, needs: 'parent', description: 'For people.' }),
     status: t.field({

@@ -28,7 +28,10 @@ const PageInfo = builder.objectRef<Page<unknown>['pageInfo']>('PageInfo').implem
   }),
 })
 
-/** The type of a list of `node`s, which are called `things` in descriptions. */
+/**
+ * The type of a list of `node`s, which are called `things` in descriptions. `as never`, because the compiler does not see that a
+ * generic row is the shape of its own ref.
+ */
 export function connectionOf<Row>(node: ObjectRef<Types, Row>, things: string) {
   const Edge = builder.objectRef<Page<Row>['edges'][number]>(`${node.name}Edge`).implement({
     description: `One of a page of ${things}, with its place in the list.`,

@@ -20,7 +20,7 @@ const KeyFilter = builder.inputType('KeyFilter', {
     hint: t.string({
       description:
         'Only keys of which one code, retired ones included, shows this hint: give the head of a secret as it was seen in a ' +
-        'log, `bss_05a426`. Never give a whole secret.',
+        'log, `bss_7Q2mX9aTzK`. Never give a whole secret.',
     }),
     expiresBefore: t.field({
       type: 'DateTime',

@@ -90,6 +90,12 @@ export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
       resolve: ({ keyspace_id }, _arguments, { loaders }) => loaders.activeKeyCount.load(keyspace_id),
     }),
     createdAt: t.expose('created_at', { type: 'DateTime', needs: 'parent', description: 'When it was created.' }),
+    deletedAt: t.expose('deleted_at', {
+      type: 'DateTime',
+      nullable: true,
+      needs: 'parent',
+      description: 'When it was deleted: it is in no list then, and takes no keys. Null where it is not.',
+    }),
     version: t.exposeInt('version', {
       needs: 'parent',
       description: 'Rises with each change, from 1; give it as `expectedVersion` to change only what you have seen.',
@@ -133,7 +139,7 @@ builder.queryField('keyspace', (t) =>
     nullable: true,
     needs: 'accounts.read',
     args: { id: t.arg.id({ required: true, description: "The keyspace's id." }) },
-    description: 'One keyspace; null where there is none that the caller can see.',
+    description: 'One keyspace, deleted or not; null where there is none that the caller can see.',
     resolve: (_root, { id }, { loaders }) => loaders.keyspace.load(id),
   }),
 )

@@ -249,7 +249,7 @@ export type IssueCodeInput = {
 export type KeyFilter = {
   /** Only keys that expire, or of which a live code expires, before this instant. */
   readonly expiresBefore?: string | null | undefined;
-  /** Only keys of which one code, retired ones included, shows this hint: give the head of a secret as it was seen in a log, `bss_05a426`. Never give a whole secret. */
+  /** Only keys of which one code, retired ones included, shows this hint: give the head of a secret as it was seen in a log, `bss_7Q2mX9aTzK`. Never give a whole secret. */
   readonly hint?: string | null | undefined;
   /** Only keys of this keyspace. */
   readonly keyspaceId?: string | null | undefined;
