@@ -1,0 +1,125 @@
+// One run of every mutation there is, on every kind of thing, with what a client may put in: what other tests then look for
+// traces of in the database.
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command, CommonInput, Origin } from '#commands/command.ts'
+import { createAccount } from '#commands/create-account.ts'
+import { createKey } from '#commands/create-key.ts'
+import { createKeyspace } from '#commands/create-keyspace.ts'
+import { deleteCode } from '#commands/delete-code.ts'
+import { deleteKey } from '#commands/delete-key.ts'
+import { deleteKeyspace } from '#commands/delete-keyspace.ts'
+import { disableCode } from '#commands/disable-code.ts'
+import { disableKey } from '#commands/disable-key.ts'
+import { enableCode } from '#commands/enable-code.ts'
+import { enableKey } from '#commands/enable-key.ts'
+import { issueCode } from '#commands/issue-code.ts'
+import { revokeKey } from '#commands/revoke-key.ts'
+import { rotateKey } from '#commands/rotate-key.ts'
+import { updateAccount } from '#commands/update-account.ts'
+import { updateCode } from '#commands/update-code.ts'
+import { updateKey } from '#commands/update-key.ts'
+import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { DAY_MS, plusMs } from '#domain/instant.ts'
+import type { TestServices } from '../support/services.ts'
+
+export type Everything = {
+  /** Names of the mutations that ran. */
+  readonly ran: ReadonlySet<string>
+  /** Every plaintext that was issued. */
+  readonly plaintexts: readonly string[]
+  readonly accountIds: readonly string[]
+}
+
+export async function runEveryMutation(at: TestServices): Promise<Everything> {
+  const ran = new Set<string>()
+  const plaintexts: string[] = []
+  const accountIds: string[] = []
+  let count = 0
+  const done = async <I extends CommonInput, R>(command: Command<I, R>, input: object, origin?: Origin) => {
+    count += 1
+    const outcome = await at.done(command, { ...input, idempotencyKey: `request ${count}` }, origin)
+    ran.add(command.name)
+    plaintexts.push(...[...outcome.secrets.values()].map((secret) => secret.reveal()))
+    return outcome.result
+  }
+  for (const name of ['Acme', 'Änderungs-Schneiderei ☂ "quoted" \\ <b>']) {
+    const { accountId } = await done(createAccount, { name })
+    accountIds.push(accountId)
+    await live(at, done, accountId, name)
+  }
+  return { ran, plaintexts, accountIds }
+}
+
+type Run = <I extends CommonInput, R>(command: Command<I, R>, input: object, origin?: Origin) => Promise<R>
+
+async function live(at: TestServices, done: Run, accountId: string, name: string): Promise<void> {
+  await done(updateAccount, { accountId, name: `${name} Ltd` })
+  const { management_keyspace_id: management } = await at.database.kysely
+    .selectFrom('state.account')
+    .select('management_keyspace_id')
+    .where('account_id', '=', accountId)
+    .executeTakeFirstOrThrow()
+  const admin = await done(createKey, { keyspaceId: management, name: 'admin', enabled: true, permissions: ['*'] })
+  const caller: Origin = {
+    caller: { kind: 'KEY', keyId: admin.keyId, accountId, permissions: ['*'] },
+    correlationId: 'by a key',
+  }
+  const { keyspaceId: emptied } = await done(createKeyspace, { accountId, name: 'short-lived' }, caller)
+  await done(deleteKeyspace, { keyspaceId: emptied }, caller)
+  const { keyspaceId } = await done(createKeyspace, { accountId, name, rules: { activeKeysMax: 9 } }, caller)
+  await done(updateKeyspace, { keyspaceId, name: `${name} 2`, rules: { prefix: 'ads', activeKeysMax: null } }, caller)
+  await keyLife(at, done, keyspaceId, caller)
+}
+
+async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: Origin): Promise<void> {
+  const { keyId, issuedCodeIds } = await done(
+    createKey,
+    {
+      keyspaceId,
+      name: 'Grüße ﬁ 名前',
+      enabled: true,
+      description: 'two\nlines, a\ttab and "quotes"',
+      tags: ['prod', 'a b', '{"not":"json"}'],
+      metadata: { z: [1, -0.5, 1e21, 5e-324, null, true], a: { '': 'ß', 'é"\\': '\ud83d\ude00', __proto_: {} } },
+      permissions: ['ads.read', 'reports.*'],
+      expiresAt: plusMs(at.clock.now(), 300 * DAY_MS),
+      codes: [{}, { description: 'second', expiresAt: plusMs(at.clock.now(), 30 * DAY_MS) }],
+    },
+    caller,
+  )
+  const [, second = ''] = issuedCodeIds
+  at.clock.advance(1_000)
+  await done(
+    updateKey,
+    { keyId, name: 'other', description: null, tags: null, metadata: null, expiresAt: null },
+    caller,
+  )
+  await done(rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 3_600, description: 'rotated' }, caller)
+  at.clock.advance(1_000)
+  await done(rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 60 }, caller)
+  await done(disableKey, { keyId }, caller)
+  await done(enableKey, { keyId }, caller)
+  await done(updateCode, { codeId: second, description: 'to be deleted' }, caller)
+  await done(disableCode, { codeId: second }, caller)
+  await done(enableCode, { codeId: second }, caller)
+  await done(deleteCode, { codeId: second }, caller)
+  await done(issueCode, { keyId, slot: 'SECONDARY' }, caller)
+  await done(revokeKey, { keyId, reason: 'KEY_COMPROMISE', note: 'found in a log' }, caller)
+  await done(deleteKey, { keyId, reason: 'UNSPECIFIED' }, caller)
+  const other = await done(createKey, { keyspaceId, name: 'off', enabled: false, codes: [] }, caller)
+  await done(deleteKey, { keyId: other.keyId, reason: 'SUPERSEDED', note: 'never used' }, caller)
+}
+
+/** Every command of src/commands, found by its shape. */
+export async function everyCommand(): Promise<readonly Command<CommonInput, unknown>[]> {
+  const folder = join(import.meta.dirname, '../../src/commands')
+  const modules = await Promise.all(
+    (await readdir(folder)).map((file) => import(join(folder, file)) as Promise<object>),
+  )
+  return modules.flatMap((module) => Object.values(module)).filter(isCommand)
+}
+
+function isCommand(value: unknown): value is Command<CommonInput, unknown> {
+  return typeof value === 'object' && value !== null && 'locate' in value && 'decide' in value && 'name' in value
+}
