@@ -15,8 +15,8 @@ const DeleteCodeInput = builder.inputType('DeleteCodeInput', {
 
 commandMutation(deleteCode, {
   description:
-    'Deletes a code for good: its secret opens nothing any more, and its slot can be issued anew. Codes that rotation has ' +
-    'retired stay where they are. Needs the permission keys.write.',
+    'Deletes a code for good: its secret opens nothing any more, and its slot can be issued anew. A replaced code can only be ' +
+    'deleted while it is in overlap. Needs the permission keys.write.',
   input: DeleteCodeInput,
   success: (t) => ({ accessCode: codeField(t) }),
 })

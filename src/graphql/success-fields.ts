@@ -50,7 +50,7 @@ export function issuedCodesField<Result extends Issuing>(t: SuccessBuilder<Resul
   return t.field({
     type: [IssuedCode],
     needs: 'parent',
-    complexity: { ...costOfList(2) },
+    complexity: costOfList(2),
     description: 'The codes issued with it, each with its secret.',
     resolve: issuedBy,
   })
