@@ -3,19 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -83,17 +71,17 @@ async function run(app: string, dataFolder: string, { uid, wrapper = [], platfor
 
 /** A 0700 folder of our own: below it, no other user can reach anything. */
 function closedFolder(): string {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'embedded-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'embedded-test-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true }))
   return folder
 }
 
 /** The program with its npm package, or parts of it, in a folder that only we can enter. */
 function closedApp(copied: (file: string) => boolean = () => true): string {
   const app = path.join(closedFolder(), 'app')
-  cpSync(SOURCE, path.join(app, 'embedded'), { recursive: true })
+  fs.cpSync(SOURCE, path.join(app, 'embedded'), { recursive: true })
   const shipped = path.resolve(createRequire(import.meta.url).resolve(PACKAGE), '../..')
-  cpSync(shipped, path.join(app, 'node_modules', PACKAGE), {
+  fs.cpSync(shipped, path.join(app, 'node_modules', PACKAGE), {
     recursive: true,
     verbatimSymlinks: true,
     filter: (file) => !file.endsWith('.a') && copied(file),
@@ -102,10 +90,10 @@ function closedApp(copied: (file: string) => boolean = () => true): string {
 }
 
 function open(app: string): void {
-  chmodSync(path.dirname(app), 0o755)
+  fs.chmodSync(path.dirname(app), 0o755)
 }
 
-const isNoLink = (file: string) => !lstatSync(file).isSymbolicLink()
+const isNoLink = (file: string) => !fs.lstatSync(file).isSymbolicLink()
 
 async function answers({ host, port }: Started): Promise<boolean> {
   const client = new pg.Client({ host, port, user: 'postgres', database: 'postgres' })
@@ -116,18 +104,19 @@ async function answers({ host, port }: Started): Promise<boolean> {
 }
 
 function postmasterStatus(dataFolder: string): string {
-  const pid = Number.parseInt(readFileSync(path.join(dataFolder, 'postgres/postmaster.pid'), 'utf8'), 10)
-  return readFileSync(`/proc/${pid}/status`, 'utf8')
+  const pid = Number.parseInt(fs.readFileSync(path.join(dataFolder, 'postgres/postmaster.pid'), 'utf8'), 10)
+  return fs.readFileSync(`/proc/${pid}/status`, 'utf8')
 }
 
 /** What the shared place for copies of binaries holds; whatever the test adds is removed afterwards. */
 function sharedCopies(): () => readonly string[] {
-  const list = () => (existsSync(SHARED_COPIES) ? readdirSync(SHARED_COPIES) : [])
-  const isNew = !existsSync(SHARED_COPIES)
+  const list = () => (fs.existsSync(SHARED_COPIES) ? fs.readdirSync(SHARED_COPIES) : [])
+  const isNew = !fs.existsSync(SHARED_COPIES)
   const before = list()
   onTestFinished(() => {
-    for (const name of list()) if (!before.includes(name)) rmSync(path.join(SHARED_COPIES, name), { recursive: true })
-    if (isNew) rmSync(SHARED_COPIES, { recursive: true, force: true })
+    for (const name of list())
+      if (!before.includes(name)) fs.rmSync(path.join(SHARED_COPIES, name), { recursive: true })
+    if (isNew) fs.rmSync(SHARED_COPIES, { recursive: true, force: true })
   })
   return list
 }
@@ -135,7 +124,7 @@ function sharedCopies(): () => readonly string[] {
 describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on Linux)', () => {
   test('it runs as nobody, with no capability, though program and data lie where nobody can go', async () => {
     const copies = sharedCopies()
-    const passwd = readFileSync('/etc/passwd', 'utf8')
+    const passwd = fs.readFileSync('/etc/passwd', 'utf8')
     const app = closedApp()
     const dataFolder = path.join(app, '.keyledger')
     const first = await run(app, dataFolder)
@@ -147,9 +136,9 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
     expect(status).toMatch(/^Groups:\s*$/m)
     expect(status).toMatch(/^CapPrm:\t0+$/m)
     expect(status).toMatch(/^CapEff:\t0+$/m)
-    expect(statSync(dataFolder)).toMatchObject({ uid: 0, mode: 0o40700 })
-    expect(statSync(path.join(dataFolder, 'postgres'))).toMatchObject({ uid: NOBODY, mode: 0o40700 })
-    expect(statSync(first.started.host)).toMatchObject({ uid: NOBODY, mode: 0o40700 })
+    expect(fs.statSync(dataFolder)).toMatchObject({ uid: 0, mode: 0o40700 })
+    expect(fs.statSync(path.join(dataFolder, 'postgres'))).toMatchObject({ uid: NOBODY, mode: 0o40700 })
+    expect(fs.statSync(first.started.host)).toMatchObject({ uid: NOBODY, mode: 0o40700 })
     await first.stop()
 
     const staged = copies()
@@ -157,7 +146,7 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
     const second = await run(app, dataFolder)
     expect(await answers(second.started)).toBe(true)
     expect(copies()).toEqual(staged)
-    expect(readFileSync('/etc/passwd', 'utf8')).toBe(passwd)
+    expect(fs.readFileSync('/etc/passwd', 'utf8')).toBe(passwd)
   })
 
   test('it needs no copy of the binaries where nobody can reach them', async () => {
@@ -177,7 +166,7 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
     await (await run(app, dataFolder)).stop()
     const cluster = path.join(dataFolder, 'postgres')
     for (const file of [cluster, ...readdirSync(cluster, { recursive: true, encoding: 'utf8' })])
-      chownSync(path.resolve(cluster, file), SOMEBODY, SOMEBODY)
+      fs.chownSync(path.resolve(cluster, file), SOMEBODY, SOMEBODY)
     const { started } = await run(app, dataFolder)
     expect(await answers(started)).toBe(true)
     expect(postmasterStatus(dataFolder)).toMatch(new RegExp(`^Uid:(\\t${SOMEBODY}){4}$`, 'm'))
@@ -185,7 +174,7 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
 
   test('it says what to do about data that belongs to root, as whom PostgreSQL will not run', async () => {
     const app = closedApp()
-    mkdirSync(path.join(app, '.keyledger/postgres'), { recursive: true })
+    fs.mkdirSync(path.join(app, '.keyledger/postgres'), { recursive: true })
     const { started } = await run(app, path.join(app, '.keyledger'))
     expect(started.name).toBe('EmbeddedUnavailableError')
     expect(started.message).toMatch(/belongs to root.*chown -R 65534:65534.*KEYLEDGER_DATA_DIR/)
@@ -232,43 +221,43 @@ describe.skipIf(!isLinuxRoot)('started by an ordinary user (these tests need roo
     open(app)
     const home = closedFolder()
     const uid = NOBODY // initdb wants a user with an entry in passwd
-    chownSync(home, uid, uid)
+    fs.chownSync(home, uid, uid)
     const dataFolder = path.join(home, '.keyledger')
     const { started } = await run(app, dataFolder, { uid })
     expect(await answers(started)).toBe(true)
     expect(postmasterStatus(dataFolder)).toMatch(new RegExp(`^Uid:(\\t${uid}){4}$`, 'm'))
-    expect(statSync(dataFolder)).toMatchObject({ uid, mode: 0o40700 })
-    expect(statSync(started.host)).toMatchObject({ uid, mode: 0o40700 })
+    expect(fs.statSync(dataFolder)).toMatchObject({ uid, mode: 0o40700 })
+    expect(fs.statSync(started.host)).toMatchObject({ uid, mode: 0o40700 })
   })
 
   test('it needs neither install scripts nor a writable node_modules', async () => {
     const app = closedApp(isNoLink)
     open(app)
     const home = closedFolder()
-    chownSync(home, NOBODY, NOBODY)
+    fs.chownSync(home, NOBODY, NOBODY)
     const dataFolder = path.join(home, '.keyledger')
     const { started } = await run(app, dataFolder, { uid: NOBODY })
     expect(started.message).toBeUndefined()
     expect(await answers(started)).toBe(true)
-    expect(readdirSync(dataFolder).sort()).toEqual(['binaries', 'postgres'])
+    expect(fs.readdirSync(dataFolder).sort()).toEqual(['binaries', 'postgres'])
   })
 
   test('it says what to do about a user without an entry in passwd', async () => {
     const app = closedApp()
     open(app)
     const home = closedFolder()
-    chownSync(home, SOMEBODY, SOMEBODY)
+    fs.chownSync(home, SOMEBODY, SOMEBODY)
     const { started } = await run(app, path.join(home, '.keyledger'), { uid: SOMEBODY })
     expect(started.name).toBe('EmbeddedUnavailableError')
     expect(started.message).toMatch(/uid 4711 has no entry in \/etc\/passwd.*DATABASE_URL/)
-    expect(readdirSync(path.join(home, '.keyledger'))).toEqual([])
+    expect(fs.readdirSync(path.join(home, '.keyledger'))).toEqual([])
   })
 
   test("it says what to do about another user's data", async () => {
     const app = closedApp()
     open(app)
     const home = closedFolder()
-    mkdirSync(path.join(home, '.keyledger/postgres'), { recursive: true })
+    fs.mkdirSync(path.join(home, '.keyledger/postgres'), { recursive: true })
     open(path.join(home, '.keyledger'))
     const { started } = await run(app, path.join(home, '.keyledger'), { uid: NOBODY })
     expect(started.name).toBe('EmbeddedUnavailableError')
@@ -281,7 +270,7 @@ describe('the npm package', () => {
     const app = closedApp(isNoLink)
     if (isRoot) open(app)
     const library = path.join(app, 'node_modules', PACKAGE, 'native/lib')
-    const links = () => readdirSync(library, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink())
+    const links = () => fs.readdirSync(library, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink())
     expect(links()).toEqual([])
     const { started } = await run(app, path.join(app, '.keyledger'))
     expect(await answers(started)).toBe(true)
