@@ -1,9 +1,10 @@
 // What stands between Yoga and the schema: what may be asked over GET, how large a document may be, and what a client is told
 // of an error.
-import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse } from 'graphql'
+import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse, visit } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
 import { toClientError } from '#graphql/errors.ts'
+import { LIMITS, tooLarge } from '#graphql/limits.ts'
 import { carriesSecrets } from '#graphql/secret-fields.ts'
 
 /** What the handler of a request hands to Yoga, and resolvers' context is made from. */
@@ -13,7 +14,7 @@ type YogaPlugin = Plugin<Record<string, never>, GraphqlRequest>
 
 /** The documents of schema/operations have below 1 500 characters; 32 Ki still bounds what the cache of documents holds. */
 const DOCUMENT_LENGTH_MAX = 32_768
-/** 100 verifications written out, a token a letter short; validating takes time in the square of what is selected. */
+/** 100 verifications, each with its keyspace and a permission, written out in the document. */
 const TOKENS_MAX = 2_500
 
 /** Limits that hold before anything is known of a document. Those on what it would cost are the schema's. */
@@ -24,9 +25,24 @@ export function limitDocuments(): YogaPlugin {
         throw badRequest(`The document is longer than ${DOCUMENT_LENGTH_MAX} characters.`)
     },
     onParse({ setParseFn }) {
-      setParseFn((source, options) => parse(source, { ...options, maxTokens: TOKENS_MAX }))
+      setParseFn((source, options) => {
+        const document = parse(source, { ...options, maxTokens: TOKENS_MAX })
+        limitFields(document)
+        return document
+      })
     },
   }
+}
+
+/** The schema's own limit, asked once more before validation, whose time grows with the square of the fields. */
+function limitFields(document: DocumentNode): void {
+  let breadth = 0
+  visit(document, {
+    Field() {
+      breadth += 1
+    },
+  })
+  if (breadth > LIMITS.breadth) throw tooLarge('Breadth', { breadth, depth: 0, complexity: 0 })
 }
 
 /** Variables in a URL or a form are JSON in text: where they are not, the client is told so. */

@@ -161,9 +161,14 @@ describe('a document', () => {
   })
 
   test('of too many tokens is refused', async () => {
-    const { answer } = await post(JSON.stringify({ query: `{ viewer { ${'kind '.repeat(2_500)} } }` }))
+    const { answer } = await post(JSON.stringify({ query: `{ viewer { kind ${'@skip(if: true) '.repeat(500)} } }` }))
     expect(answer.data).toBeUndefined()
     expect(answer.errors?.[0]?.message).toContain('tokens')
+  })
+
+  test('of too many fields is refused before it takes time to validate', async () => {
+    const { answer } = await post(JSON.stringify({ query: `{ ${'viewer { kind } '.repeat(251)} }` }))
+    expect(answer.errors?.[0]?.extensions?.code).toBe('OPERATION_TOO_LARGE')
   })
 
   test('of 100 verifications is answered, and one of 101 is not', async () => {
