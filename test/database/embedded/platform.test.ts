@@ -165,7 +165,7 @@ describe.skipIf(!isLinuxRoot)('started by root (these tests need to be root on L
     const dataFolder = path.join(app, '.keyledger')
     await (await run(app, dataFolder)).stop()
     const cluster = path.join(dataFolder, 'postgres')
-    for (const file of [cluster, ...readdirSync(cluster, { recursive: true, encoding: 'utf8' })])
+    for (const file of [cluster, ...fs.readdirSync(cluster, { recursive: true, encoding: 'utf8' })])
       fs.chownSync(path.resolve(cluster, file), SOMEBODY, SOMEBODY)
     const { started } = await run(app, dataFolder)
     expect(await answers(started)).toBe(true)
