@@ -27,16 +27,6 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'rebuild [--check]',
-    meaning: 'make state anew from the log, or compare it',
-    load: async () => (await import('./rebuild.ts')).rebuild,
-  },
-  {
-    name: 'move --to <DATABASE_URL>',
-    meaning: 'copy an embedded database to a PostgreSQL server',
-    load: async () => (await import('./move.ts')).move,
-  },
-  {
-    name: 'rebuild [--check]',
     meaning: 'make state anew from the log, or compare it with the log',
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
