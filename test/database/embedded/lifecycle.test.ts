@@ -11,7 +11,7 @@ import { describe, expect, type TestContext, test, vi } from 'vitest'
 import { findRunningServer } from '#database/embedded/running.ts'
 import { startEmbeddedServer } from '#database/embedded/server.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 60_000 })
 
 const SERVER_MODULE = new URL('../../../src/database/embedded/server.ts', import.meta.url)
 

@@ -13,7 +13,7 @@ import { type EmbeddedServer, startEmbeddedServer } from '#database/embedded/ser
 const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 60_000 })
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'embedded-test-'))
