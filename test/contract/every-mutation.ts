@@ -28,6 +28,7 @@ export type Everything = {
   readonly ran: ReadonlySet<string>
   /** Every plaintext that was issued. */
   readonly plaintexts: readonly string[]
+  readonly idempotencyKeys: readonly string[]
   readonly accountIds: readonly string[]
 }
 
@@ -35,10 +36,11 @@ export async function runEveryMutation(at: TestServices): Promise<Everything> {
   const ran = new Set<string>()
   const plaintexts: string[] = []
   const accountIds: string[] = []
-  let count = 0
+  const idempotencyKeys: string[] = []
   const done = async <I extends CommonInput, R>(command: Command<I, R>, input: object, origin?: Origin) => {
-    count += 1
-    const outcome = await at.done(command, { ...input, idempotencyKey: `request ${count}` }, origin)
+    const idempotencyKey = `request-${idempotencyKeys.length}`
+    idempotencyKeys.push(idempotencyKey)
+    const outcome = await at.done(command, { ...input, idempotencyKey }, origin)
     ran.add(command.name)
     plaintexts.push(...[...outcome.secrets.values()].map((secret) => secret.reveal()))
     return outcome.result
@@ -48,7 +50,7 @@ export async function runEveryMutation(at: TestServices): Promise<Everything> {
     accountIds.push(accountId)
     await live(at, done, accountId, name)
   }
-  return { ran, plaintexts, accountIds }
+  return { ran, plaintexts, idempotencyKeys, accountIds }
 }
 
 type Run = <I extends CommonInput, R>(command: Command<I, R>, input: object, origin?: Origin) => Promise<R>

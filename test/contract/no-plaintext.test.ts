@@ -1,0 +1,123 @@
+// A plaintext is in the answer that issues it and nowhere else: after every mutation there is, all tables are searched.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { replaceRootKey } from '#cli/stored-root-key.ts'
+import { createKey } from '#commands/create-key.ts'
+import { newRootKey } from '#secret/ids.ts'
+import { parseToken } from '#secret/token.ts'
+import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
+import { type TestServices, testServices } from '#test/support/services.ts'
+import { authenticate } from '#verify/authenticate.ts'
+import { verifyKeys } from '#verify/verify-keys.ts'
+import { type Everything, everyCommand, runEveryMutation } from './every-mutation.ts'
+
+let database: TestDatabase
+let at: TestServices
+let everything: Everything
+let rootKey: string
+let dump: readonly Table[]
+beforeAll(async () => {
+  database = await createTestDatabase()
+  at = testServices(database.serving)
+  const root = newRootKey()
+  rootKey = root.reveal()
+  await replaceRootKey(at, root)
+  everything = await runEveryMutation(at)
+  await at.run(createKey, { keyspaceId: 'refused', name: 'x', enabled: true, idempotencyKey: 'refused' })
+  const questions = everything.plaintexts.map((key) => ({ key }))
+  await verifyKeys(at, at.root.caller, questions)
+  for (const plaintext of [rootKey, ...everything.plaintexts]) await authenticate(at, `Bearer ${plaintext}`)
+  dump = await readAll()
+})
+afterAll(() => database.drop())
+
+type Table = { readonly name: string; readonly bytes: Buffer }
+
+/** Every table there is, each as the text of its rows and the raw bytes of its bytea columns. */
+async function readAll(): Promise<readonly Table[]> {
+  const { rows: tables } = await database.owner.pool.query<{ name: string }>(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_|^information_schema$' ORDER BY 1`,
+  )
+  const dumped: Table[] = []
+  for (const { name } of tables) {
+    const { rows } = await database.owner.pool.query<object & { as_text: string }>(
+      `SELECT t.*, t::text AS as_text FROM ${name} t`,
+    )
+    const parts = rows.flatMap(({ as_text, ...row }) => [
+      Buffer.from(as_text),
+      ...Object.values(row).filter(Buffer.isBuffer),
+    ])
+    dumped.push({ name, bytes: Buffer.concat(parts) })
+  }
+  return dumped
+}
+
+/** What a plaintext can look like in a table. Without its hint, which is stored so that people can recognise it. */
+function formsOf(plaintext: string): readonly string[] {
+  const hint = parseToken(plaintext)?.hint ?? ''
+  const secret = plaintext.slice(hint.length)
+  const hex = Buffer.from(secret).toString('hex')
+  // The characters that stay the same whatever follows, wherever in a group of three bytes the text begins.
+  const base64 = [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]).toString('base64')
+    return text.slice(shift === 0 ? 0 : shift + 1, Math.floor(((secret.length + shift) * 4) / 3) - 1)
+  })
+  return [
+    secret,
+    hex,
+    hex.toUpperCase(),
+    ...base64,
+    ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
+  ]
+}
+
+function tablesWith(tables: readonly Table[], text: string): readonly string[] {
+  return tables.filter(({ bytes }) => bytes.includes(text)).map(({ name }) => name)
+}
+
+describe('after every mutation', () => {
+  test('all of which have run', async () => {
+    const names = (await everyCommand()).map(({ name }) => name)
+    expect(names.length).toBeGreaterThan(15)
+    expect([...everything.ran].sort()).toEqual(names.sort())
+    expect(new Set(everything.plaintexts).size).toBeGreaterThan(10)
+    expect(dump.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['log.event', 'state.code', 'vault.idempotency', 'vault.root_key', 'migration.applied']),
+    )
+  })
+
+  test('no table holds a plaintext, as text, hex or base64', () => {
+    for (const plaintext of everything.plaintexts)
+      for (const form of formsOf(plaintext)) expect(tablesWith(dump, form)).toEqual([])
+  })
+
+  test('no table holds the root key, as text, hex or base64', () => {
+    for (const form of formsOf(rootKey)) expect(tablesWith(dump, form)).toEqual([])
+  })
+
+  test('no table holds an idempotency key or a secret of the server', () => {
+    const server = Buffer.alloc(32, 'k1')
+    for (const text of [...everything.idempotencyKeys, ...formsOf(server.toString('latin1'))])
+      expect(tablesWith(dump, text)).toEqual([])
+  })
+
+  test('hints and digests are there, by which the search would have found plaintexts', () => {
+    for (const plaintext of everything.plaintexts)
+      expect(tablesWith(dump, parseToken(plaintext)!.hint)).toEqual(['log.event', 'state.code'])
+  })
+})
+
+describe('the search', () => {
+  const secret = 'key_0123456789_abcdefghijABCDEFGHIJ0123456789abXXXXXX'
+  test.each([
+    ['text', secret],
+    ['hex', Buffer.from(`..${secret}..`).toString('hex')],
+    ['base64', Buffer.from(secret).toString('base64')],
+    ['base64 behind one byte', Buffer.from(`.${secret}.`).toString('base64')],
+    ['base64 behind two bytes', Buffer.from(`..${secret}...`).toString('base64')],
+    ['base64url', Buffer.from(`.....${secret}.`).toString('base64url')],
+  ])('finds a plaintext in %s', (_form, stored) => {
+    const tables = [{ name: 'a', bytes: Buffer.from(`{"data": "${stored}"}`) }]
+    expect(formsOf(secret).flatMap((form) => tablesWith(tables, form))).not.toEqual([])
+  })
+})
