@@ -78,13 +78,17 @@ const POOL_SIZE = 20
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase()
+  let closing = false
   const serving = connect({
     connection: database.servingConnection,
     prepared: true,
     poolSize: options.poolSize ?? POOL_SIZE,
     queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
     applicationName: 'keyledger-test-app',
-    onIdleError: (error) => console.error(error),
+    // A pool that ends does not wait for its connections to be closed: dropping the database may cut some off.
+    onIdleError: (error) => {
+      if (!closing) console.error(error)
+    },
   })
   const keyring = newKeyring()
   const clock = options.clock ?? createTestClock()
@@ -111,6 +115,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...client,
     ...helpersOf(client),
     async close() {
+      closing = true
       await app.close()
       await serving.close()
       await database.drop()
