@@ -96,13 +96,22 @@ function inKeyspace({ shard, id }: Place): Branch {
 function statusBranches(statuses: readonly KeyStatus[], now: Instant): readonly Branch[] {
   const deleted = statuses.includes('DELETED') ? [[sql<SqlBool>`key.deleted_at IS NOT NULL`]] : []
   const wanted = [...new Set(statuses)].filter((status) => status !== 'DELETED')
-  if (wanted.length === 0 && deleted.length > 0) return deleted
   const live = sql<SqlBool>`key.deleted_at IS NULL`
+  if (wanted.length === 0) return deleted.length > 0 ? deleted : [[live]]
+  if (wanted.length === 1 && wanted[0] === 'ACTIVE')
+    return [...deleted, ...unexpiredBranches(now).map((unexpired) => [live, usable, unexpired])]
   const isWanted = sql<SqlBool>`(${sql.join(
     wanted.map((status) => liveStatus(status, now)),
     sql` OR `,
   )})`
-  return [...deleted, wanted.length === 0 ? [live] : [live, isWanted]]
+  return [...deleted, [live, isWanted]]
+}
+
+const usable = sql<SqlBool>`key.revoked_at IS NULL AND key.enabled`
+
+/** Apart, so that a list of active keys by expiry begins at `now` instead of passing by all that have expired before. */
+function unexpiredBranches(now: Instant): Branch {
+  return [sql<SqlBool>`key.expires_at IS NULL`, sql<SqlBool>`key.expires_at > ${now}::timestamptz`]
 }
 
 /** As `keyStatus` in the domain judges a key that is not deleted. */
@@ -113,10 +122,9 @@ function liveStatus(status: Exclude<KeyStatus, 'DELETED'>, now: Instant): Condit
     case 'DISABLED':
       return sql<SqlBool>`key.revoked_at IS NULL AND NOT key.enabled`
     case 'EXPIRED':
-      return sql<SqlBool>`key.revoked_at IS NULL AND key.enabled AND key.expires_at <= ${now}::timestamptz`
+      return sql<SqlBool>`${usable} AND key.expires_at <= ${now}::timestamptz`
     case 'ACTIVE':
-      return sql<SqlBool>`key.revoked_at IS NULL AND key.enabled
-        AND (key.expires_at IS NULL OR key.expires_at > ${now}::timestamptz)`
+      return sql<SqlBool>`${usable} AND (${sql.join(unexpiredBranches(now), sql` OR `)})`
     default:
       return unreachable(status)
   }

@@ -1,0 +1,246 @@
+// What the database does for a list of a large account: which index it uses, and how much of the table it looks at. These
+// fail where a list would become slow with the number of keys, long before anybody could measure it.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { KeyTable } from '#database/tables.ts'
+import { encodeCursor } from '#queries/cursor.ts'
+import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
+import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
+import { type KeyOrder, listKeys } from '#queries/keys.ts'
+import { createLoaders } from '#queries/loaders.ts'
+import type { PageRequest } from '#queries/page.ts'
+import type { Reader } from '#queries/reader.ts'
+import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
+import {
+  blocksOf,
+  indexesOf,
+  type PlanNode,
+  planFor,
+  planForAny,
+  sentBy,
+  seqScansOf,
+  sortsOf,
+} from '#test/support/explain.ts'
+import { type SeededAccount, seedAccount, seedEvents, seedId, seedManyKeys } from '#test/support/seed.ts'
+
+const KEYS = 100_000
+const EVENTS = 50_000
+const FROM = '2026-01-01T00:00:00.000Z'
+
+let database: TestDatabase
+let reader: Reader
+let account: SeededAccount
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  reader = { database: database.serving, now: '2026-06-01T00:00:00.000Z' }
+  account = await seedAccount(database.owner, 1)
+  await seedManyKeys(database.owner, account, KEYS)
+}, 60_000)
+afterAll(() => database.drop())
+
+/** The plans of what is sent for a list: for its values and, where the statement is named, for any. */
+async function plansOf(work: () => Promise<unknown>): Promise<readonly PlanNode[]> {
+  const plans: PlanNode[] = []
+  for (const statement of await sentBy(work)) {
+    plans.push(await planFor(database.owner, statement))
+    const general = statement.name === undefined ? undefined : await planForAny(database.owner, statement)
+    if (general !== undefined) plans.push(general)
+  }
+  expect(plans).not.toEqual([])
+  return plans
+}
+
+const COLUMNS = { CREATED_AT: 'created_at', NAME: 'name_folded', EXPIRES_AT: 'expires_at' } as const
+const INDEXES = { CREATED_AT: 'creation', NAME: 'name', EXPIRES_AT: 'expiry' } as const
+const ORDERS = (['CREATED_AT', 'NAME', 'EXPIRES_AT'] as const).flatMap((field) =>
+  (['ASC', 'DESC'] as const).map((direction): KeyOrder => ({ field, direction })),
+)
+
+/** A page from the middle of what the keyspace has in this order; of keys with a value, where some have none. */
+async function cursorInside(scope: KeyScope, { field, direction }: KeyOrder): Promise<string> {
+  const column = COLUMNS[field]
+  const rows = await database.owner.kysely
+    .selectFrom('state.key')
+    .selectAll()
+    .where('keyspace_id', '=', account.keyspaceId)
+    .where('deleted_at', 'is', null)
+    .where(column, 'is not', null)
+    .orderBy(column, direction === 'ASC' ? 'asc' : 'desc')
+    .offset(20_000)
+    .limit(1)
+    .execute()
+  const [row] = rows as [KeyTable]
+  const scopeId = 'accountId' in scope ? scope.accountId : scope.keyspaceId
+  return encodeCursor(['keys', scopeId, `${field} ${direction}`], [row[column], row.key_id])
+}
+
+describe('a list of 100 000 keys', () => {
+  describe.each(['account', 'keyspace'] as const)('of one %s', (kind) => {
+    test.each(ORDERS)('by $field $direction is read in the order of its index, wherever a page lies', async (order) => {
+      const scope = kind === 'account' ? { accountId: account.accountId } : { keyspaceId: account.keyspaceId }
+      const cursor = await cursorInside(scope, order)
+      const requests: readonly PageRequest[] = [
+        {},
+        { first: 100, after: cursor },
+        { last: 100 },
+        { last: 10, before: cursor },
+      ]
+      for (const request of requests)
+        for (const plan of await plansOf(() => listKeys(reader, scope, {}, order, request))) {
+          const others = ['account_pkey', 'keyspace_pkey']
+          expect(indexesOf(plan).filter((index) => !others.includes(index))).toEqual([
+            `key_of_${kind}_by_${INDEXES[order.field]}`,
+          ])
+          expect(seqScansOf(plan)).toEqual([])
+          expect(sortsOf(plan)).toEqual([])
+          // 101 rows lie in so many pages at worst, and in twice as many where keys without the value are a part.
+          expect(blocksOf(plan)).toBeLessThan(300)
+        }
+    })
+  })
+
+  test('has indexes of its own for deleted ones, in every order', async () => {
+    const scope = { accountId: account.accountId }
+    for (const order of ORDERS)
+      for (const plan of await plansOf(() => listKeys(reader, scope, { statuses: ['DELETED'] }, order, {}))) {
+        expect(indexesOf(plan)).toContain(`deleted_key_of_account_by_${INDEXES[order.field]}`)
+        expect(seqScansOf(plan)).toEqual([])
+        expect(sortsOf(plan)).toEqual([])
+        expect(blocksOf(plan)).toBeLessThan(300)
+      }
+  })
+
+  // What a filter leaves has to be sorted, being in the order of another index; it is little.
+  const selective: readonly [string, KeyFilter, readonly RegExp[], number][] = [
+    ['a rare tag', { tags: ['rare-77'] }, [/^key_by_tag$/], 200],
+    ['two tags', { tags: ['common', 'rare-77'] }, [/^key_by_tag$/], 200],
+    ['a hint', { hint: 'bss_0123456789' }, [/^code_by_hint$/], 200],
+    ['a pasted secret', { hint: `bss_0123456789_${'A'.repeat(38)}` }, [/^code_by_hint$/], 200],
+    ['the head of a hint', { hint: 'bss_0a1…' }, [/^code_by_hint$/, /^key_pkey$/], 1_000],
+    [
+      'an early expiry',
+      { expiresBefore: '2024-02-20T00:00:00.000Z' },
+      [/^key_of_.+_by_expiry$/, /^code_by_expiry$/],
+      2_000,
+    ],
+  ]
+  test.each(selective)('is filtered by %s through its index', async (_, filter, expected, blocks) => {
+    for (const scope of [{ accountId: account.accountId }, { keyspaceId: account.keyspaceId }])
+      for (const order of ORDERS) {
+        const plans = await plansOf(() => listKeys(reader, scope, filter, order, {}))
+        for (const plan of plans) {
+          for (const index of expected) expect(indexesOf(plan)).toContainEqual(expect.stringMatching(index))
+          expect(seqScansOf(plan)).toEqual([])
+          expect(blocksOf(plan)).toBeLessThan(blocks)
+        }
+      }
+  })
+
+  test('by codes that expire soon costs no look-up for each key: the oldest have them, and the newest come first', async () => {
+    const filter = { expiresBefore: '2027-03-01T00:00:00.000Z' }
+    for (const plan of await plansOf(() => listKeys(reader, { accountId: account.accountId }, filter, null, {})))
+      expect(blocksOf(plan)).toBeLessThan(KEYS / 4)
+  })
+
+  test('is walked in its order where a filter lets much through', async () => {
+    const scope = { accountId: account.accountId }
+    const filters: readonly KeyFilter[] = [
+      { tags: ['common'] },
+      { hint: 'bss_' },
+      { statuses: ['ACTIVE'] },
+      { name: 'service' },
+    ]
+    for (const filter of filters)
+      for (const order of ORDERS)
+        for (const plan of await plansOf(() => listKeys(reader, scope, filter, order, {}))) {
+          expect(indexesOf(plan)).toContain(`key_of_account_by_${INDEXES[order.field]}`)
+          expect(seqScansOf(plan)).toEqual([])
+          expect(sortsOf(plan)).toEqual([])
+          expect(blocksOf(plan)).toBeLessThan(3_000)
+        }
+  })
+
+  test("of another account's keyspace is not looked at", async () => {
+    const stranger = await seedAccount(database.owner, 17)
+    const listing = () =>
+      listKeys(reader, { accountId: stranger.accountId }, { keyspaceId: account.keyspaceId }, null, {})
+    for (const plan of await plansOf(listing)) expect(blocksOf(plan)).toBeLessThan(20)
+  })
+})
+
+describe('loads by id', () => {
+  test('look things up, however many ids', async () => {
+    const { rows } = await database.owner.pool.query<{ key_id: string }>('SELECT key_id FROM state.key LIMIT 100')
+    const loaders = createLoaders(reader, { kind: 'ROOT' })
+    const plans = await plansOf(() =>
+      Promise.all(
+        rows.flatMap(({ key_id: id }) => [
+          loaders.key.load(id),
+          loaders.codesOfKey.load(id),
+          loaders.retiredCodesOfKey.load(id),
+        ]),
+      ),
+    )
+    expect(new Set(plans.flatMap(indexesOf))).toEqual(new Set(['key_pkey', 'code_by_slot', 'code_ordinal_key']))
+    for (const plan of plans) {
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(3_000)
+    }
+  })
+
+  test('count active keys in an index of them', async () => {
+    const plans = await plansOf(() =>
+      createLoaders(reader, { kind: 'ROOT' }).activeKeyCount.load(account.otherKeyspaceId),
+    )
+    for (const plan of plans) expect(indexesOf(plan)).toContain('key_active')
+  })
+})
+
+test('a presented secret is looked up by its digests', async () => {
+  const text = 'SELECT * FROM state.code WHERE digest = ANY ($1::bytea[])'
+  const statement = { text, values: [[Buffer.alloc(32, 1), Buffer.alloc(32, 2)]] }
+  for (const plan of [await planFor(database.owner, statement), await planForAny(database.owner, statement)]) {
+    if (plan === undefined) continue
+    expect(indexesOf(plan)).toEqual(['code_by_digest'])
+    expect(blocksOf(plan)).toBeLessThan(10)
+  }
+})
+
+describe('a list of 50 000 events', () => {
+  const streamIds = Array.from({ length: 1_000 }, (_, n) => seedId('key', 1, n))
+  const [subjectId = ''] = streamIds
+  beforeAll(async () => {
+    await seedEvents(database.owner, account, {
+      from: FROM,
+      count: EVENTS,
+      streamIds,
+      types: ['key.created', 'key.updated'],
+    })
+  }, 30_000)
+
+  test.each<[string, (accountId: string) => EventScope, EventFilter, string]>([
+    ['of an account', (accountId) => ({ accountId }), {}, 'event_account_position_key'],
+    [
+      'between instants',
+      (accountId) => ({ accountId }),
+      { since: '2026-01-01T13:00:00.000Z', until: '2026-01-01T13:00:20.000Z' },
+      'event_account_position_key',
+    ],
+    ['of a subject', () => ({ subjectId }), {}, 'event_stream_version_key'],
+    ['of a subject in an account', (accountId) => ({ accountId }), { subjectId }, 'event_stream_version_key'],
+  ])('%s is read in order from its index', async (_, scopeOf, filter, index) => {
+    const scope = scopeOf(account.accountId)
+    const place = 'subjectId' in scope ? 'version' : 'position'
+    const inside = encodeCursor(
+      ['events', 'subjectId' in scope ? subjectId : account.accountId, place],
+      ['subjectId' in scope ? '25' : '25000'],
+    )
+    for (const request of [{}, { last: 100 }, { first: 100, after: inside }, { last: 100, before: inside }])
+      for (const plan of await plansOf(() => listEvents(reader, scope, filter, request))) {
+        expect(indexesOf(plan).filter((name) => name !== 'account_pkey')).toEqual([index])
+        expect(seqScansOf(plan)).toEqual([])
+        expect(sortsOf(plan)).toEqual([])
+        expect(blocksOf(plan)).toBeLessThan(300)
+      }
+  })
+})
