@@ -76,49 +76,50 @@ async function openServer(url: Secret, settings: Settings, { log }: OpenOptions)
     const describe = `PostgreSQL ${await checkedVersion(pools.owner, placeOf(url))} at ${placeOf(url)}`
     await migrateAsGiven(pools.owner, log)
     await noteRights(pools.serving, log)
-    return { ...pools, describe, exited: new Promise(() => {}), close: () => closeAll(pools) }
+    return { ...pools, describe, exited: new Promise(() => {}) }
   } catch (error) {
-    await closeAll(pools)
+    await pools.close()
     throw error
   }
 }
 
 async function openEmbedded(dataFolder: string, settings: Settings, options: OpenOptions): Promise<OpenDatabase> {
   const { log, maintenance } = options
-  if (maintenance && !existsSync(path.join(clusterFolder(path.resolve(dataFolder)), 'PG_VERSION')))
-    throw new InstallationError(
-      `There is no data in ${path.resolve(dataFolder)} yet. \`keyledger start\` makes it; if it is elsewhere, set ` +
-        'KEYLEDGER_DATA_DIR to its folder or DATABASE_URL to its server.',
-    )
+  if (maintenance) requireCluster(dataFolder)
   const running = maintenance ? findRunningServer(dataFolder) : undefined
   const started = running === undefined ? await startEmbedded(dataFolder, log) : undefined
   const at = running ?? { host: started?.socketFolder ?? '', port: started?.port ?? 0 }
-  const stop = async () => started?.stop()
+  const pools = openPools(
+    settings,
+    log,
+    { ...at, user: SUPERUSER, database: DATABASE_NAME },
+    { ...at, user: SERVING_USER, database: DATABASE_NAME },
+  )
+  const close = async () => {
+    await pools.close()
+    await started?.stop()
+  }
   try {
-    if (running === undefined) await makeDatabase({ ...at, user: SUPERUSER, database: 'postgres' })
-    const pools = openPools(
-      settings,
-      log,
-      { ...at, user: SUPERUSER, database: DATABASE_NAME },
-      { ...at, user: SERVING_USER, database: DATABASE_NAME },
-    )
-    const close = async () => {
-      await closeAll(pools)
-      await stop()
+    if (started === undefined) await requireMigrated(pools.owner)
+    else {
+      await makeDatabase({ ...at, user: SUPERUSER, database: 'postgres' })
+      await migrateAndMakeUser(pools.owner, log)
     }
-    try {
-      if (running === undefined) await migrateAndMakeUser(pools.owner, log)
-      else await requireMigrated(pools.owner)
-    } catch (error) {
-      await closeAll(pools)
-      throw error
-    }
-    const describe = `embedded PostgreSQL in ${path.resolve(dataFolder)}`
-    return { ...pools, describe, exited: started?.exited ?? new Promise(() => {}), close }
   } catch (error) {
-    await stop()
+    await close()
     throw error
   }
+  const describe = `embedded PostgreSQL in ${path.resolve(dataFolder)}`
+  return { ...pools, describe, exited: started?.exited ?? new Promise(() => {}), close }
+}
+
+function requireCluster(dataFolder: string): void {
+  const folder = path.resolve(dataFolder)
+  if (existsSync(path.join(clusterFolder(folder), 'PG_VERSION'))) return
+  throw new InstallationError(
+    `There is no data in ${folder} yet. \`keyledger start\` makes it; if it is elsewhere, set KEYLEDGER_DATA_DIR to its ` +
+      'folder or DATABASE_URL to its server.',
+  )
 }
 
 function startEmbedded(dataFolder: string, log: BaseLogger) {
@@ -128,7 +129,7 @@ function startEmbedded(dataFolder: string, log: BaseLogger) {
   })
 }
 
-type Pools = { readonly owner: Database; readonly serving: Database }
+type Pools = { readonly owner: Database; readonly serving: Database; close(): Promise<void> }
 
 function openPools(
   settings: Settings,
@@ -136,30 +137,46 @@ function openPools(
   ownerConnection: ConnectionConfig,
   servingConnection: ConnectionConfig,
 ): Pools {
+  let closing = false
   const common = {
     prepared: settings.preparedStatements,
-    onIdleError: (error: Error) => log.warn({ reason: error.message }, 'a database connection broke and was replaced'),
+    onIdleError(error: Error) {
+      // An embedded server that is stopped says goodbye to connections that are closing as it does.
+      if (!closing) log.warn({ reason: error.message }, 'a database connection broke and was replaced')
+    },
   }
+  const owner = connect({
+    ...common,
+    connection: ownerConnection,
+    poolSize: OWNER_POOL_SIZE,
+    queryTimeoutMs: 0,
+    applicationName: 'keyledger maintenance',
+  })
+  const serving = connect({
+    ...common,
+    connection: servingConnection,
+    poolSize: SERVING_POOL_SIZE,
+    queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
+    applicationName: 'keyledger',
+  })
+  surviveBreaks(owner)
+  surviveBreaks(serving)
   return {
-    owner: connect({
-      ...common,
-      connection: ownerConnection,
-      poolSize: OWNER_POOL_SIZE,
-      queryTimeoutMs: 0,
-      applicationName: 'keyledger maintenance',
-    }),
-    serving: connect({
-      ...common,
-      connection: servingConnection,
-      poolSize: SERVING_POOL_SIZE,
-      queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
-      applicationName: 'keyledger',
-    }),
+    owner,
+    serving,
+    async close() {
+      closing = true
+      await Promise.all([owner.close(), serving.close()])
+    },
   }
 }
 
-async function closeAll({ owner, serving }: Pools): Promise<void> {
-  await Promise.all([owner.close(), serving.close()])
+/**
+ * A connection that breaks while it is held, between two statements, would end the process if nobody listened: pg listens
+ * only while it is idle in the pool. Whoever holds it is told by the next statement.
+ */
+function surviveBreaks({ pool }: Database): void {
+  pool.on('connect', (client) => client.on('error', () => undefined))
 }
 
 async function makeDatabase(connection: ConnectionConfig): Promise<void> {

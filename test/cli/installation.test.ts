@@ -95,6 +95,19 @@ describe('an embedded installation', () => {
     expect((await running.serving.pool.query('SELECT 1 AS alive')).rows).toEqual([{ alive: 1 }])
   })
 
+  test('survives the end of a connection that is held between two statements', async () => {
+    const { serving, owner } = await open()
+    const held = await serving.pool.connect()
+    const { rows } = await held.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    // Unheard, this would end the process.
+    const broken = new Promise((resolve) => held.once('end', resolve))
+    await owner.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+    await broken
+    await expect(held.query('SELECT 1')).rejects.toThrow()
+    held.release(true)
+    expect((await serving.pool.query('SELECT 1 AS alive')).rows).toEqual([{ alive: 1 }])
+  })
+
   test('is never made by a command', async () => {
     expect(await refusal(open({}, true))).toContain('There is no data')
     await expect(stat(path.join(folder, 'data'))).rejects.toMatchObject({ code: 'ENOENT' })

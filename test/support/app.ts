@@ -90,6 +90,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       if (!closing) console.error(error)
     },
   })
+  serving.pool.on('connect', (connection) => connection.on('error', () => undefined))
   const keyring = newKeyring()
   const clock = options.clock ?? createTestClock()
   const { log, logged } = recordingLogger()

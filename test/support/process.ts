@@ -5,9 +5,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const PROGRAM = path.join(import.meta.dirname, '../../src/cli/keyledger.ts')
-const CURL = path.join(import.meta.dirname, 'curl.ts')
+const CURL = fileURLToPath(new URL('./curl.ts', import.meta.url))
 const WAIT_MS = 30_000
 
 export type Variables = Readonly<Record<string, string>>
