@@ -28,7 +28,7 @@ const DRAIN_TIMEOUT_MS = 10_000
 export function buildApp({ services, log, graphiql, introspection }: AppParts): App {
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),
-    readiness: readinessOf({ ...services, isDraining: () => server.isDraining() }),
+    readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
   })
   const housekeeping = startHousekeeping(services.database, log)
@@ -42,25 +42,24 @@ export function buildApp({ services, log, graphiql, introspection }: AppParts): 
 }
 
 const HOUR_MS = 3_600_000
+/** Not all at once where many instances start together, and yet before one that is often restarted ends again. */
+const FIRST_WITHIN_MS = 600_000
 const BATCH_SIZE = 1_000
 
-/** Hourly, at a moment of each instance's own, so that many instances don't all come at once. */
+/** Hourly or so, at moments of each instance's own. */
 function startHousekeeping(database: Database, log: BaseLogger): { stop(): Promise<void> } {
   let stopped = false
   let running: Promise<void> = Promise.resolve()
-  let timer = schedule()
+  let timer = schedule(FIRST_WITHIN_MS * Math.random())
 
-  function schedule(): NodeJS.Timeout {
-    return setTimeout(
-      () => {
-        running = forgetOutcomes(database, () => stopped)
-          .catch((error: unknown) => log.warn({ err: error }, 'old idempotency keys could not be forgotten'))
-          .then(() => {
-            if (!stopped) timer = schedule()
-          })
-      },
-      HOUR_MS * (0.5 + Math.random()),
-    ).unref()
+  function schedule(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      running = forgetOutcomes(database, () => stopped)
+        .catch((error: unknown) => log.warn({ err: error }, 'old idempotency keys could not be forgotten'))
+        .then(() => {
+          if (!stopped) timer = schedule(HOUR_MS * (0.5 + Math.random()))
+        })
+    }, delayMs).unref()
   }
 
   return {

@@ -13,6 +13,8 @@ query {
 }
 `
 
+const TITLE = 'Keyledger'
+
 /** Where Yoga's page loads its scripts, styles and fonts from. */
 const ASSETS = 'https://unpkg.com/@graphql-yoga/'
 
@@ -39,14 +41,16 @@ const HEADERS = {
 }
 
 export function graphiqlPage(endpoint: string): string {
-  return renderGraphiQL({
-    title: 'Keyledger',
+  const page = renderGraphiQL({
+    title: TITLE,
     endpoint,
     defaultQuery: DEFAULT_QUERY,
     defaultEditorToolsVisibility: 'headers',
     // A credential typed there is gone with the tab.
     shouldPersistHeaders: false,
   })
+  // Yoga fills in the first place only.
+  return page.replaceAll('__TITLE__', TITLE)
 }
 
 /** A browser that was pointed at the endpoint. */

@@ -1,6 +1,7 @@
 // What an orchestrator asks. Live: the process answers, so there is no reason to restart it. Ready: what it answers would be
 // right, so requests may be sent to it. Anyone may ask, so an answer says which check failed and nothing of the inside.
 
+import type { BaseLogger } from 'pino'
 import type { Clock } from '#database/clock.ts'
 import type { Database } from '#database/connect.ts'
 import { statement } from '#database/connect.ts'
@@ -20,6 +21,7 @@ export type HealthSubject = {
   readonly keyring: Keyring
   readonly clock: Clock
   readonly isDraining: () => boolean
+  readonly log: BaseLogger
 }
 
 type Results = Partial<Record<HealthCheck, string>>
@@ -33,6 +35,7 @@ const CLOCK_OFFSET_MAX_MS = SECOND_MS
 export function readinessOf(subject: HealthSubject): () => Promise<Readiness> {
   // One at a time, shared by all who ask meanwhile: a database that hangs must not be given a pile of questions too.
   let running: Promise<Results> | undefined
+  let wasReady = true
   return async () => {
     running ??= inspect(subject).finally(() => {
       running = undefined
@@ -42,7 +45,10 @@ export function readinessOf(subject: HealthSubject): () => Promise<Readiness> {
     const checks = Object.fromEntries(
       HEALTH_CHECKS.map((name) => [name, name === 'serving' ? serving : (results[name] ?? 'not known')]),
     ) as Record<HealthCheck, string>
-    return { ready: HEALTH_CHECKS.every((name) => checks[name] === OK), checks }
+    const ready = HEALTH_CHECKS.every((name) => checks[name] === OK)
+    if (ready !== wasReady) subject.log.warn({ checks }, ready ? 'ready again' : 'not ready')
+    wasReady = ready
+    return { ready, checks }
   }
 }
 

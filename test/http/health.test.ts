@@ -3,6 +3,7 @@ import { plusMs } from '#domain/instant.ts'
 import { readinessOf } from '#http/health.ts'
 import { startTestApp, type TestApp, type TestAppOptions } from '#test/support/app.ts'
 import { createTestClock } from '#test/support/clock.ts'
+import { recordingLogger } from '#test/support/log.ts'
 import { onServer } from '#test/support/server.ts'
 
 const apps: TestApp[] = []
@@ -96,7 +97,11 @@ describe('readiness', () => {
 
   test('fails while draining', async () => {
     const { app } = await start()
-    const readiness = readinessOf({ ...app.services, isDraining: () => true })
+    const { log, logged } = recordingLogger()
+    const readiness = readinessOf({ ...app.services, isDraining: () => true, log })
     expect(await readiness()).toEqual({ ready: false, checks: { ...OK, serving: 'shutting down' } })
+    await readiness()
+    // Once, however often it is asked for.
+    expect(logged).toMatchObject([{ level: 'warn', msg: 'not ready', checks: { serving: 'shutting down' } }])
   })
 })
