@@ -16,7 +16,7 @@ export type EventRow = Omit<EventTable, 'body' | 'mac' | 'mac_secret_id'>
 /** The subject is the stream: an account, a keyspace or a key. */
 export type EventScope = { readonly accountId: string } | { readonly subjectId: string }
 
-/** What is absent, null or empty filters nothing. */
+/** What is absent, null or an empty list filters nothing. */
 export type EventFilter = {
   readonly types?: readonly string[] | null | undefined
   readonly subjectId?: string | null | undefined
@@ -76,13 +76,8 @@ export async function listEvents(
       lastComesFirst: true,
       read: (walk) => {
         const placed = walk.from === null ? events : events.where(beyond(oldestFirst(place), walk, walk.from))
-        return run(
-          reader,
-          along(placed.select(EVENT_COLUMNS.map((column) => `event.${column}` as const)), oldestFirst(order), {
-            ...walk,
-            from: null,
-          }),
-        )
+        const rows = placed.select(EVENT_COLUMNS.map((column) => `event.${column}` as const))
+        return run(reader, along(rows, oldestFirst(order), { ...walk, from: null }))
       },
       count: () => countOf(reader, run, [events]),
     },

@@ -65,7 +65,7 @@ export async function listKeys(
   )
 }
 
-function isFiltered({ keyspaceId, ...filter }: KeyFilter): boolean {
+function isFiltered(filter: KeyFilter): boolean {
   return Object.values(filter).some((value) => value != null)
 }
 

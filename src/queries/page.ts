@@ -54,7 +54,7 @@ export type List<Row> = {
 }
 
 const FIRST_DEFAULT = 50
-export const FIRST_MAX = 100
+const FIRST_MAX = 100
 /** Above it a count costs more than it tells. */
 export const COUNT_MAX = 10_000
 
