@@ -38,7 +38,8 @@ function line(lengthMax: number) {
 export const nameInput = line(NAME_LENGTH_MAX)
 export const descriptionInput = text(DESCRIPTION_LENGTH_MAX, CONTROL_BUT_LINES)
 export const noteInput = text(NOTE_LENGTH_MAX, CONTROL_BUT_LINES)
-export const idInput = z.string({ error: 'must be an id' })
+/** Any text: an ill-formed id is simply not found. Lone surrogates can't be kept apart, as no answer could repeat them. */
+export const idInput = z.string({ error: 'must be an id' }).transform((id) => id.toWellFormed())
 export const instantInput = z.string({ error: 'must be an instant' })
 export const slotInput = z.enum(['PRIMARY', 'SECONDARY'])
 export const reasonInput = z.enum([
@@ -67,7 +68,11 @@ export const permissionsInput = z
 
 export const metadataInput = z
   .custom<Json>((value) => value !== undefined, 'must be a JSON value')
-  .refine(isPlainJson, `must be JSON of well-formed text without NUL, nested at most ${METADATA_DEPTH_MAX} deep`)
+  .refine(isPlainJson, {
+    error: `must be JSON of well-formed text without NUL, nested at most ${METADATA_DEPTH_MAX} deep`,
+    // What is nested too deep may overflow the stack when it is written.
+    abort: true,
+  })
   .refine(
     (value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_BYTES_MAX,
     `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,

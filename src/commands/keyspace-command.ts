@@ -10,9 +10,12 @@ import { invalidInput } from './refusal.ts'
 
 const CHANGED = 'must not be null'
 
+/** Its form is the decider's; what is no Unicode would not get as far. */
+const prefixInput = z.string(CHANGED).refine((prefix) => prefix.isWellFormed(), 'must be well-formed Unicode')
+
 /** Absent and null mean the default when a keyspace is made. Ranges are the decider's: they hang together. */
 export const newRulesInput = z.object({
-  prefix: z.string().nullish(),
+  prefix: prefixInput.nullish(),
   activeKeysMax: z.number().nullish(),
   liveCodesMax: z.number().nullish(),
   codesAtCreation: z.number().nullish(),
@@ -24,7 +27,7 @@ export const newRulesInput = z.object({
 
 /** Absent stays; null clears what can be unlimited and is wrong elsewhere. */
 export const changedRulesInput = z.object({
-  prefix: z.string(CHANGED).optional(),
+  prefix: prefixInput.optional(),
   activeKeysMax: z.number().nullable().optional(),
   liveCodesMax: z.number(CHANGED).optional(),
   codesAtCreation: z.number(CHANGED).optional(),

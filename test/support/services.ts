@@ -122,3 +122,14 @@ function makersOf(database: Database, done: TestServices['done']) {
     },
   }
 }
+
+/** Everything that a command can leave behind; equal before and after one that leaves nothing. */
+export async function tracesIn(database: Database): Promise<unknown> {
+  const tables = ['log.feed_shard', 'log.account', 'log.stream', 'log.event', 'vault.idempotency']
+  const state = ['state.account', 'state.keyspace', 'state.key', 'state.code', 'state.rotation']
+  const texts = [...tables, ...state].map(
+    (table) =>
+      `SELECT '${table}' AS name, count(*), md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE "C")) FROM ${table} t`,
+  )
+  return (await database.pool.query(texts.join(' UNION ALL '))).rows
+}

@@ -1,0 +1,200 @@
+// Every command with an input that it accepts: what all of them have in common is tested for each.
+import type { Command, CommonInput } from '#commands/command.ts'
+import { createAccount } from '#commands/create-account.ts'
+import { createKey } from '#commands/create-key.ts'
+import { createKeyspace } from '#commands/create-keyspace.ts'
+import { deleteCode } from '#commands/delete-code.ts'
+import { deleteKey } from '#commands/delete-key.ts'
+import { deleteKeyspace } from '#commands/delete-keyspace.ts'
+import { disableCode } from '#commands/disable-code.ts'
+import { disableKey } from '#commands/disable-key.ts'
+import { enableCode } from '#commands/enable-code.ts'
+import { enableKey } from '#commands/enable-key.ts'
+import { issueCode } from '#commands/issue-code.ts'
+import { revokeKey } from '#commands/revoke-key.ts'
+import { rotateKey } from '#commands/rotate-key.ts'
+import { updateAccount } from '#commands/update-account.ts'
+import { updateCode } from '#commands/update-code.ts'
+import { updateKey } from '#commands/update-key.ts'
+import { updateKeyspace } from '#commands/update-keyspace.ts'
+import type { MadeAccount, TestServices } from '../support/services.ts'
+
+export type AnyCommand = Command<CommonInput, unknown>
+
+export type Case = {
+  readonly name: string
+  readonly command: AnyCommand
+  /** The member of the input that names what it is about. */
+  readonly id: 'accountId' | 'keyspaceId' | 'keyId' | 'codeId' | null
+  readonly versioned: boolean
+  /** Types of the events that it makes. */
+  readonly events: readonly string[]
+  /** Plaintexts in its answer. */
+  readonly secrets: number
+  /** Makes what it needs in the account, and an input that is then accepted. */
+  prepare(at: TestServices, account: MadeAccount): Promise<Readonly<Record<string, unknown>>>
+}
+
+const aKeyspace = (at: TestServices, { accountId }: MadeAccount) => at.createKeyspace(accountId)
+const aKey = async (at: TestServices, account: MadeAccount, input?: object) =>
+  at.createKey(await aKeyspace(at, account), input)
+const aCode = async (at: TestServices, account: MadeAccount) => (await aKey(at, account)).codeIds[0]
+
+const accountCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: createAccount as AnyCommand,
+    id: null,
+    versioned: false,
+    events: ['account.created', 'keyspace.created'],
+    secrets: 0,
+    prepare: async () => ({ name: 'Other' }),
+  },
+  {
+    command: updateAccount as AnyCommand,
+    id: 'accountId',
+    versioned: false,
+    events: ['account.updated'],
+    secrets: 0,
+    prepare: async (_at, { accountId }) => ({ accountId, name: `Renamed ${crypto.randomUUID()}` }),
+  },
+  {
+    command: createKeyspace as AnyCommand,
+    id: 'accountId',
+    versioned: false,
+    events: ['keyspace.created'],
+    secrets: 0,
+    prepare: async (_at, { accountId }) => ({ accountId, name: `Made ${crypto.randomUUID()}` }),
+  },
+  {
+    command: updateKeyspace as AnyCommand,
+    id: 'keyspaceId',
+    versioned: true,
+    events: ['keyspace.updated'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyspaceId: await aKeyspace(at, account), rules: { prefix: 'other' } }),
+  },
+  {
+    command: deleteKeyspace as AnyCommand,
+    id: 'keyspaceId',
+    versioned: true,
+    events: ['keyspace.deleted'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyspaceId: await aKeyspace(at, account) }),
+  },
+]
+
+const keyCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: createKey as AnyCommand,
+    id: 'keyspaceId',
+    versioned: false,
+    events: ['key.created', 'code.issued', 'code.issued'],
+    secrets: 2,
+    prepare: async (at, account) => ({
+      keyspaceId: await aKeyspace(at, account),
+      name: 'made',
+      enabled: true,
+      codes: [{}, {}],
+    }),
+  },
+  {
+    command: updateKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.updated'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId, name: 'changed' }),
+  },
+  {
+    command: enableKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.enabled'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account, { enabled: false })).keyId }),
+  },
+  {
+    command: disableKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.disabled'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId }),
+  },
+  {
+    command: revokeKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.revoked'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId, reason: 'SUPERSEDED', note: 'why' }),
+  },
+  {
+    command: deleteKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.revoked', 'key.deleted'],
+    secrets: 0,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId, reason: 'UNSPECIFIED' }),
+  },
+  {
+    command: rotateKey as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['key.rotated'],
+    secrets: 1,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId, slot: 'PRIMARY', overlapSeconds: 60 }),
+  },
+]
+
+const codeCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: issueCode as AnyCommand,
+    id: 'keyId',
+    versioned: true,
+    events: ['code.issued'],
+    secrets: 1,
+    prepare: async (at, account) => ({ keyId: (await aKey(at, account)).keyId, description: 'second' }),
+  },
+  {
+    command: updateCode as AnyCommand,
+    id: 'codeId',
+    versioned: true,
+    events: ['code.updated'],
+    secrets: 0,
+    prepare: async (at, account) => ({ codeId: await aCode(at, account), description: 'changed' }),
+  },
+  {
+    command: enableCode as AnyCommand,
+    id: 'codeId',
+    versioned: true,
+    events: ['code.enabled'],
+    secrets: 0,
+    prepare: async (at, account) => {
+      const codeId = await aCode(at, account)
+      await at.done(disableCode, { codeId })
+      return { codeId }
+    },
+  },
+  {
+    command: disableCode as AnyCommand,
+    id: 'codeId',
+    versioned: true,
+    events: ['code.disabled'],
+    secrets: 0,
+    prepare: async (at, account) => ({ codeId: await aCode(at, account) }),
+  },
+  {
+    command: deleteCode as AnyCommand,
+    id: 'codeId',
+    versioned: true,
+    events: ['code.deleted'],
+    secrets: 0,
+    prepare: async (at, account) => ({ codeId: await aCode(at, account) }),
+  },
+]
+
+export const cases: readonly Case[] = [...accountCases, ...keyCases, ...codeCases].map((found) => ({
+  ...found,
+  name: found.command.name,
+}))
