@@ -21,8 +21,8 @@ export async function openArena(): Promise<Arena> {
 /** After all races of a file: the log was dense at every moment, and the state is what it says. */
 export async function inspect({ app, tail }: Arena): Promise<void> {
   const { events, rounds } = await tail.stop()
-  expect(events).toBeGreaterThan(0)
-  expect(rounds).toBeGreaterThan(ROUNDS)
+  // The readers read while the others wrote, not when all was over.
+  expect(events / rounds).toBeLessThan(50)
   expect(await checkState(app.database.owner)).toMatchObject({ events, difference: null })
   expect(app.logged.filter(({ level }) => level === 'error')).toEqual([])
 }
