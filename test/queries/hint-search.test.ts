@@ -51,14 +51,11 @@ describe('a search by the head of a secret', () => {
   )
 
   test('passes on nothing of a pasted secret beyond its hint', () => {
-    for (let i = 0; i < 200; i++) {
-      const plaintext = newRootKey().reveal()
-      const { exactly, range } = searchHints(plaintext)
-      expect(range).toBeNull()
-      // A hint whose every digit is lower-case could be the prefix of another; one in 250.
-      expect(exactly.filter((text) => text !== parseToken(plaintext)?.hint).every((text) => text.length <= 26)).toBe(
-        true,
-      )
-    }
+    // Nearly all: where every letter of a hint is a small one, it could be the prefix of another hint.
+    const secrets = Array.from({ length: 200 }, () => newRootKey().reveal())
+    const telling = secrets.filter((plaintext) => /[A-Z]/.test(parseToken(plaintext)?.hint ?? ''))
+    expect(telling.length).toBeGreaterThan(150)
+    for (const plaintext of telling)
+      expect(searchHints(plaintext)).toEqual({ exactly: [parseToken(plaintext)?.hint], range: null })
   })
 })
