@@ -74,8 +74,9 @@ async function openServer(url: Secret, settings: Settings, { log }: OpenOptions)
   const pools = openPools(settings, log, connection, connection)
   try {
     const describe = `PostgreSQL ${await checkedVersion(pools.owner, placeOf(url))} at ${placeOf(url)}`
+    const rights = await rightsOf(pools.serving)
     await migrateAsGiven(pools.owner, log)
-    await noteRights(pools.serving, log)
+    if (rights?.owns !== false) noteOwner(log)
     return { ...pools, describe, exited: new Promise(() => {}) }
   } catch (error) {
     await pools.close()
@@ -268,27 +269,30 @@ async function identify(database: Database, place: string) {
   }
 }
 
-/** A user who owns the schema could lift what guards the log; one who may not use it would fail at the first request. */
-async function noteRights(serving: Database, log: BaseLogger): Promise<void> {
-  const { rows } = await serving.kysely.executeQuery(
-    statement<{ user: string; owns: boolean; uses: boolean }>(
+type Rights = { readonly user: string; readonly owns: boolean; readonly uses: boolean }
+
+/** Undefined where nothing has been migrated yet: whoever does that owns it. Throws where the user may not even read. */
+async function rightsOf(database: Database): Promise<Rights | undefined> {
+  const { rows } = await database.kysely.executeQuery(
+    statement<Rights>(
       `SELECT current_user AS user, pg_has_role(n.nspowner, 'MEMBER') AS owns, has_schema_privilege(n.oid, 'USAGE') AS uses
          FROM pg_namespace n WHERE n.nspname = 'vault'`,
       [],
     ),
   )
   const [rights] = rows
-  if (rights?.uses === false)
-    throw new InstallationError(
-      `The user ${rights.user} of DATABASE_URL may not use the tables. Their owner can allow it: ` +
-        `GRANT ${SERVING_ROLE} TO "${rights.user}"`,
-    )
-  if (rights?.owns === true)
-    log.info(
-      { user: rights.user },
-      'the database user owns the schema, so a trigger alone keeps the log append-only; a user of its own, with only the ' +
-        `role ${SERVING_ROLE}, could not lift it`,
-    )
+  if (rights === undefined || rights.uses) return rights
+  throw new InstallationError(
+    `The user ${rights.user} of DATABASE_URL may not use the tables. Their owner can allow it: ` +
+      `GRANT ${SERVING_ROLE} TO "${rights.user}"`,
+  )
+}
+
+function noteOwner(log: BaseLogger): void {
+  log.info(
+    'the user of DATABASE_URL owns the schema, so a trigger alone keeps the log append-only; a user of its own, with only ' +
+      `the role ${SERVING_ROLE}, could not lift it`,
+  )
 }
 
 function placeOf(url: Secret): string {

@@ -212,6 +212,21 @@ describe('an installation on a PostgreSQL server', () => {
     }
   })
 
+  test('says which right its user lacks', async () => {
+    const { url } = inject('testServer')
+    const database = name()
+    await onServer(url, `CREATE DATABASE ${database}`, `CREATE ROLE ${database} LOGIN PASSWORD 'x'`)
+    try {
+      await openAndClose({ DATABASE_URL: urlOf(url, database), KEYLEDGER_SECRETS: secrets })
+      const asNobody = { DATABASE_URL: urlOf(url, database, database, 'x'), KEYLEDGER_SECRETS: secrets }
+      expect(await refusal(open(asNobody))).toContain(`GRANT keyledger_serving TO "${database}"`)
+      await onServer(url, `GRANT keyledger_serving TO ${database}`)
+      await openAndClose(asNobody)
+    } finally {
+      await onServer(url, `DROP DATABASE ${database} WITH (FORCE)`, `DROP ROLE ${database}`)
+    }
+  })
+
   test('says where it could not connect to, without the password', async () => {
     const DATABASE_URL = 'postgres://someone:hunter2@127.0.0.1:1/keys'
     const message = await refusal(open({ DATABASE_URL, KEYLEDGER_SECRETS: secrets }))
