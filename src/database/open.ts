@@ -58,7 +58,6 @@ const SUPERUSER = 'postgres'
 const SERVING_USER = 'keyledger'
 
 const FORBIDDEN = '42501'
-const ALREADY_THERE = new Set(['42P04', '42710', '23505'])
 
 type Settings = { readonly database: DatabaseLocation; readonly preparedStatements: boolean }
 
@@ -200,12 +199,7 @@ async function makeDatabase(connection: ConnectionConfig): Promise<void> {
 async function migrateAndMakeUser(owner: Database, log: BaseLogger): Promise<void> {
   noteMigrations(await migrate(owner), log)
   const { rows } = await owner.pool.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVING_USER])
-  if (rows.length > 0) return
-  try {
-    await owner.pool.query(`CREATE ROLE ${SERVING_USER} LOGIN IN ROLE ${SERVING_ROLE}`)
-  } catch (error) {
-    if (!ALREADY_THERE.has(codeOf(error) ?? '')) throw error
-  }
+  if (rows.length === 0) await owner.pool.query(`CREATE ROLE ${SERVING_USER} LOGIN IN ROLE ${SERVING_ROLE}`)
 }
 
 /** A running server of an older version must not have the tables changed under it by a newer command. */
