@@ -46,6 +46,9 @@ export function connect(options: ConnectionOptions): Database {
     ...(options.prepared ? { Client: NamedClient } : {}),
   })
   pool.on('error', options.onIdleError)
+  // One that breaks while it is held fails the statements of whoever holds it; an error event that nobody listens to would end
+  // the process besides.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return { kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool, close: () => pool.end() }
 }
 
