@@ -140,7 +140,7 @@ async function shardOf(accountId: string): Promise<number> {
 
 async function untilOneWaits(): Promise<void> {
   for (;;) {
-    const { rows } = await database.owner.pool.query(
+    const { rows } = await database.serving.pool.query(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     )
     if (rows.length > 0) return
