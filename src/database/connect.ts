@@ -46,6 +46,9 @@ export function connect(options: ConnectionOptions): Database {
     ...(options.prepared ? { Client: NamedClient } : {}),
   })
   pool.on('error', options.onIdleError)
+  // A connection that breaks while it is held, between two statements, would end the process if nobody listened: the pool
+  // listens only to idle ones. Whoever holds it is told by the next statement.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   // One that breaks while it is held fails the statements of whoever holds it; an error event that nobody listens to would end
   // the process besides.
   pool.on('connect', (client) => client.on('error', () => undefined))

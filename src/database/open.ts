@@ -159,8 +159,6 @@ function openPools(
     queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
     applicationName: 'keyledger',
   })
-  surviveBreaks(owner)
-  surviveBreaks(serving)
   return {
     owner,
     serving,
@@ -169,14 +167,6 @@ function openPools(
       await Promise.all([owner.close(), serving.close()])
     },
   }
-}
-
-/**
- * A connection that breaks while it is held, between two statements, would end the process if nobody listened: pg listens
- * only while it is idle in the pool. Whoever holds it is told by the next statement.
- */
-function surviveBreaks({ pool }: Database): void {
-  pool.on('connect', (client) => client.on('error', () => undefined))
 }
 
 async function makeDatabase(connection: ConnectionConfig): Promise<void> {

@@ -33,9 +33,12 @@ const ENDPOINT = '/graphql'
 
 export function graphqlHandler(parts: GraphqlParts): RequestHandler {
   const yoga = mount(parts)
-  const page = parts.graphiql ? graphiqlPage(ENDPOINT) : undefined
+  let page: Promise<string> | undefined
   return async (request, response, requestId) => {
-    if (page !== undefined && wantsGraphiql(request)) return sendGraphiql(response, page)
+    if (parts.graphiql && wantsGraphiql(request)) {
+      page ??= graphiqlPage(ENDPOINT)
+      return sendGraphiql(response, await page)
+    }
     const hasBody = request.method === 'POST'
     const body = hasBody ? await readBody(request, BODY_BYTES_MAX) : undefined
     if (body?.kind === 'too-long')
