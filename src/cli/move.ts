@@ -115,9 +115,9 @@ async function requireOwner(target: Database): Promise<void> {
 }
 
 async function fill(source: Database, target: Database, keyring: Keyring): Promise<Copied> {
-  say('Copying the log and the vault, checking every event …\n')
-  const copied = await copyTruth(source, target, keyring)
   try {
+    say('Copying the log and the vault, checking every event …\n')
+    const copied = await copyTruth(source, target, keyring)
     say('Making state from the log …\n')
     const rebuilt = await rebuildState(target)
     say('Comparing state with the log …\n')
@@ -129,7 +129,11 @@ async function fill(source: Database, target: Database, keyring: Keyring): Promi
     await openTarget(target)
     return copied
   } catch (error) {
-    complain('The move has not ended: no server will start on the target, and the next move says how to empty it.')
+    // What the operator has to know first, before a message of a driver or a defect.
+    if (!(error instanceof InstallationError))
+      complain(
+        'The move did not succeed. Either the target is still empty, or no server will start on it: run it again to see.',
+      )
     throw error
   }
 }

@@ -186,7 +186,7 @@ describe('while a server goes on with the source', () => {
   })
 })
 
-describe('a move that is killed', () => {
+describe('a move that is cut off', () => {
   const KEY = 20_261_121
 
   /** Whoever inserts into the target's log waits until the gate is opened. */
@@ -212,7 +212,7 @@ describe('a move that is killed', () => {
   const nobodyMoves = (client: pg.Client) =>
     waitFor(client, `SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE ${MOVING})`)
 
-  test('in the midst of copying leaves the target as empty as it was', async () => {
+  test('by kill -9 in the midst of copying leaves the target as empty as it was', async () => {
     const target = await emptyTarget()
     const there = await toUrl(target.url)
     const before = await dumpAll(there)
@@ -226,7 +226,22 @@ describe('a move that is killed', () => {
     expect((await move(target.url)).code).toBe(0)
   })
 
-  test('before state was made leaves a target where no server starts, until it is emptied as the next move says', async () => {
+  test('by the loss of its source says so and leaves the target as empty as it was', async () => {
+    const target = await emptyTarget()
+    const there = await toUrl(target.url)
+    const before = await dumpAll(there)
+    const gate = await makeGate(target.url)
+    const moving = startMove(target.url)
+    await gate.reached()
+    const source = await toSource()
+    await source.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${MOVING}`)
+    await gate.open()
+    const { code, stderr } = await moving.ended
+    expect({ code, told: stderr.includes('The move did not succeed.') }).toEqual({ code: 1, told: true })
+    expect(await dumpAll(there)).toEqual(before)
+  })
+
+  test('by kill -9 before state was made leaves a target where no server starts, until it is emptied as the next move says', async () => {
     const target = await emptyTarget()
     const there = await toUrl(target.url)
     const gate = await makeGate(target.url)
