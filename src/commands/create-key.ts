@@ -21,7 +21,7 @@ import {
   permissionsInput,
   tagsInput,
 } from './input.ts'
-import { mintCode, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
 
 const input = z.object({
   keyspaceId: idInput,
@@ -41,7 +41,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
   name: 'createKey',
   permission: 'keys.write',
   input,
-  async locate({ transaction }, { keyspaceId }) {
+  async locate({ transaction }, { keyspaceId, codes }) {
     if (kindOf(keyspaceId) !== 'ks') return { notFound: keyspaceId }
     const [found] = await transaction.run(
       statement<{ account_id: string; limited: boolean }>(
@@ -50,7 +50,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
       ),
     )
     if (found === undefined) return { notFound: keyspaceId }
-    const locks = [{ id: keyspaceId, exclusive: found.limited }]
+    const locks = [{ id: keyspaceId, exclusive: found.limited || bringOwnSecret(codes ?? []) }]
     return { accountId: found.account_id, subjectId: keyspaceId, namedId: keyspaceId, locks }
   },
   async decide(step, wanted) {
@@ -60,7 +60,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
     const { rules } = keyspace
     const stream = newStream('key', newId('key', step.shard), step.accountId)
     const codes = wanted.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
-    const minted = codes.map((code) => mintCode(step, rules.prefix, code))
+    const minted = await mintCodes(step, { keyspaceId: wanted.keyspaceId, rules }, codes)
     const details = detailsOf(wanted)
     const decision = decideKey(
       {

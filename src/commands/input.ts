@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { Json } from '#domain/key/events.ts'
 import { isPermission } from '#domain/permission.ts'
+import { isOwnSecret } from '#secret/token.ts'
 
 const NAME_LENGTH_MAX = 200
 const DESCRIPTION_LENGTH_MAX = 2_000
@@ -78,11 +79,20 @@ export const metadataInput = z
     `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
   )
 
+/** In no message: an issue says what is wrong, never with what. */
+const ownSecretInput = z
+  .string({ error: 'must be text' })
+  .refine(
+    isOwnSecret,
+    'must be 16 to 256 visible ASCII characters without spaces, and not of the form of a generated secret',
+  )
+
 /** Absent: the default lifetime. Null: unlimited. */
 export const newCodeInput = z.object({
   slot: slotInput.nullish(),
   description: descriptionInput.nullish(),
   expiresAt: instantInput.nullish(),
+  secret: ownSecretInput.nullish(),
 })
 
 export const newCodesInput = z

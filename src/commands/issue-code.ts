@@ -1,8 +1,9 @@
 // issueCode: puts a new code into a free slot.
 import { z } from 'zod'
+import { invariant } from '#domain/invariant.ts'
 import { idInput, newCodeInput, versioned } from './input.ts'
 import { keyCommand } from './key-command.ts'
-import { mintCode, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
 
 const input = z.object({ keyId: idInput, ...newCodeInput.shape, ...versioned })
 
@@ -11,9 +12,11 @@ export const issueCode = keyCommand({
   input,
   strengthens: true,
   subject: ({ keyId }) => ({ keyId }),
-  ask(step, wanted) {
-    const { now, rules } = step
-    const minted = mintCode(step, rules.prefix, wanted)
+  bringsSecret: (wanted) => bringOwnSecret([wanted]),
+  async ask(step, wanted) {
+    const { now, rules, key } = step
+    const [minted] = await mintCodes(step, { keyspaceId: key.keyspaceId, rules }, [wanted])
+    invariant(minted !== undefined, 'as many codes are minted as asked for')
     return {
       command: { type: 'IssueCode', now, rules, code: minted.request },
       result: { keyId: wanted.keyId, issuedCodeIds: [minted.request.codeId] },

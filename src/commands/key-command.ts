@@ -24,6 +24,8 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   subject(input: Input): Subject
   /** Whether it may raise the number of active keys; then a keyspace with a limit is locked exclusively. */
   countsKeys?(input: Input): boolean
+  /** Whether it brings a secret of the caller's own; then the keyspace is locked exclusively. */
+  bringsSecret?(input: Input): boolean
   /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
   readonly strengthens: boolean
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
@@ -47,7 +49,8 @@ export function keyCommand<Input extends CommonInput, Result>(
       const id = 'keyId' in subject ? subject.keyId : subject.codeId
       const found = 'keyId' in subject ? await find(transaction, 'key', id) : await find(transaction, 'code', id)
       if (found === undefined) return { notFound: id }
-      const exclusive = found.limited && (spec.countsKeys?.(input) ?? false)
+      const counts = found.limited && (spec.countsKeys?.(input) ?? false)
+      const exclusive = counts || (spec.bringsSecret?.(input) ?? false)
       return {
         accountId: found.account_id,
         subjectId: found.key_id,

@@ -22,6 +22,7 @@ export const newRulesInput = z.object({
   codeLifetimeDays: z.number().nullish(),
   codeLifetimeDaysMax: z.number().nullish(),
   expiryRequired: z.boolean().nullish(),
+  customSecrets: z.boolean().nullish(),
   codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
 })
 
@@ -34,6 +35,7 @@ export const changedRulesInput = z.object({
   codeLifetimeDays: z.number().nullable().optional(),
   codeLifetimeDaysMax: z.number().nullable().optional(),
   expiryRequired: z.boolean(CHANGED).optional(),
+  customSecrets: z.boolean(CHANGED).optional(),
   codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
 })
 

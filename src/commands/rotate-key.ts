@@ -1,9 +1,10 @@
 // rotateKey: puts a new secret into a slot; the old one stops at once, or after an overlap.
 import { z } from 'zod'
+import { invariant } from '#domain/invariant.ts'
 import { newId } from '#secret/ids.ts'
 import { idInput, newCodeInput, OVERLAP_SECONDS_MAX, slotInput, versioned } from './input.ts'
 import { keyCommand } from './key-command.ts'
-import { mintCode, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
 
 const input = z.object({
   keyId: idInput,
@@ -22,9 +23,11 @@ export const rotateKey = keyCommand({
   input,
   strengthens: true,
   subject: ({ keyId }) => ({ keyId }),
-  ask(step, wanted) {
-    const { now, rules } = step
-    const minted = mintCode(step, rules.prefix, wanted)
+  bringsSecret: (wanted) => bringOwnSecret([wanted]),
+  async ask(step, wanted) {
+    const { now, rules, key } = step
+    const [minted] = await mintCodes(step, { keyspaceId: key.keyspaceId, rules }, [wanted])
+    invariant(minted !== undefined, 'as many codes are minted as asked for')
     const rotationId = newId('rot', step.shard)
     const { slot, overlapSeconds } = wanted
     return {

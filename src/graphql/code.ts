@@ -48,7 +48,8 @@ export const AccessCode = builder.objectRef<CodeRow>('AccessCode').implement({
     hint: t.exposeString('hint', {
       needs: 'parent',
       description:
-        'The readable head of the secret, to match it in logs: `bss_7Q2mX9aTzK`. It helps nobody to guess the rest.',
+        'The readable head of the secret, to match it in logs: `bss_7Q2mX9aTzK`. It helps nobody to guess the rest. Of a secret ' +
+        'that the caller gave it is no part: it only looks like one, so that every code has a name for people.',
     }),
     description: t.exposeString('description', { nullable: true, needs: 'parent', description: 'For people.' }),
     status: t.field({

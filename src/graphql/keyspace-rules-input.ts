@@ -27,6 +27,9 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
     expiryRequired: t.boolean({
       description: 'Whoever issues or rotates must say when the code expires, if only null for never. Default: false.',
     }),
+    customSecrets: t.boolean({
+      description: 'Whether codes may be given a secret of the caller instead of a generated one. Default: false.',
+    }),
     codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),
   }),
 })

@@ -57,6 +57,11 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
       description:
         'Whoever issues or rotates must say when the code expires, if only null for never; else EXPIRY_REQUIRED.',
     }),
+    customSecrets: t.exposeBoolean('customSecrets', {
+      needs: 'parent',
+      description:
+        'Whoever issues or rotates may give a secret of their own; else SECRET_NOT_ALLOWED. Others are generated.',
+    }),
     codeDeletion: t.expose('codeDeletion', {
       type: CodeDeletionRule,
       needs: 'parent',

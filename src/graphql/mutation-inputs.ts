@@ -36,6 +36,12 @@ export function newCode(t: InputBuilder) {
       description:
         "When it stops to open anything. Absent: the keyspace's default lifetime. Null: never, where the keyspace allows it.",
     }),
+    secret: t.string({
+      description:
+        "The caller's own secret, where the keyspace allows it (`customSecrets`): 16 to 256 visible ASCII characters, not of " +
+        'the form of a generated one, hard to guess (64 bits, estimated; else SECRET_TOO_WEAK), and never used in the ' +
+        'keyspace before (SECRET_IN_USE). Send it in variables, not in the document. Absent: one is generated.',
+    }),
   }
 }
 

@@ -81,6 +81,12 @@ function messageOf(refusal: RuleRefusal): string {
       return expiryMessage(refusal.latest)
     case 'EXPIRY_REQUIRED':
       return 'This keyspace wants to be told when each code expires. Give expiresAt; null means never.'
+    case 'SECRET_NOT_ALLOWED':
+      return 'This keyspace takes generated secrets only. Leave secret out, or allow it by the rule customSecrets.'
+    case 'SECRET_TOO_WEAK':
+      return 'This secret could be guessed. Give one with more randomness, or leave it out to have one generated.'
+    case 'SECRET_IN_USE':
+      return 'This secret is or was in use in the keyspace, and each serves once. Give another, or have one generated.'
     case 'KEYSPACE_NOT_EMPTY':
       return 'The keyspace still has keys that are not deleted. Delete them first.'
     case 'MANAGEMENT_KEYSPACE':

@@ -85,6 +85,21 @@ export function forbidIntrospection(): YogaPlugin {
 }
 
 const SUGGESTION = / Did you mean .*$/s
+// GraphQL's own errors quote the value that is wrong, with all that stands beside it in the input. That may be a secret, which
+// from there would get into clients' logs.
+const QUOTED_VALUES: readonly (readonly [RegExp, string])[] = [
+  [/, found: .*$/s, '.'],
+  [/( cannot represent [^:]*): .*$/s, '$1.'],
+  [/Value ".*" (does not exist in )/s, 'The value $1'],
+  [/^(Syntax Error: .*?(?:String|Int|Float)) ".*$/s, '$1.'],
+  // What is wrong comes last, behind the value and the way to it.
+  [/ got invalid value .*?( at "[\w.]+")?; ([^;]*)$/s, ' has an invalid value$1; $2'],
+  [/ got invalid value .*$/s, ' has an invalid value.'],
+]
+
+function withoutValues(message: string): string {
+  return QUOTED_VALUES.reduce((text, [quoted, otherwise]) => text.replace(quoted, otherwise), message)
+}
 
 /**
  * The last word on every error: what a client may know of it, and in the log what it may not. Each has a code. Names of the
@@ -93,7 +108,8 @@ const SUGGESTION = / Did you mean .*$/s
 export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions: boolean }): YogaPlugin {
   const tell = (error: GraphQLError, requestId: string): GraphQLError => {
     const told = toClientError(error) ?? fault(error, requestId, log)
-    const message = suggestions ? told.message : told.message.replace(SUGGESTION, '')
+    const spoken = withoutValues(told.message)
+    const message = suggestions ? spoken : spoken.replace(SUGGESTION, '')
     if (message === told.message && told.extensions.code !== undefined) return told
     return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...told.extensions } })
   }

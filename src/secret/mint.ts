@@ -10,6 +10,11 @@ export function mintSecret(prefix: string, random: RandomDigits = randomDigits):
   return new Secret(formatToken({ prefix, shortId, random: random(RANDOM_DIGITS) }))
 }
 
+/** A hint for a caller's own secret, of which nothing may be stored or shown: random digits, as a generated one would have. */
+export function newHint(prefix: string, random: RandomDigits = randomDigits): string {
+  return `${prefix}_${random(SHORT_ID_DIGITS)}`
+}
+
 /** The hint of a generated secret, the one part of it that may be stored and shown. */
 export function hintOf(minted: Secret): string {
   const token = parseToken(minted.reveal())

@@ -22,7 +22,11 @@ const REST_LENGTH = 1 + SHORT_ID_DIGITS + 1 + RANDOM_DIGITS + CRC_DIGITS
 
 // A prefix may hold underscores and the digits can't, so there is one way to read a match. No flag `u`: the pattern is
 // ASCII, and a lone surrogate is then one more character that does not match.
-const BODY_PATTERN = new RegExp(`^((${PREFIX})_([0-9A-Za-z]{${SHORT_ID_DIGITS}}))_[0-9A-Za-z]{${RANDOM_DIGITS}}$`)
+const BODY = `((${PREFIX})_([0-9A-Za-z]{${SHORT_ID_DIGITS}}))_[0-9A-Za-z]{${RANDOM_DIGITS}}`
+const BODY_PATTERN = new RegExp(`^${BODY}$`)
+const GENERATED_PATTERN = new RegExp(`^${BODY}[0-9A-Za-z]{${CRC_DIGITS}}$`)
+/** A caller's own secret. */
+const OWN_PATTERN = /^[\x21-\x7e]{16,256}$/
 
 /** What a generated secret says to everyone. The hint is `<prefix>_<shortId>`, its readable head. */
 export type Token = { readonly prefix: string; readonly shortId: string; readonly hint: string }
@@ -37,6 +41,20 @@ export function parseToken(text: string): Token | undefined {
   const [, hint, prefix, shortId] = BODY_PATTERN.exec(body) ?? []
   if (hint === undefined || prefix === undefined || shortId === undefined) return undefined
   return text.slice(-CRC_DIGITS) === checksum(body) ? { prefix, shortId, hint } : undefined
+}
+
+/**
+ * Whether it can be a caller's own secret: 16 to 256 visible ASCII characters, and not of the form of a generated one,
+ * whatever its checksum. So there is one way to read every string, and a mistyped generated secret is told apart from an own
+ * one without asking the database.
+ */
+export function isOwnSecret(text: string): boolean {
+  return OWN_PATTERN.test(text) && !GENERATED_PATTERN.test(text)
+}
+
+/** Whether a presented string can be any code's secret at all; what can't is refused before any I/O. */
+export function couldBeSecret(text: string): boolean {
+  return parseToken(text) !== undefined || isOwnSecret(text)
 }
 
 /** Writes the plaintext of a generated secret, checksum included. The parts are ours: ill-formed ones are a defect. */

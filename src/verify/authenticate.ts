@@ -19,7 +19,8 @@ export async function authenticate(
 ): Promise<Caller | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
   if (credential === undefined || credential.length > SECRET_LENGTH_MAX) return undefined
-  // A configured root key may have any form, but only management keys have theirs.
+  // A configured root key may have any form, but only management keys have theirs: their secrets are generated, never a
+  // caller's own, and an own one never has the form of a generated one.
   return parseToken(credential)?.prefix === MANAGEMENT_RULES.prefix
     ? managementKey(services, credential)
     : rootKey(services, credential)

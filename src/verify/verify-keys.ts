@@ -6,7 +6,7 @@ import { type Instant, later } from '#domain/instant.ts'
 import type { CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
-import { parseToken } from '#secret/token.ts'
+import { couldBeSecret } from '#secret/token.ts'
 import { type MatchedCode, matchCodes } from './candidates.ts'
 
 export type VerifyQuestion = {
@@ -43,8 +43,8 @@ export async function verifyKeys(
   questions: readonly VerifyQuestion[],
 ): Promise<readonly Verification[]> {
   const permissions = questions.map(permissionOf)
-  // What no generated secret looks like is told apart before any lookup: the checksum catches random and mistyped strings.
-  const wellFormed = questions.filter((question) => parseToken(question.key) !== undefined)
+  // What can be nobody's secret is told apart before any lookup: a mistyped generated one by its checksum.
+  const wellFormed = questions.filter((question) => couldBeSecret(question.key))
   const matches = await matchCodes(
     services.database,
     services.keyring,

@@ -1,6 +1,7 @@
 // Wrong input is refused field by field, before anything is looked up, whatever a client sends.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rotateKey } from '#commands/rotate-key.ts'
+import { mintSecret } from '#secret/mint.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices, tracesIn } from '#test/support/services.ts'
 import { cases } from './cases.ts'
@@ -84,12 +85,28 @@ const wrongMetadata: readonly Wrong[] = [
   ['a big integer', 5n],
   ['with something undefined', { a: undefined }],
 ]
+const wrongSecret: readonly Wrong[] = [
+  ['short', SENT.padEnd(15, '-')],
+  ['long', SENT.padEnd(257, '-')],
+  ['with a space', `${SENT} and something`],
+  ['with a tab', `${SENT}\tand something`],
+  ['with a line break at its end', `${SENT}and-something\n`],
+  ['with NUL', `${SENT}\0and-something`],
+  ['beyond ASCII', `${SENT}änd-something`],
+  ['with a lone surrogate', `${SENT}\ud800-something`],
+  ['of 1 MB', SENT.padEnd(1_000_000, '-')],
+  ['a generated one', mintSecret(SENT).reveal()],
+  ['of the form of a generated one', `${mintSecret(SENT).reveal().slice(0, -1)}0`],
+  ['a number', 5],
+  ['a list', [SENT]],
+]
 const wrongCodes: readonly Wrong[] = [
   ['no list', SENT],
   ['too many', [{}, {}, {}]],
   ['one slot twice', [{ slot: 'PRIMARY' }, { slot: 'PRIMARY' }], 'codes.1.slot'],
   ['an unknown slot', [{ slot: SENT }], 'codes.0.slot'],
   ['no object', [null], 'codes.0'],
+  ...wrongSecret.map(([what, secret]): Wrong => [`secret ${what}`, [{}, { secret }], 'codes.1.secret']),
   ...wrongText(2_000).map(
     ([what, description]): Wrong => [`described ${what}`, [{}, { description }], 'codes.1.description'],
   ),
@@ -108,6 +125,7 @@ const wrongRules: readonly Wrong[] = [
   ['more codes at creation than live', { liveCodesMax: 1, codesAtCreation: 2 }, 'rules.codesAtCreation'],
   ['a default lifetime above the longest', { codeLifetimeDays: 2, codeLifetimeDaysMax: 1 }, 'rules.codeLifetimeDays'],
   ['no truth value', { expiryRequired: 'yes' }, 'rules.expiryRequired'],
+  ['no truth value about own secrets', { customSecrets: 1 }, 'rules.customSecrets'],
 ]
 const clearing = (...rules: readonly string[]): readonly Wrong[] =>
   rules.map((rule): Wrong => [`${rule} null`, { [rule]: null }, `rules.${rule}`])
@@ -121,7 +139,7 @@ const wrongKey = {
   metadata: wrongMetadata,
   expiresAt: [['a number', 5]] as const,
 }
-const wrongCode = { description: wrongText(2_000), expiresAt: [['a number', 5]] as const }
+const wrongCode = { description: wrongText(2_000), expiresAt: [['a number', 5]] as const, secret: wrongSecret }
 const slot: readonly Wrong[] = [
   ['unknown', SENT],
   ['in lower case', 'primary'],
@@ -141,7 +159,7 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
     rules: [
       ...wrongRules,
       NULL,
-      ...clearing('prefix', 'liveCodesMax', 'codesAtCreation', 'expiryRequired', 'codeDeletion'),
+      ...clearing('prefix', 'liveCodesMax', 'codesAtCreation', 'expiryRequired', 'customSecrets', 'codeDeletion'),
     ],
   },
   deleteKeyspace: {},

@@ -21,6 +21,7 @@ import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
+import { randomDigits } from '#secret/random.ts'
 import type { TestServices } from '../support/services.ts'
 
 export type Everything = {
@@ -72,6 +73,18 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
   const { keyspaceId } = await done(createKeyspace, { accountId, name, rules: { activeKeysMax: 9 } }, caller)
   await done(updateKeyspace, { keyspaceId, name: `${name} 2`, rules: { prefix: 'ads', activeKeysMax: null } }, caller)
   await keyLife(at, done, keyspaceId, caller)
+  const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
+  await ownSecrets(done, own.keyspaceId, caller)
+}
+
+async function ownSecrets(done: Run, keyspaceId: string, caller: Origin): Promise<void> {
+  const random = () => randomDigits(32)
+  const codes = [{ secret: `own+${random()}` }, { secret: `"${random()}\\'%$1` }]
+  const { keyId } = await done(createKey, { keyspaceId, name: 'own', enabled: true, codes }, caller)
+  await done(rotateKey, { keyId, slot: 'SECONDARY', overlapSeconds: 60, secret: `{${random()}}` }, caller)
+  await done(deleteKey, { keyId, reason: 'UNSPECIFIED' }, caller)
+  const other = await done(createKey, { keyspaceId, name: 'other', enabled: true, codes: [] }, caller)
+  await done(issueCode, { keyId: other.keyId, secret: `~${random()}~` }, caller)
 }
 
 async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: Origin): Promise<void> {

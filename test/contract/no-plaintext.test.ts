@@ -102,8 +102,10 @@ describe('after every mutation', () => {
   })
 
   test('hints and digests are there, by which the search would have found plaintexts', () => {
-    for (const plaintext of everything.plaintexts)
-      expect(tablesWith(dump, parseToken(plaintext)!.hint)).toEqual(['log.event', 'state.code'])
+    const hints = everything.plaintexts.flatMap((plaintext) => parseToken(plaintext)?.hint ?? [])
+    expect(hints.length).toBeGreaterThan(10)
+    expect(hints.length).toBeLessThan(everything.plaintexts.length)
+    for (const hint of hints) expect(tablesWith(dump, hint)).toEqual(['log.event', 'state.code'])
   })
 })
 

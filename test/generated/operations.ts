@@ -210,6 +210,12 @@ export type ErrorCode =
   | 'NAME_IN_USE'
   /** There is no such thing for this caller. */
   | 'NOT_FOUND'
+  /** The secret is or was in use in the keyspace. */
+  | 'SECRET_IN_USE'
+  /** The keyspace takes generated secrets only. */
+  | 'SECRET_NOT_ALLOWED'
+  /** The secret could be guessed. */
+  | 'SECRET_TOO_WEAK'
   /** There is no code in the slot that could be replaced. */
   | 'SLOT_EMPTY';
 
@@ -241,6 +247,8 @@ export type IssueCodeInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** The key. */
   readonly keyId: string;
+  /** The caller's own secret, where the keyspace allows it (`customSecrets`): 16 to 256 visible ASCII characters, not of the form of a generated one, hard to guess (64 bits, estimated; else SECRET_TOO_WEAK), and never used in the keyspace before (SECRET_IN_USE). Send it in variables, not in the document. Absent: one is generated. */
+  readonly secret?: string | null | undefined;
   /** Where to put it. Absent: the first free slot, PRIMARY first. */
   readonly slot?: CodeSlot | null | undefined;
 };
@@ -303,6 +311,8 @@ export type KeyspaceRulesInput = {
   readonly codeLifetimeDaysMax?: number | null | undefined;
   /** Codes issued together with a key, 0 to `liveCodesMax`. Default: 1. */
   readonly codesAtCreation?: number | null | undefined;
+  /** Whether codes may be given a secret of the caller instead of a generated one. Default: false. */
+  readonly customSecrets?: boolean | null | undefined;
   /** Whoever issues or rotates must say when the code expires, if only null for never. Default: false. */
   readonly expiryRequired?: boolean | null | undefined;
   /** The most codes of one key that may be live at once, 1 or 2. Default: 2. */
@@ -317,6 +327,8 @@ export type NewCodeInput = {
   readonly description?: string | null | undefined;
   /** When it stops to open anything. Absent: the keyspace's default lifetime. Null: never, where the keyspace allows it. */
   readonly expiresAt?: string | null | undefined;
+  /** The caller's own secret, where the keyspace allows it (`customSecrets`): 16 to 256 visible ASCII characters, not of the form of a generated one, hard to guess (64 bits, estimated; else SECRET_TOO_WEAK), and never used in the keyspace before (SECRET_IN_USE). Send it in variables, not in the document. Absent: one is generated. */
+  readonly secret?: string | null | undefined;
   /** Where to put it. Absent: the first free slot, PRIMARY first. */
   readonly slot?: CodeSlot | null | undefined;
 };
@@ -364,6 +376,8 @@ export type RotateKeyInput = {
   readonly keyId: string;
   /** How long the old secret still works, 0 (it stops at once) to 2 592 000 (30 days), never past its expiry. */
   readonly overlapSeconds?: number;
+  /** The caller's own secret, where the keyspace allows it (`customSecrets`): 16 to 256 visible ASCII characters, not of the form of a generated one, hard to guess (64 bits, estimated; else SECRET_TOO_WEAK), and never used in the keyspace before (SECRET_IN_USE). Send it in variables, not in the document. Absent: one is generated. */
+  readonly secret?: string | null | undefined;
   /** The slot to renew. */
   readonly slot?: CodeSlot;
 };
@@ -651,6 +665,21 @@ export type IssueCodeMutation = { readonly issueCode:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'IssueCodeSuccess', readonly key: { readonly id: string, readonly version: number }, readonly issued: { readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type IssueOwnSecretMutationVariables = Exact<{
+  keyId: string;
+  secret: string;
+  idempotencyKey?: string | null | undefined;
+}>;
+
+
+export type IssueOwnSecretMutation = { readonly issueCode:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'IssueCodeSuccess', readonly key: { readonly id: string, readonly version: number }, readonly issued: { readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
@@ -1347,6 +1376,43 @@ export const IssueCodeDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<IssueCodeMutation, IssueCodeMutationVariables>;
+export const IssueOwnSecretDocument = new TypedDocumentString(`
+    mutation IssueOwnSecret($keyId: ID!, $secret: String!, $idempotencyKey: String) {
+  issueCode(
+    input: { keyId: $keyId, secret: $secret, idempotencyKey: $idempotencyKey }
+  ) {
+    __typename
+    ... on IssueCodeSuccess {
+      key {
+        id
+        version
+      }
+      issued {
+        accessCode {
+          id
+          slot
+          hint
+          expiresAt
+        }
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<IssueOwnSecretMutation, IssueOwnSecretMutationVariables>;
 export const KeyDocument = new TypedDocumentString(`
     query Key($keyId: ID!, $eventsBefore: String) {
   key(id: $keyId) {

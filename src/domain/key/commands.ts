@@ -14,6 +14,15 @@ export type CodeRequest = {
   readonly hint: string
   readonly digest: string
   readonly secretId: string
+  /** Absent: generated. */
+  readonly ownSecret?: OwnSecret | undefined
+}
+
+/** What is known of a secret that the caller brought. */
+export type OwnSecret = {
+  readonly strong: boolean
+  /** Some code of the keyspace has or had it; looked up under the keyspace's lock, taken for itself. */
+  readonly taken: boolean
 }
 
 type Timed = { readonly now: Instant; readonly rules: KeyspaceRules }

@@ -6,10 +6,11 @@ import { expiryOfCode } from './code-expiry.ts'
 import { type CodeLife, isLive, newestOfSlot } from './code-status.ts'
 import type { CodeRequest } from './commands.ts'
 import type { CodeIssued, CodeSlot, NewCode } from './events.ts'
+import { refusalForSecret } from './own-secret.ts'
 import type { KeyRefusal } from './refusals.ts'
 
-/** A code as far as it takes up room. */
-export type Held = CodeLife & { readonly slot: CodeSlot }
+/** A code as far as it takes up room: a slot, and a secret for ever. */
+export type Held = CodeLife & { readonly slot: CodeSlot; readonly digest: string }
 
 /** One more code beside `codes`, which are all the key ever had, the oldest first. */
 export function decideIssue(
@@ -22,6 +23,12 @@ export function decideIssue(
   if (slot === undefined || liveCount(codes, now) >= rules.liveCodesMax) return refuseForLimit(rules)
   const expiry = expiryOfCode(request.expiresAt, now, rules)
   if ('refusal' in expiry) return refuse(expiry.refusal)
+  const unfit = refusalForSecret(
+    request,
+    rules,
+    codes.map(({ digest }) => digest),
+  )
+  if (unfit !== undefined) return refuse(unfit)
   return accept({ type: 'code.issued', data: newCode(request, slot, expiry.expiresAt) })
 }
 

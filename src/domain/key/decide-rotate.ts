@@ -7,6 +7,7 @@ import { isLive, newestOfSlot } from './code-status.ts'
 import type { RotateKey } from './commands.ts'
 import { liveCount, newCode, refuseForLimit, slotsOf } from './decide-issue.ts'
 import type { KeyRotated } from './events.ts'
+import { refusalForSecret } from './own-secret.ts'
 import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey, Code } from './state.ts'
 
@@ -21,6 +22,8 @@ export function decideRotate(command: RotateKey, key: ActiveKey): Decision<KeyRo
   if (adds && full) return refuseForLimit(rules)
   const expiry = expiryOfCode(code.expiresAt, now, rules)
   if ('refusal' in expiry) return refuse(expiry.refusal)
+  const unfit = refusalForSecret(code, rules)
+  if (unfit !== undefined) return refuse(unfit)
   return accept({
     type: 'key.rotated',
     data: {

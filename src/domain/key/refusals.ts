@@ -13,3 +13,7 @@ export type KeyRefusal =
   /** `latest` is null where the instant only has to lie in the future. */
   | { readonly code: 'EXPIRY_OUT_OF_RANGE'; readonly latest: Instant | null }
   | { readonly code: 'EXPIRY_REQUIRED' }
+  | { readonly code: 'SECRET_NOT_ALLOWED' }
+  | { readonly code: 'SECRET_TOO_WEAK' }
+  /** Without saying whose. */
+  | { readonly code: 'SECRET_IN_USE' }

@@ -17,6 +17,8 @@ export type KeyspaceRules = {
   readonly codeLifetimeDaysMax: number | null
   /** Whoever issues or rotates must say when the code expires, if only null for never. */
   readonly expiryRequired: boolean
+  /** Whoever issues or rotates may bring a secret of their own. */
+  readonly customSecrets: boolean
   readonly codeDeletion: CodeDeletionRule
 }
 
@@ -28,6 +30,7 @@ export const DEFAULT_RULES: KeyspaceRules = {
   codeLifetimeDays: null,
   codeLifetimeDaysMax: null,
   expiryRequired: false,
+  customSecrets: false,
   codeDeletion: 'ALWAYS',
 }
 

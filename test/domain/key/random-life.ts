@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import type { Decision, Recorded } from '#domain/event.ts'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
-import type { CodeRequest, KeyCommand } from '#domain/key/commands.ts'
+import type { CodeRequest, KeyCommand, OwnSecret } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
 import type { CodeSlot, KeyFact } from '#domain/key/events.ts'
 import type { KeyRefusal } from '#domain/key/refusals.ts'
@@ -25,6 +25,8 @@ export type Step = {
   readonly overlapSeconds: number
   readonly activeKeyCount: number
   readonly text: string
+  /** Of the new code; undefined where it is generated. */
+  readonly ownSecret: OwnSecret | undefined
   /** Instead of those the life began with, where rules may change. */
   readonly rules: KeyspaceRules
 }
@@ -60,6 +62,7 @@ export const anyRules: fc.Arbitrary<KeyspaceRules> = fc
     longest: fc.option(fc.integer({ min: 1, max: 4 })),
     shorter: fc.option(fc.integer({ min: 0, max: 3 })),
     expiryRequired: fc.boolean(),
+    customSecrets: fc.boolean(),
     codeDeletion: fc.constantFrom('ALWAYS', 'WHEN_DISABLED'),
     activeKeysMax: fc.option(fc.integer({ min: 1, max: 3 })),
   })
@@ -90,6 +93,12 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
   overlapSeconds: fc.constantFrom(0, 60, 3_600, 86_400, 2_592_000),
   activeKeyCount: fc.integer({ min: 0, max: 3 }),
   text: fc.constantFrom('a', 'b'),
+  ownSecret: fc.constantFrom(
+    ...Array.from({ length: 5 }, () => undefined),
+    { strong: true, taken: false },
+    { strong: false, taken: false },
+    { strong: true, taken: true },
+  ),
   rules: anyRules,
 })
 
@@ -138,9 +147,9 @@ function commandOf(
   rules: KeyspaceRules,
   newId: string,
 ): KeyCommand | undefined {
-  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, text } = step
+  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, text, ownSecret } = step
   const expiresAt = typeof lifetimeMs === 'number' ? plusMs(now, lifetimeMs) : lifetimeMs
-  const code: CodeRequest = request(newId, { slot: step.slot, expiresAt, description: text })
+  const code: CodeRequest = request(newId, { slot: step.slot, expiresAt, description: text, ownSecret })
   const codes = state.status === 'none' ? [] : state.codes
   const codeId = codes.at(-1 - (step.codeFromNewest % Math.max(1, codes.length)))?.codeId
   switch (kind) {
