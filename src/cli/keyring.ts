@@ -6,6 +6,7 @@ import type { Database } from '#database/connect.ts'
 import { codeOf, messageOf } from '#database/embedded/errors.ts'
 import { syncFolder } from '#database/embedded/fresh-folder.ts'
 import { type DatabaseLocation, InstallationError } from '#database/open.ts'
+import { UNFINISHED_MOVE } from '#log/copy.ts'
 import { checkValueOf } from '#secret/check-value.ts'
 import { sameDigest } from '#secret/digest.ts'
 import { type Keyring, newKeyringText, parseKeyring } from '#secret/keyring.ts'
@@ -45,6 +46,11 @@ async function register(keyring: Keyring, database: Database): Promise<void> {
 }
 
 function requireRegistered(keyring: Keyring, registered: Registered): void {
+  if (registered.has(UNFINISHED_MOVE))
+    throw new InstallationError(
+      `A move to this database did not finish (${UNFINISHED_MOVE}), so it holds only part of the data. Run ` +
+        '`keyledger move` again: it says how to empty the database first.',
+    )
   const problems = [...registered].flatMap(([id, checkValue]) => {
     const entry = keyring.byId(id)
     if (entry === undefined)

@@ -48,10 +48,18 @@ export function connect(options: ConnectionOptions): Database {
   pool.on('error', options.onIdleError)
   // A connection that breaks while it is held, between two statements, would end the process if nobody listened: the pool
   // listens only to idle ones. Whoever holds it is told by the next statement.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
+    client.query("SET DateStyle = 'ISO'").catch(() => undefined)
+  })
   // One that breaks while it is held fails the statements of whoever holds it; an error event that nobody listens to would end
   // the process besides.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
+    client.query("SET DateStyle = 'ISO'").catch(() => undefined)
+  })
   return { kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool, close: () => pool.end() }
 }
 

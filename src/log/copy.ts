@@ -39,7 +39,7 @@ const MADE_BY_MIGRATIONS = new Set(['log.feed_shard', 'state.generation'])
  * Stands among the secrets that the target's data was made under from the copy on until `openTarget`: as nobody has a secret of
  * this name, and none makes that value, no server of any version starts there meanwhile.
  */
-const UNFINISHED_MOVE = 'unfinished-move'
+export const UNFINISHED_MOVE = 'unfinished-move'
 
 const EMPTYING = 'DROP SCHEMA IF EXISTS log, state, state_next, vault, migration CASCADE'
 

@@ -25,6 +25,7 @@ export async function rebuildState(owner: Database): Promise<Rebuilt> {
   const client = await owner.pool.connect()
   const run: Run = (query) => send(client, query)
   try {
+    await claimTurn(run)
     await createShadow(run)
     const counted = { streams: 0, events: 0 }
     let heads = await readHeads(run)
@@ -34,8 +35,18 @@ export async function rebuildState(owner: Database): Promise<Rebuilt> {
     const generation = await swap(client, run, heads, counted)
     return { ...counted, generation }
   } finally {
-    client.release()
+    // Gives the turn back with the connection.
+    client.release(true)
   }
+}
+
+/** Any number that nobody else locks by. */
+const TURN = 0x6b6c7262
+
+/** Two at once would drop each other's tables. */
+async function claimTurn(run: Run): Promise<void> {
+  const [row] = await run(statement<{ claimed: boolean }>('SELECT pg_try_advisory_lock($1) AS claimed', [TURN]))
+  if (row?.claimed !== true) throw new Error('Another rebuild of this database is under way')
 }
 
 type Counted = { streams: number; events: number }

@@ -72,6 +72,13 @@ describe('rebuild', () => {
     expect(await checkState(database.owner)).toMatchObject({ difference: null })
   })
 
+  test('refuses to run twice at once, and then runs again', async () => {
+    const both = await Promise.allSettled([rebuildState(database.owner), rebuildState(database.owner)])
+    const reasons = both.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : []))
+    expect(reasons).toEqual([expect.stringContaining('Another rebuild of this database is under way')])
+    await rebuildState(database.owner)
+  })
+
   test('leaves tables, indexes and grants as the migrations made them', async () => {
     const catalog = async () =>
       (
