@@ -7,7 +7,7 @@ import { rotateKey } from '#commands/rotate-key.ts'
 import { runCommand } from '#commands/run-command.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { systemClock } from '#database/clock.ts'
-import { statement } from '#database/connect.ts'
+import { connect, type Database, statement } from '#database/connect.ts'
 import { inTransaction } from '#database/transaction.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { epochMsOf } from '#domain/instant.ts'
@@ -18,12 +18,25 @@ import { type TestServices, testServices, tracesIn } from '#test/support/service
 let database: TestDatabase
 let at: TestServices
 let keyspaceId: string
+/** Its connections are made to break. */
+let fragile: Database
 beforeAll(async () => {
   database = await createTestDatabase()
+  fragile = connect({
+    connection: database.servingConnection,
+    prepared: true,
+    poolSize: 2,
+    queryTimeoutMs: 30_000,
+    applicationName: 'keyledger-test-fragile',
+    onIdleError: () => undefined,
+  })
   at = testServices(database.serving)
   keyspaceId = await at.createKeyspace((await at.createAccount()).accountId)
 })
-afterAll(() => database.drop())
+afterAll(async () => {
+  await fragile.close()
+  await database.drop()
+})
 
 /** The command, with something that happens each time before it decides. */
 function meddling(meddle: (step: DecideStep, attempt: number) => Promise<unknown>): typeof updateKey {
@@ -112,6 +125,7 @@ describe('a command that fails', () => {
     ['between two statements', (ended) => ended],
     ['during a statement', (_ended, step) => step.transaction.run(statement('SELECT pg_sleep(60)', []))],
   ])('because its connection breaks %s leaves nothing either', async (when, go) => {
+    const breaking = testServices(fragile)
     const { keyId } = await at.createKey(keyspaceId)
     const before = await tracesIn(database.owner)
     const command = meddling(async (step) => {
@@ -120,9 +134,9 @@ describe('a command that fails', () => {
       await Promise.all([ended, go(ended, step)])
     })
     const asked = { keyId, name: 'broken', idempotencyKey: when }
-    await expect(at.run(command, asked)).rejects.toThrow()
+    await expect(breaking.run(command, asked)).rejects.toThrow()
     expect(await tracesIn(database.owner)).toEqual(before)
-    expect((await at.done(updateKey, asked)).eventIds).toHaveLength(1)
+    expect((await breaking.done(updateKey, asked)).eventIds).toHaveLength(1)
   })
 
   test('in its rows appends no event: both commit together', async () => {
