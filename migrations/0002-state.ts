@@ -66,6 +66,8 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       permissions       text[] COLLATE "C" NOT NULL,
       enabled           boolean          NOT NULL,
       expires_at        timestamptz,
+      log_request       boolean          NOT NULL,
+      log_response      boolean          NOT NULL,
       created_at        timestamptz      NOT NULL,
       created_by_kind   text COLLATE "C" NOT NULL,
       created_by_id     text COLLATE "C",

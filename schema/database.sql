@@ -223,6 +223,8 @@ CREATE TABLE state.key (
   permissions text[] COLLATE "C" NOT NULL,
   enabled boolean NOT NULL,
   expires_at timestamp with time zone,
+  log_request boolean NOT NULL,
+  log_response boolean NOT NULL,
   created_at timestamp with time zone NOT NULL,
   created_by_kind text COLLATE "C" NOT NULL,
   created_by_id text COLLATE "C",

@@ -154,6 +154,7 @@ export function detailsOf(number: number): KeyDetails {
     metadata: { ticket: `OPS-${number}`, contact: 'platform@example.com' },
     permissions: ['reports.read', 'campaigns.read'],
     expiresAt: null,
+    logging: { request: false, response: false },
   }
 }
 

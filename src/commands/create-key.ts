@@ -4,7 +4,7 @@ import { statement } from '#database/connect.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import { decideKey } from '#domain/key/decide.ts'
-import type { KeyDetails } from '#domain/key/events.ts'
+import { type KeyDetails, NOT_LOGGED } from '#domain/key/events.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import { countActiveKeys, KEYSPACE_LIMITED } from './active-keys.ts'
@@ -15,6 +15,7 @@ import {
   idempotent,
   idInput,
   instantInput,
+  loggingInput,
   metadataInput,
   nameInput,
   newCodesInput,
@@ -32,6 +33,7 @@ const input = z.object({
   permissions: permissionsInput.nullish(),
   expiresAt: instantInput.nullish(),
   enabled: z.boolean(),
+  logging: loggingInput.nullish(),
   codes: newCodesInput.nullish(),
   ...idempotent,
 })
@@ -87,7 +89,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
   },
 }
 
-function detailsOf({ name, description, tags, metadata, permissions, expiresAt }: Input): KeyDetails {
+function detailsOf({ name, description, tags, metadata, permissions, expiresAt, logging }: Input): KeyDetails {
   return {
     name,
     description: description ?? null,
@@ -95,5 +97,6 @@ function detailsOf({ name, description, tags, metadata, permissions, expiresAt }
     metadata: metadata ?? {},
     permissions: permissions ?? [],
     expiresAt: expiresAt ?? null,
+    logging: logging ?? NOT_LOGGED,
   }
 }

@@ -42,6 +42,7 @@ export const noteInput = text(NOTE_LENGTH_MAX, CONTROL_BUT_LINES)
 /** Any text: an ill-formed id is simply not found. Lone surrogates can't be kept apart, as no answer could repeat them. */
 export const idInput = z.string({ error: 'must be an id' }).transform((id) => id.toWellFormed())
 export const instantInput = z.string({ error: 'must be an instant' })
+export const loggingInput = z.object({ request: z.boolean(), response: z.boolean() })
 export const slotInput = z.enum(['PRIMARY', 'SECONDARY'])
 export const reasonInput = z.enum([
   'UNSPECIFIED',

@@ -1,10 +1,12 @@
 // updateKey: every detail of a key can be edited; absent fields stay as they are, null clears.
 import { z } from 'zod'
+import { NOT_LOGGED } from '#domain/key/events.ts'
 import { countActiveKeys } from './active-keys.ts'
 import {
   descriptionInput,
   idInput,
   instantInput,
+  loggingInput,
   metadataInput,
   nameInput,
   permissionsInput,
@@ -21,6 +23,7 @@ const input = z.object({
   metadata: metadataInput.nullable().optional(),
   permissions: permissionsInput.nullable().optional(),
   expiresAt: instantInput.nullable().optional(),
+  logging: loggingInput.nullable().optional(),
   ...versioned,
 })
 
@@ -30,7 +33,7 @@ export const updateKey = keyCommand({
   strengthens: true,
   subject: ({ keyId }) => ({ keyId }),
   countsKeys: ({ expiresAt }) => expiresAt !== undefined,
-  async ask(step, { keyId, name, description, tags, metadata, permissions, expiresAt }) {
+  async ask(step, { keyId, name, description, tags, metadata, permissions, expiresAt, logging }) {
     const activeKeyCount = expiresAt === undefined ? 0 : await countActiveKeys(step, step.key.keyspaceId, step.rules)
     return {
       command: {
@@ -45,6 +48,7 @@ export const updateKey = keyCommand({
           metadata: metadata === null ? {} : metadata,
           permissions: permissions === null ? [] : permissions,
           expiresAt,
+          logging: logging === null ? NOT_LOGGED : logging,
         },
       },
       result: { keyId },

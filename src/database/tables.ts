@@ -63,6 +63,8 @@ export type KeyTable = {
   permissions: readonly string[]
   enabled: boolean
   expires_at: Instant | null
+  log_request: boolean
+  log_response: boolean
   created_at: Instant
   created_by_kind: ActorKind
   created_by_id: string | null

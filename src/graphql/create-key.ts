@@ -1,5 +1,6 @@
 // The mutation createKey: its input, and what its success tells.
 import { createKey } from '#commands/create-key.ts'
+import { AccessLoggingInput } from './access-logging.ts'
 import { builder } from './builder.ts'
 import { commandMutation } from './command-mutation.ts'
 import { idempotent, NewCodeInput } from './mutation-inputs.ts'
@@ -26,6 +27,10 @@ const CreateKeyInput = builder.inputType('CreateKeyInput', {
       description: 'When the key itself ends, whatever its codes say; in the future. Default: never.',
     }),
     enabled: t.boolean({ required: true, defaultValue: true, description: 'False: switched off until `enableKey`.' }),
+    logging: t.field({
+      type: AccessLoggingInput,
+      description: 'Which bodies the access log is to keep. Default: none.',
+    }),
     codes: t.field({
       type: [NewCodeInput],
       description:

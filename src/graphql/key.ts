@@ -5,6 +5,7 @@ import type { RevocationReason as Reason } from '#domain/key/events.ts'
 import { keyStatus, type KeyStatus as Status } from '#domain/key/key-status.ts'
 import type { Revocation as RevocationShape } from '#domain/key/state.ts'
 import type { KeyRow } from '#queries/keys.ts'
+import { AccessLogging } from './access-logging.ts'
 import { Account } from './account.ts'
 import { Actor } from './actor.ts'
 import { builder } from './builder.ts'
@@ -114,6 +115,12 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
       nullable: true,
       needs: 'parent',
       description: 'From here on it opens nothing, whatever its codes say. Null: never.',
+    }),
+    logging: t.field({
+      type: AccessLogging,
+      needs: 'parent',
+      description: 'Which bodies the access log keeps for it.',
+      resolve: ({ log_request: request, log_response: response }) => ({ request, response }),
     }),
     createdAt: t.expose('created_at', { type: 'DateTime', needs: 'parent', description: 'When it was created.' }),
     createdBy: t.field({

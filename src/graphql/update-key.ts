@@ -1,5 +1,6 @@
 // The mutation updateKey: its input, and what its success tells.
 import { updateKey } from '#commands/update-key.ts'
+import { AccessLoggingInput } from './access-logging.ts'
 import { builder } from './builder.ts'
 import { commandMutation } from './command-mutation.ts'
 import { versioned } from './mutation-inputs.ts'
@@ -18,6 +19,10 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
     }),
     permissions: t.stringList({ description: 'All that it grants from now on, up to 100 permissions.' }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
+    logging: t.field({
+      type: AccessLoggingInput,
+      description: 'Which bodies the access log keeps from now on. Null: none.',
+    }),
     ...versioned(t, 'key'),
   }),
 })

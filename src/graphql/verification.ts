@@ -2,6 +2,7 @@
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { VerificationCode as Code } from '#domain/verdict.ts'
 import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
+import { AccessLogging } from './access-logging.ts'
 import { builder } from './builder.ts'
 import { CodeSlot } from './code.ts'
 import type { Context } from './context.ts'
@@ -120,6 +121,12 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       needs: 'parent',
       description:
         "When it ends by itself: the earliest of the key's and the code's expiry and the overlap's end. Null: never.",
+    }),
+    logging: t.expose('logging', {
+      type: AccessLogging,
+      nullable: true,
+      needs: 'parent',
+      description: 'Which bodies to give to `recordAccess` for this key.',
     }),
   }),
 })

@@ -2,7 +2,7 @@
 // an unknown, a wrong and a foreign secret cost the same work.
 import { type Database, send, statement } from '#database/connect.ts'
 import type { Instant } from '#domain/instant.ts'
-import type { CodeSlot, Json } from '#domain/key/events.ts'
+import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import type { Candidate } from '#domain/verdict.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
@@ -18,6 +18,7 @@ export type MatchedCode = Candidate & {
   readonly name: string
   readonly tags: readonly string[]
   readonly metadata: Json
+  readonly logging: AccessLogging
   /** Of the key's last event: no verdict is given by a clock that lies before it. */
   readonly updatedAt: Instant
   /** The account's position in the same snapshot. */
@@ -29,7 +30,7 @@ const MATCHES = `
   SELECT c.digest, c.account_id, c.keyspace_id, s.management, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
-         k.deleted_at AS key_deleted_at, k.updated_at, a.position
+         k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, a.position
     FROM state.keyspace s
     JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
     JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
@@ -57,6 +58,8 @@ type Row = {
   readonly key_expires_at: Instant | null
   readonly revoked_at: Instant | null
   readonly key_deleted_at: Instant | null
+  readonly log_request: boolean
+  readonly log_response: boolean
   readonly updated_at: Instant
   readonly position: bigint
 }
@@ -85,6 +88,7 @@ function matchedCode(row: Row): MatchedCode {
     name: row.name,
     tags: row.tags,
     metadata: row.metadata,
+    logging: { request: row.log_request, response: row.log_response },
     updatedAt: row.updated_at,
     position: row.position,
     code: {

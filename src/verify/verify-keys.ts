@@ -3,7 +3,7 @@ import type { CommandServices } from '#commands/command.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import { type Instant, later } from '#domain/instant.ts'
-import type { CodeSlot, Json } from '#domain/key/events.ts'
+import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import { couldBeSecret } from '#secret/token.ts'
@@ -34,6 +34,7 @@ export type Verification = {
   readonly metadata: Json
   readonly permissions: readonly string[]
   readonly expiresAt: Instant | null
+  readonly logging: AccessLogging | null
 }
 
 /** Answers each question, in order. Throws BadQueryArgumentError for a permission expression that can't be read. */
@@ -103,6 +104,7 @@ function told(matched: MatchedCode, permission: PermissionExpression | null, clo
     metadata: matched.metadata,
     permissions: matched.key.permissions,
     expiresAt,
+    logging: matched.logging,
   }
 }
 
@@ -123,5 +125,6 @@ function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
     metadata: null,
     permissions: [],
     expiresAt: null,
+    logging: null,
   }
 }

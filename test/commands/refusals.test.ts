@@ -310,7 +310,7 @@ describe('what has ended', () => {
     const codeId = codeIds[0]
     await nothingToDo(enableKey, { keyId })
     await nothingToDo(enableCode, { codeId })
-    await nothingToDo(updateKey, { keyId, tags: [], metadata: null, expiresAt: null })
+    await nothingToDo(updateKey, { keyId, tags: [], metadata: null, expiresAt: null, logging: null })
     await nothingToDo(updateCode, { codeId, description: null })
     await at.done(disableKey, { keyId })
     await at.done(disableCode, { codeId })

@@ -162,6 +162,8 @@ const columns: Columns = {
     permissions: 'text[]',
     enabled: 'boolean',
     expires_at: 'timestamptz?',
+    log_request: 'boolean',
+    log_response: 'boolean',
     created_at: 'timestamptz',
     created_by_kind: 'text',
     created_by_id: 'text?',

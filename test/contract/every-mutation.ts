@@ -99,6 +99,7 @@ async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: 
       metadata: { z: [1, -0.5, 1e21, 5e-324, null, true], a: { '': 'ß', 'é"\\': '\ud83d\ude00', __proto_: {} } },
       permissions: ['ads.read', 'reports.*'],
       expiresAt: plusMs(at.clock.now(), 300 * DAY_MS),
+      logging: { request: true, response: true },
       codes: [{}, { description: 'second', expiresAt: plusMs(at.clock.now(), 30 * DAY_MS) }],
     },
     caller,
@@ -107,7 +108,7 @@ async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: 
   at.clock.advance(1_000)
   await done(
     updateKey,
-    { keyId, name: 'other', description: null, tags: null, metadata: null, expiresAt: null },
+    { keyId, name: 'other', description: null, tags: null, metadata: null, expiresAt: null, logging: null },
     caller,
   )
   await done(rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 3_600, description: 'rotated' }, caller)

@@ -4,6 +4,14 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** Which bodies the access log is to keep. */
+export type AccessLoggingInput = {
+  /** The bodies of requests. */
+  readonly request: boolean;
+  /** The bodies of responses. */
+  readonly response: boolean;
+};
+
 /** What kind of actor it is. */
 export type ActorKind =
   /** A key of a management keyspace. */
@@ -73,6 +81,8 @@ export type CreateKeyInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** The keyspace it will belong to, for good. */
   readonly keyspaceId: string;
+  /** Which bodies the access log is to keep. Default: none. */
+  readonly logging?: AccessLoggingInput | null | undefined;
   /** The application's own data, up to 16 384 bytes, handed out with each verdict. Default: `{}`. */
   readonly metadata?: unknown;
   /** For people, 1 to 200 characters; need not be unique. */
@@ -416,6 +426,8 @@ export type UpdateKeyInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** The key. */
   readonly keyId: string;
+  /** Which bodies the access log keeps from now on. Null: none. */
+  readonly logging?: AccessLoggingInput | null | undefined;
   /** All of the application's own data from now on, up to 16 384 bytes. */
   readonly metadata?: unknown;
   /** Its new name, 1 to 200 characters. Null is not valid. */
@@ -690,7 +702,7 @@ export type KeyQueryVariables = Exact<{
 }>;
 
 
-export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
 
 export type KeysQueryVariables = Exact<{
   accountId: string;
@@ -811,7 +823,7 @@ export type VerifyKeyQueryVariables = Exact<{
 }>;
 
 
-export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly name: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null } };
+export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly name: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null, readonly logging: { readonly request: boolean, readonly response: boolean } | null } };
 
 export type VerifyKeysQueryVariables = Exact<{
   inputs: ReadonlyArray<VerifyKeyInput> | VerifyKeyInput;
@@ -1433,6 +1445,10 @@ export const KeyDocument = new TypedDocumentString(`
     permissions
     effectivePermissions
     expiresAt
+    logging {
+      request
+      response
+    }
     createdAt
     createdBy {
       kind
@@ -1829,6 +1845,10 @@ export const VerifyKeyDocument = new TypedDocumentString(`
     metadata
     permissions
     expiresAt
+    logging {
+      request
+      response
+    }
     checkedAt
     position
   }

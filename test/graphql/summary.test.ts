@@ -20,6 +20,7 @@ const DETAILS: KeyDetails = {
   metadata: {},
   permissions: [],
   expiresAt: null,
+  logging: { request: false, response: false },
 }
 const RULES = { name: 'reports', rules: DEFAULT_RULES }
 const OVERLAP = '2026-11-22T00:00:00.000Z'

@@ -89,6 +89,8 @@ export function keyRow(account: SeededAccount, n: number, given: Partial<KeyTabl
     permissions: [],
     enabled: true,
     expires_at: null,
+    log_request: false,
+    log_response: false,
     created_at: EPOCH,
     created_by_kind: 'ROOT',
     created_by_id: null,
@@ -156,7 +158,7 @@ export async function seedManyKeys(owner: Database, account: SeededAccount, coun
   const digits = toBase62(shard, ID_SHARD_DIGITS)
   const keys = sql`
     INSERT INTO state.key (shard, key_id, account_id, keyspace_id, name, name_folded, tags, metadata, permissions, enabled,
-                           expires_at, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
+                           expires_at, log_request, log_response, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
                            revocation_reason, deleted_at, version)
     SELECT ${shard}::smallint, 'key_' || ${digits} || substr(md5('key' || ${accountId} || i), 1, 20), ${accountId},
            CASE WHEN i % 500 = 3 THEN ${managementKeyspaceId} WHEN i % 50 = 7 THEN ${otherKeyspaceId}
@@ -165,7 +167,7 @@ export async function seedManyKeys(owner: Database, account: SeededAccount, coun
            ARRAY['team-' || i % 40, 'rare-' || i / 10] || CASE WHEN i % 2 = 0 THEN ARRAY['common'] END,
            '{}', ARRAY['ads.read'], i % 20 <> 0,
            CASE WHEN i % 5 < 2 THEN timestamptz '2026-01-01' + (i * 7919 % 200000 - 100000) * interval '10 minutes' END,
-           timestamptz '2024-01-01' + i * 7 % ${count}::integer * interval '10 minutes', 'ROOT', timestamptz '2026-01-01',
+           false, false, timestamptz '2024-01-01' + i * 7 % ${count}::integer * interval '10 minutes', 'ROOT', timestamptz '2026-01-01',
            CASE WHEN i % 10 < 2 THEN timestamptz '2026-01-01' END, CASE WHEN i % 10 < 2 THEN 'ROOT' END,
            CASE WHEN i % 10 < 2 THEN 'UNSPECIFIED' END, CASE WHEN i % 10 = 0 THEN timestamptz '2026-01-01' END, 3
       FROM generate_series(1, ${count}::integer) AS i`

@@ -42,4 +42,5 @@ export const tellsNothing = (code: 'MALFORMED' | 'NOT_FOUND', checkedAt: Instant
   metadata: null,
   permissions: [],
   expiresAt: null,
+  logging: null,
 })

@@ -44,7 +44,7 @@ function refusalForKeys(activeKeyCount: number, { activeKeysMax }: KeyspaceRules
 }
 
 function changesOf({ details }: UpdateKey, key: ActiveKey): KeyUpdated['data'] {
-  const { name, description, tags, metadata, permissions, expiresAt } = details
+  const { name, description, tags, metadata, permissions, expiresAt, logging } = details
   return {
     ...(differs(name, key.name) && { name }),
     ...(differs(description, key.description) && { description }),
@@ -52,6 +52,7 @@ function changesOf({ details }: UpdateKey, key: ActiveKey): KeyUpdated['data'] {
     ...(differs(metadata, key.metadata) && { metadata }),
     ...(differs(permissions, key.permissions) && { permissions }),
     ...(differs<Instant | null>(expiresAt, key.expiresAt) && { expiresAt }),
+    ...(differs(logging, key.logging) && { logging }),
   }
 }
 

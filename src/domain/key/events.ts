@@ -16,6 +16,11 @@ export type RevocationReason =
 /** A JSON value, as metadata holds it. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
+/** Whether the access log keeps the bodies of requests and of responses. */
+export type AccessLogging = { readonly request: boolean; readonly response: boolean }
+
+export const NOT_LOGGED: AccessLogging = { request: false, response: false }
+
 export type KeyDetails = {
   readonly name: string
   readonly description: string | null
@@ -25,6 +30,7 @@ export type KeyDetails = {
   readonly permissions: readonly string[]
   /** Bounds every code of the key. */
   readonly expiresAt: Instant | null
+  readonly logging: AccessLogging
 }
 
 export type NewCode = {

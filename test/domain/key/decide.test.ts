@@ -106,6 +106,7 @@ describe('UpdateKey', () => {
     metadata: { team: 'payments', limits: [1, 2] },
     permissions: [],
     expiresAt: days(7),
+    logging: { request: true, response: true },
   }
 
   test('every detail can be changed', () => {
@@ -116,7 +117,15 @@ describe('UpdateKey', () => {
 
   test('only what really changed is recorded', () => {
     given(oneCode())
-      .when(update({ ...DETAILS, tags: ['prod'], metadata: { team: 'payments' }, name: 'other' }))
+      .when(
+        update({
+          ...DETAILS,
+          tags: ['prod'],
+          metadata: { team: 'payments' },
+          logging: { response: false, request: false },
+          name: 'other',
+        }),
+      )
       .then([{ type: 'key.updated', data: { name: 'other' } }])
     given(oneCode())
       .when(update({ name: undefined }))

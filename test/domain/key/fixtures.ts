@@ -29,6 +29,7 @@ export const DETAILS: KeyDetails = {
   metadata: { team: 'payments' },
   permissions: ['ads.read'],
   expiresAt: null,
+  logging: { request: false, response: false },
 }
 
 export const request = (codeId: string, changes: Partial<CodeRequest> = {}): CodeRequest => ({
