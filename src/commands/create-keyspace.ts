@@ -2,12 +2,11 @@
 import { z } from 'zod'
 import { kindOf } from '#domain/ids.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
-import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import type { Command } from './command.ts'
 import { idempotent, idInput, nameInput } from './input.ts'
-import { isNameTaken, newRulesInput, refusedKeyspace } from './keyspace-command.ts'
+import { isNameTaken, newRulesInput, refusedKeyspace, withDefaults } from './keyspace-command.ts'
 
 const input = z.object({ accountId: idInput, name: nameInput, rules: newRulesInput.nullish(), ...idempotent })
 
@@ -34,9 +33,4 @@ export const createKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
       result: { keyspaceId: stream.id },
     }
   },
-}
-
-function withDefaults(rules: z.infer<typeof newRulesInput>): KeyspaceRules {
-  const given = Object.entries(rules).filter(([, value]) => value !== undefined && value !== null)
-  return { ...DEFAULT_RULES, ...Object.fromEntries(given) }
 }

@@ -4,40 +4,62 @@ import { statement } from '#database/connect.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+import { type BrokenRule, checkEachRule, checkRules } from '#domain/keyspace/rule-check.ts'
+import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
 import type { Stream } from '#domain/streams.ts'
 import { type DecideStep, type LocateStep, refused, streamOf } from './command.ts'
 import { invalidInput } from './refusal.ts'
 
 const CHANGED = 'must not be null'
 
-/** Its form is the decider's; what is no Unicode would not get as far. */
-const prefixInput = z.string(CHANGED).refine((prefix) => prefix.isWellFormed(), 'must be well-formed Unicode')
+/** Absent and null mean the default when a keyspace is made: there is nothing else that they must agree with. */
+export const newRulesInput = z
+  .object({
+    prefix: z.string().nullish(),
+    activeKeysMax: z.number().nullish(),
+    liveCodesMax: z.number().nullish(),
+    codesAtCreation: z.number().nullish(),
+    codeLifetimeDays: z.number().nullish(),
+    codeLifetimeDaysMax: z.number().nullish(),
+    expiryRequired: z.boolean().nullish(),
+    customSecrets: z.boolean().nullish(),
+    codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
+  })
+  .superRefine((rules, issues) => {
+    const broken = checkRules(withDefaults(rules))
+    if (broken !== undefined) addIssues(issues, [broken])
+  })
 
-/** Absent and null mean the default when a keyspace is made. Ranges are the decider's: they hang together. */
-export const newRulesInput = z.object({
-  prefix: prefixInput.nullish(),
-  activeKeysMax: z.number().nullish(),
-  liveCodesMax: z.number().nullish(),
-  codesAtCreation: z.number().nullish(),
-  codeLifetimeDays: z.number().nullish(),
-  codeLifetimeDaysMax: z.number().nullish(),
-  expiryRequired: z.boolean().nullish(),
-  customSecrets: z.boolean().nullish(),
-  codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
-})
+/** Absent stays; null clears what can be unlimited and is wrong elsewhere. Whether they agree with those that stay is the decider's. */
+export const changedRulesInput = z
+  .object({
+    prefix: z.string(CHANGED).optional(),
+    activeKeysMax: z.number().nullable().optional(),
+    liveCodesMax: z.number(CHANGED).optional(),
+    codesAtCreation: z.number(CHANGED).optional(),
+    codeLifetimeDays: z.number().nullable().optional(),
+    codeLifetimeDaysMax: z.number().nullable().optional(),
+    expiryRequired: z.boolean(CHANGED).optional(),
+    customSecrets: z.boolean(CHANGED).optional(),
+    codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+  })
+  .superRefine((rules, issues) => addIssues(issues, checkEachRule(definedOnly(rules))))
 
-/** Absent stays; null clears what can be unlimited and is wrong elsewhere. */
-export const changedRulesInput = z.object({
-  prefix: prefixInput.optional(),
-  activeKeysMax: z.number().nullable().optional(),
-  liveCodesMax: z.number(CHANGED).optional(),
-  codesAtCreation: z.number(CHANGED).optional(),
-  codeLifetimeDays: z.number().nullable().optional(),
-  codeLifetimeDaysMax: z.number().nullable().optional(),
-  expiryRequired: z.boolean(CHANGED).optional(),
-  customSecrets: z.boolean(CHANGED).optional(),
-  codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
-})
+function addIssues(issues: z.RefinementCtx, broken: readonly BrokenRule[]): void {
+  for (const { rule, why } of broken) issues.addIssue({ code: 'custom', path: [rule], message: why })
+}
+
+export function withDefaults(rules: object): KeyspaceRules {
+  const given = Object.entries(rules).filter(([, value]) => value !== undefined && value !== null)
+  return { ...DEFAULT_RULES, ...Object.fromEntries(given) }
+}
+
+export function definedOnly<Rules extends object>(
+  rules: Rules,
+): { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> } {
+  const given = Object.entries(rules).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> }
+}
 
 /** The account an existing keyspace lies in, which never changes. */
 export async function accountOfKeyspace({ transaction }: LocateStep, keyspaceId: string): Promise<string | undefined> {

@@ -7,6 +7,7 @@ import { idInput, nameInput, versioned } from './input.ts'
 import {
   accountOfKeyspace,
   changedRulesInput,
+  definedOnly,
   isNameTaken,
   keyspaceStreamOf,
   refusedKeyspace,
@@ -47,9 +48,4 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
     return { kind: 'accepted', changes: [{ stream, facts: decision.facts }], result: { keyspaceId } }
   },
-}
-
-function definedOnly<Rules extends object>(rules: Rules): { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> } {
-  const given = Object.entries(rules).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(given) as { [Rule in keyof Rules]?: Exclude<Rules[Rule], undefined> }
 }

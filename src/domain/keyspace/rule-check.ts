@@ -1,6 +1,6 @@
 // Whether rules of a keyspace are within their ranges and agree with each other. An update is checked as merged with the
 // rules that stay, so that no order of updates reaches what one of them could not.
-import type { KeyspaceRules } from './rules.ts'
+import { DEFAULT_RULES, type KeyspaceRules } from './rules.ts'
 
 /** Far beyond what is listed or counted in practice; it keeps the count an ordinary integer. */
 const ACTIVE_KEYS_MAX = 1_000_000
@@ -10,6 +10,9 @@ const LIFETIME_DAYS_MAX = 36_500
 const SLOTS = 2
 
 const PREFIX = /^[a-z][a-z0-9_]{0,30}[a-z0-9]$/
+
+/** Beside these any rule can stand that can stand at all. */
+const LOOSEST_RULES: KeyspaceRules = { ...DEFAULT_RULES, liveCodesMax: SLOTS, codesAtCreation: 0 }
 
 export type BrokenRule = { readonly rule: keyof KeyspaceRules; readonly why: string }
 
@@ -33,6 +36,11 @@ export function checkRules(rules: KeyspaceRules): BrokenRule | undefined {
     return { rule: 'codeLifetimeDays', why: 'must not exceed codeLifetimeDaysMax' }
   }
   return undefined
+}
+
+/** Every rule that can't stand whatever the others are; whether they agree is left open. */
+export function checkEachRule(rules: Partial<KeyspaceRules>): readonly BrokenRule[] {
+  return Object.entries(rules).flatMap(([rule, value]) => checkRules({ ...LOOSEST_RULES, [rule]: value }) ?? [])
 }
 
 /** Null is no limit, which only the rules typed so can be. */

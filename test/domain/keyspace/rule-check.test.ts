@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkRules } from '#domain/keyspace/rule-check.ts'
+import { checkEachRule, checkRules } from '#domain/keyspace/rule-check.ts'
 import { DEFAULT_RULES, type KeyspaceRules, MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 
 const broken = (changes: Partial<KeyspaceRules>) => checkRules({ ...DEFAULT_RULES, ...changes })?.rule
@@ -55,4 +55,25 @@ test('what is wrong is said with its bounds', () => {
   expect(checkRules({ ...DEFAULT_RULES, codesAtCreation: 2, liveCodesMax: 1 })?.why).toMatch(
     'from 0 to 1 (liveCodesMax)',
   )
+})
+
+describe('rules by themselves', () => {
+  test('are all named that can stand beside none', () => {
+    const broken = checkEachRule({
+      prefix: 'A',
+      activeKeysMax: 0,
+      liveCodesMax: 3,
+      codesAtCreation: 3,
+      expiryRequired: true,
+    })
+    expect(broken.map(({ rule }) => rule)).toEqual(['prefix', 'activeKeysMax', 'liveCodesMax', 'codesAtCreation'])
+  })
+
+  test('are not held against each other', () => {
+    expect(checkEachRule({ liveCodesMax: 1, codesAtCreation: 2, codeLifetimeDays: 9, codeLifetimeDaysMax: 1 })).toEqual(
+      [],
+    )
+    expect(checkEachRule({ codeLifetimeDays: 36_500 })).toEqual([])
+    expect(checkEachRule({})).toEqual([])
+  })
 })
