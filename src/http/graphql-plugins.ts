@@ -93,7 +93,7 @@ const QUOTED_VALUES: readonly (readonly [RegExp, string])[] = [
   [/Value ".*" (does not exist in )/s, 'The value $1'],
   [/^(Syntax Error: .*?(?:String|Int|Float)) ".*$/s, '$1.'],
   // What is wrong comes last, behind the value and the way to it.
-  [/ got invalid value .*?( at "[\w.]+")?; ([^;]*)$/s, ' has an invalid value$1; $2'],
+  [/ got invalid value .*?( at "[\w.[\]]+")?; ([^;]*)$/s, ' has an invalid value$1; $2'],
   [/ got invalid value .*$/s, ' has an invalid value.'],
 ]
 

@@ -54,6 +54,17 @@ test('what is wrong is still told', async () => {
   expect(errors[0]?.message).toContain('unknown field "nmae"')
 })
 
+test.each([
+  [{ codes: 'x' }, 'input.codes"'],
+  [{ codes: [{ slot: 'THIRD' }] }, 'input.codes[0].slot"'],
+  [{ codes: [{}, { secret: [SECRET] }] }, 'input.codes[1].secret"'],
+  [{ tags: ['a', 5] }, 'input.tags[1]"'],
+])('where it is wrong is still told, within lists too: %j', async (wrong, place) => {
+  const document = 'mutation ($input: CreateKeyInput!) { createKey(input: $input) { __typename } }'
+  const { errors } = await app.execute(document, { input: { keyspaceId: 'k', name: 'n', ...wrong } })
+  expect(errors[0]?.message).toContain(` at "${place}`)
+})
+
 test('nor does a refused or an accepted secret get into the log, at any level', async () => {
   const { accountId } = await app.createAccount()
   const keyspaceId = await app.createKeyspace(accountId, { customSecrets: true })
