@@ -53,13 +53,6 @@ export function connect(options: ConnectionOptions): Database {
     // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
     client.query("SET DateStyle = 'ISO'").catch(() => undefined)
   })
-  // One that breaks while it is held fails the statements of whoever holds it; an error event that nobody listens to would end
-  // the process besides.
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined)
-    // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
-    client.query("SET DateStyle = 'ISO'").catch(() => undefined)
-  })
   return { kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool, close: () => pool.end() }
 }
 
