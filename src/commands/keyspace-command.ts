@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
+import { PRESENTATION_PLACES } from '#domain/keyspace/presentation.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
 import { type BrokenRule, checkEachRule, checkRules } from '#domain/keyspace/rule-check.ts'
 import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
@@ -11,6 +12,8 @@ import { type DecideStep, type LocateStep, refused, streamOf } from './command.t
 import { invalidInput } from './refusal.ts'
 
 const CHANGED = 'must not be null'
+
+const presentationsInput = z.array(z.object({ place: z.enum(PRESENTATION_PLACES), name: z.string() }), CHANGED)
 
 /** Absent and null mean the default when a keyspace is made: there is nothing else that they must agree with. */
 export const newRulesInput = z
@@ -24,6 +27,8 @@ export const newRulesInput = z
     expiryRequired: z.boolean().nullish(),
     customSecrets: z.boolean().nullish(),
     codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
+    upstreamUserRequired: z.boolean().nullish(),
+    presentations: presentationsInput.nullish(),
   })
   .superRefine((rules, issues) => {
     const broken = checkRules(withDefaults(rules))
@@ -42,6 +47,8 @@ export const changedRulesInput = z
     expiryRequired: z.boolean(CHANGED).optional(),
     customSecrets: z.boolean(CHANGED).optional(),
     codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+    upstreamUserRequired: z.boolean(CHANGED).optional(),
+    presentations: presentationsInput.optional(),
   })
   .superRefine((rules, issues) => addIssues(issues, checkEachRule(definedOnly(rules))))
 

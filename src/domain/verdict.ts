@@ -18,16 +18,22 @@ export type VerificationCode =
   | 'UNAVAILABLE'
 
 /** The verdicts that are about a code whose whole secret matched. */
-export type JudgedCode = Exclude<VerificationCode, 'MALFORMED' | 'NOT_FOUND' | 'UPSTREAM_USER_REQUIRED' | 'UNAVAILABLE'>
+export type JudgedCode = Exclude<VerificationCode, 'MALFORMED' | 'NOT_FOUND' | 'UNAVAILABLE'>
 
 /** A code whose whole secret matched, and its key with all that it grants. */
 export type Candidate = {
   readonly code: CodeStanding
   readonly key: KeyStanding & { readonly permissions: readonly string[] }
+  /** The keyspace's rule, as it is now. */
+  readonly upstreamUserRequired: boolean
 }
 
-/** Null asks for no permission: is the key good at all? */
-export type Question = { readonly permission: PermissionExpression | null }
+export type Question = {
+  /** Null asks for no permission: is the key good at all? */
+  readonly permission: PermissionExpression | null
+  /** Whoever asks has authenticated a user as well. */
+  readonly hasUpstreamUser: boolean
+}
 
 export type Judgement = {
   readonly code: JudgedCode
@@ -46,11 +52,13 @@ export function judge(candidate: Candidate, question: Question, now: Instant): J
 }
 
 /** The first that applies; what can't be undone comes before what can. */
-function judgedCode({ code, key }: Candidate, { permission }: Question, now: Instant): JudgedCode {
+function judgedCode(candidate: Candidate, { permission, hasUpstreamUser }: Question, now: Instant): JudgedCode {
+  const { code, key, upstreamUserRequired } = candidate
   if (key.revokedAt !== null || key.deletedAt !== null || code.deletedAt !== null) return 'REVOKED'
   if (code.replacedAt !== null && !inOverlap(code, now)) return 'REPLACED'
   if (!key.enabled || !code.enabled) return 'DISABLED'
   if (reached(key.expiresAt, now) || reached(code.expiresAt, now)) return 'EXPIRED'
+  if (upstreamUserRequired && !hasUpstreamUser) return 'UPSTREAM_USER_REQUIRED'
   if (permission !== null && !evaluate(permission, key.permissions)) return 'INSUFFICIENT_PERMISSIONS'
   return 'VALID'
 }

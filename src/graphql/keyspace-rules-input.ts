@@ -1,6 +1,7 @@
 // The rules of a keyspace as they are asked for, when it is created and when it is changed.
 import { builder } from './builder.ts'
 import { CodeDeletionRule } from './keyspace.ts'
+import { PresentationInput } from './presentation.ts'
 
 export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
   description:
@@ -31,5 +32,14 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
       description: 'Whether codes may be given a secret of the caller instead of a generated one. Default: false.',
     }),
     codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),
+    upstreamUserRequired: t.boolean({
+      description:
+        'Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false.',
+    }),
+    presentations: t.field({
+      type: [PresentationInput],
+      description:
+        'Where keys are looked for, from now on: 1 to 10 different places. Default: the headers `X-API-Key` and `Authorization`.',
+    }),
   }),
 })

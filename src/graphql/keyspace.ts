@@ -7,6 +7,7 @@ import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { COUNT_COST, costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+import { Presentation } from './presentation.ts'
 
 const DELETION_RULES: { readonly [Name in DeletionRule]: { readonly description: string } } = {
   ALWAYS: { description: 'At any time.' },
@@ -20,7 +21,7 @@ export const CodeDeletionRule = builder.enumType('CodeDeletionRule', {
 
 const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
   description:
-    'What holds for every key of a keyspace. Changed rules bind later mutations only: nothing is revoked by them.',
+    'What holds for every key of a keyspace. Changed rules bind later mutations only, unless they say otherwise: nothing is revoked by them.',
   fields: (t) => ({
     prefix: t.exposeString('prefix', {
       needs: 'parent',
@@ -66,6 +67,20 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
       type: CodeDeletionRule,
       needs: 'parent',
       description: 'When a code may be deleted.',
+    }),
+    upstreamUserRequired: t.exposeBoolean('upstreamUserRequired', {
+      needs: 'parent',
+      description:
+        'A key opens nothing unless whoever verifies it has authenticated a user as well; else UPSTREAM_USER_REQUIRED. A change ' +
+        'holds at once, for the keys that are there too.',
+    }),
+    presentations: t.field({
+      type: [Presentation],
+      needs: 'parent',
+      description:
+        'Where forward-auth looks for keys, and middleware should: nowhere else. A change holds at once, for the keys that are ' +
+        'there too.',
+      resolve: ({ presentations }) => presentations,
     }),
   }),
 })

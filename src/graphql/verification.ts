@@ -56,6 +56,10 @@ const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
         'What the key must grant: a permission, or an expression of at most 512 characters such as ' +
         '`ads.read AND (reports.read OR reports.export)`. Absent: nothing in particular.',
     }),
+    upstreamUser: t.string({
+      description:
+        'The user whom you have authenticated beside the key, where the keyspace is `upstreamUserRequired`. Absent or blank: nobody.',
+    }),
     consistency: t.field({
       type: Consistency,
       required: true,

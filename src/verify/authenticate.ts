@@ -30,7 +30,7 @@ async function managementKey({ database, keyring, clock }: CommandServices, cred
   const [matches = []] = await matchCodes(database, keyring, [credential])
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
-  const { code } = judge(matched, { permission: null }, later(clock.now(), matched.updatedAt))
+  const { code } = judge(matched, { permission: null, hasUpstreamUser: false }, later(clock.now(), matched.updatedAt))
   if (code !== 'VALID') return undefined
   const { keyId, accountId, key } = matched
   return { kind: 'KEY', keyId, accountId, permissions: key.permissions } as const

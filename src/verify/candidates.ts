@@ -27,7 +27,8 @@ export type MatchedCode = Candidate & {
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const MATCHES = `
-  SELECT c.digest, c.account_id, c.keyspace_id, s.management, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
+  SELECT c.digest, c.account_id, c.keyspace_id, s.management,
+         (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, a.position
@@ -42,6 +43,7 @@ type Row = {
   readonly account_id: string
   readonly keyspace_id: string
   readonly management: boolean
+  readonly upstream_user_required: boolean
   readonly key_id: string
   readonly code_id: string
   readonly slot: CodeSlot
@@ -82,6 +84,7 @@ function matchedCode(row: Row): MatchedCode {
     accountId: row.account_id,
     keyspaceId: row.keyspace_id,
     management: row.management,
+    upstreamUserRequired: row.upstream_user_required,
     keyId: row.key_id,
     codeId: row.code_id,
     slot: row.slot,

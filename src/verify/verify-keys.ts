@@ -5,7 +5,7 @@ import type { Caller } from '#domain/caller.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
-import { judge, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
+import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import { couldBeSecret } from '#secret/token.ts'
 import { type MatchedCode, matchCodes } from './candidates.ts'
 
@@ -15,6 +15,8 @@ export type VerifyQuestion = {
   readonly keyspaceId?: string | null | undefined
   readonly accountId?: string | null | undefined
   readonly permission?: string | null | undefined
+  /** Whom the caller has authenticated beside the key; blank is nobody. */
+  readonly upstreamUser?: string | null | undefined
 }
 
 /** Everything but the first four is null or empty unless the whole secret matched and the caller may verify there. */
@@ -58,7 +60,8 @@ export async function verifyKeys(
     if (found === undefined) return nothingTold('MALFORMED', now)
     const [matched, ...others] = found.filter((code) => mayVerify(caller, question, code))
     if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
-    return told(matched, permissions[index] ?? null, now)
+    const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
+    return told(matched, { permission: permissions[index] ?? null, hasUpstreamUser }, now)
   })
 }
 
@@ -84,10 +87,10 @@ function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode):
   return !code.management
 }
 
-function told(matched: MatchedCode, permission: PermissionExpression | null, clockNow: Instant): Verification {
+function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
   // An instance's clock may lag behind the database's, by which the key's last event was decided.
   const now = later(clockNow, matched.updatedAt)
-  const { code, expiresAt } = judge(matched, { permission }, now)
+  const { code, expiresAt } = judge(matched, asked, now)
   return {
     valid: code === 'VALID',
     code,

@@ -24,6 +24,7 @@ describe('rules of a new keyspace', () => {
     ['activeKeysMax', { activeKeysMax: 0 }],
     ['codesAtCreation', { liveCodesMax: 1, codesAtCreation: 2 }],
     ['codeLifetimeDays', { codeLifetimeDays: 2, codeLifetimeDaysMax: 1 }],
+    ['presentations', { presentations: [] }],
   ])('with a wrong %s are refused, whether the account is there and the name is free or not', async (rule, rules) => {
     await at.createKeyspace(account.accountId, {}, `taken ${rule}`)
     for (const [accountId, name] of [
@@ -41,6 +42,7 @@ describe('changed rules', () => {
     ['prefix', { prefix: 'A' }],
     ['liveCodesMax', { liveCodesMax: 3 }],
     ['codeLifetimeDaysMax', { codeLifetimeDaysMax: 0 }],
+    ['presentations', { presentations: [{ place: 'HEADER', name: 'X-Forwarded-User' }] }],
   ])('with a wrong %s are refused, whether the keyspace is there and may change or not', async (rule, rules) => {
     const { managementKeyspaceId } = account
     for (const keyspaceId of [await at.createKeyspace(account.accountId), managementKeyspaceId, newId('ks', 0), '']) {

@@ -71,7 +71,15 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
   const { keyspaceId: emptied } = await done(createKeyspace, { accountId, name: 'short-lived' }, caller)
   await done(deleteKeyspace, { keyspaceId: emptied }, caller)
   const { keyspaceId } = await done(createKeyspace, { accountId, name, rules: { activeKeysMax: 9 } }, caller)
-  await done(updateKeyspace, { keyspaceId, name: `${name} 2`, rules: { prefix: 'ads', activeKeysMax: null } }, caller)
+  await done(
+    updateKeyspace,
+    {
+      keyspaceId,
+      name: `${name} 2`,
+      rules: { prefix: 'ads', activeKeysMax: null, presentations: [{ place: 'JSON', name: '__proto__' }] },
+    },
+    caller,
+  )
   await keyLife(at, done, keyspaceId, caller)
   const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
   await ownSecrets(done, own.keyspaceId, caller)

@@ -16,17 +16,18 @@ const NOW: Instant = '2026-03-02T09:00:00.000Z'
 const SOON: Instant = '2026-03-02T09:00:00.001Z'
 const LATER: Instant = '2026-03-03T09:00:00.000Z'
 
-const ANYTHING: Question = { permission: null }
+const ANYTHING: Question = { permission: null, hasUpstreamUser: false }
 function asking(text: string): Question {
   const parsed = parseExpression(text)
   if (parsed.kind === 'malformed') throw new Error(parsed.expected)
-  return { permission: parsed.expression }
+  return { permission: parsed.expression, hasUpstreamUser: false }
 }
 
 function candidate(code: Partial<Candidate['code']> = {}, key: Partial<Candidate['key']> = {}): Candidate {
   return {
     code: { enabled: true, expiresAt: null, replacedAt: null, overlapEndsAt: null, deletedAt: null, ...code },
     key: { enabled: true, expiresAt: null, revokedAt: null, deletedAt: null, permissions: ['ads.*'], ...key },
+    upstreamUserRequired: false,
   }
 }
 
@@ -87,6 +88,26 @@ describe('what an overlap does not lift', () => {
     expect(judge(candidate({ ...overlap, expiresAt: NOW }), ANYTHING, NOW).code).toBe('EXPIRED')
     expect(judge(candidate(overlap), asking('reports.read'), NOW).code).toBe('INSUFFICIENT_PERMISSIONS')
     expect(judge(candidate(overlap, { revokedAt: LATER }), ANYTHING, NOW).code).toBe('REVOKED')
+  })
+})
+
+describe('where an authenticated user is required', () => {
+  const guarded = (...[code, key]: Parameters<typeof candidate>) => ({
+    ...candidate(code, key),
+    upstreamUserRequired: true,
+  })
+
+  test('nothing opens without one', () => {
+    expect(judge(guarded(), ANYTHING, NOW).code).toBe('UPSTREAM_USER_REQUIRED')
+    expect(judge(guarded(), { ...ANYTHING, hasUpstreamUser: true }, NOW).code).toBe('VALID')
+  })
+
+  test('that is told before what the key lacks, and after what is wrong with the key', () => {
+    for (const [verdict, code, key] of WAYS) {
+      const expected = verdict === 'INSUFFICIENT_PERMISSIONS' ? 'UPSTREAM_USER_REQUIRED' : verdict
+      expect(judge(guarded(code, key), asking('ads.read'), NOW).code).toBe(expected)
+      expect(judge(guarded(code, key), { ...asking('ads.read'), hasUpstreamUser: true }, NOW).code).toBe(verdict)
+    }
   })
 })
 

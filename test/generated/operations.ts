@@ -329,6 +329,10 @@ export type KeyspaceRulesInput = {
   readonly liveCodesMax?: number | null | undefined;
   /** Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`. */
   readonly prefix?: string | null | undefined;
+  /** Where keys are looked for, from now on: 1 to 10 different places. Default: the headers `X-API-Key` and `Authorization`. */
+  readonly presentations?: ReadonlyArray<PresentationInput> | null | undefined;
+  /** Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false. */
+  readonly upstreamUserRequired?: boolean | null | undefined;
 };
 
 /** A code to issue together with its key. */
@@ -342,6 +346,25 @@ export type NewCodeInput = {
   /** Where to put it. Absent: the first free slot, PRIMARY first. */
   readonly slot?: CodeSlot | null | undefined;
 };
+
+/** A place in a request where whoever guards a service looks for the key. */
+export type PresentationInput = {
+  /** Of the header, parameter, field or property: at most 100 characters. No header that proxies give a meaning of their own. */
+  readonly name: string;
+  /** The kind of place. */
+  readonly place: PresentationPlace;
+};
+
+/** A kind of place in a request. */
+export type PresentationPlace =
+  /** A field of a body of the type `application/x-www-form-urlencoded`. */
+  | 'FORM'
+  /** A header, its name in any case. `Authorization` means its Bearer scheme. */
+  | 'HEADER'
+  /** A property of the object that a body of the type `application/json` is. */
+  | 'JSON'
+  /** A parameter of the URL's query. */
+  | 'QUERY';
 
 /** Why a key was revoked, after RFC 5280. */
 export type RevocationReason =
@@ -487,6 +510,8 @@ export type VerifyKeyInput = {
   readonly keyspaceId?: string | null | undefined;
   /** What the key must grant: a permission, or an expression of at most 512 characters such as `ads.read AND (reports.read OR reports.export)`. Absent: nothing in particular. */
   readonly permission?: string | null | undefined;
+  /** The user whom you have authenticated beside the key, where the keyspace is `upstreamUserRequired`. Absent or blank: nobody. */
+  readonly upstreamUser?: string | null | undefined;
 };
 
 /** What kind of caller it is. */
@@ -552,7 +577,7 @@ export type CreateKeyspaceMutationVariables = Exact<{
 
 export type CreateKeyspaceMutation = { readonly createKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -815,7 +840,7 @@ export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type VerifyKeyQueryVariables = Exact<{
@@ -1026,6 +1051,11 @@ export const CreateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDaysMax
           expiryRequired
           codeDeletion
+          upstreamUserRequired
+          presentations {
+            place
+            name
+          }
         }
         version
       }
@@ -1808,6 +1838,11 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDaysMax
           expiryRequired
           codeDeletion
+          upstreamUserRequired
+          presentations {
+            place
+            name
+          }
         }
         version
       }

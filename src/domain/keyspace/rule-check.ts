@@ -1,5 +1,6 @@
 // Whether rules of a keyspace are within their ranges and agree with each other. An update is checked as merged with the
 // rules that stay, so that no order of updates reaches what one of them could not.
+import { faultOfPresentations } from './presentation.ts'
 import { DEFAULT_RULES, type KeyspaceRules } from './rules.ts'
 
 /** Far beyond what is listed or counted in practice; it keeps the count an ordinary integer. */
@@ -35,7 +36,8 @@ export function checkRules(rules: KeyspaceRules): BrokenRule | undefined {
   if (codeLifetimeDays !== null && codeLifetimeDaysMax !== null && codeLifetimeDays > codeLifetimeDaysMax) {
     return { rule: 'codeLifetimeDays', why: 'must not exceed codeLifetimeDaysMax' }
   }
-  return undefined
+  const fault = faultOfPresentations(rules.presentations)
+  return fault === undefined ? undefined : { rule: 'presentations', why: fault }
 }
 
 /** Every rule that can't stand whatever the others are; whether they agree is left open. */

@@ -1,4 +1,5 @@
 // The rules of a keyspace: what makes it behave like one system or another. No code knows a vendor's name.
+import { DEFAULT_PRESENTATIONS, type Presentation } from './presentation.ts'
 
 export type CodeDeletionRule = 'ALWAYS' | 'WHEN_DISABLED'
 
@@ -20,6 +21,10 @@ export type KeyspaceRules = {
   /** Whoever issues or rotates may bring a secret of their own. */
   readonly customSecrets: boolean
   readonly codeDeletion: CodeDeletionRule
+  /** A key opens nothing unless whoever guards the service has authenticated a user as well. */
+  readonly upstreamUserRequired: boolean
+  /** Where whoever guards the service looks for keys. */
+  readonly presentations: readonly Presentation[]
 }
 
 export const DEFAULT_RULES: KeyspaceRules = {
@@ -32,6 +37,8 @@ export const DEFAULT_RULES: KeyspaceRules = {
   expiryRequired: false,
   customSecrets: false,
   codeDeletion: 'ALWAYS',
+  upstreamUserRequired: false,
+  presentations: DEFAULT_PRESENTATIONS,
 }
 
 /** Of the keyspace that is made with every account; its keys are the credentials of this API. */

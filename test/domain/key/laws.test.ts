@@ -15,7 +15,11 @@ import { BORN, create, DETAILS, remove, revoke, rules, SLOTS, seconds, update } 
 import { anyRules, anyStep, anySteps, live, type Moment, notFinal, type Step } from './random-life.ts'
 
 const opens = (key: ExistingKey, code: Code, now: Instant): boolean =>
-  judge({ code, key: { ...standingOf(key), permissions: key.permissions } }, { permission: null }, now).code === 'VALID'
+  judge(
+    { code, key: { ...standingOf(key), permissions: key.permissions }, upstreamUserRequired: false },
+    { permission: null, hasUpstreamUser: false },
+    now,
+  ).code === 'VALID'
 
 /** Every instant at which a verdict about the key may turn, and the moments beside it. */
 function turns(key: ExistingKey): readonly Instant[] {

@@ -162,6 +162,8 @@ describe('a management keyspace', () => {
     expiryRequired: true,
     customSecrets: true,
     codeDeletion: 'WHEN_DISABLED',
+    upstreamUserRequired: true,
+    presentations: [{ place: 'QUERY', name: 'key' }],
   }
 
   for (const [rule, value] of Object.entries(others)) {

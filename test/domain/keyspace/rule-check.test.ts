@@ -50,6 +50,11 @@ describe('ranges', () => {
   })
 })
 
+test('presentations: places that can hold a key, each once', () => {
+  expect(broken({ presentations: [{ place: 'QUERY', name: 'key' }] })).toBeUndefined()
+  expect(broken({ presentations: [] })).toBe('presentations')
+})
+
 test('what is wrong is said with its bounds', () => {
   expect(checkRules({ ...DEFAULT_RULES, liveCodesMax: 3 })?.why).toBe('must be a whole number from 1 to 2')
   expect(checkRules({ ...DEFAULT_RULES, codesAtCreation: 2, liveCodesMax: 1 })?.why).toMatch(
