@@ -19,6 +19,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: PURE,
           globalSetup: ['test/support/global-setup.ts'],
+          // Far beyond what any test takes alone: only a hang should end one, not a busy machine.
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
     ],
