@@ -60,10 +60,13 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       description: 'Who did it.',
       resolve: actorOf,
     }),
-    occurredAt: t.expose('occurred_at', {
+    occurredAt: t.field({
       type: 'DateTime',
       needs: 'parent',
       description: 'When, by the clock of the database, with microseconds: later for each position of the account.',
+      // Always six digits, so that the order of texts is the order of instants.
+      resolve: ({ occurred_at }) =>
+        occurred_at.replace(/\.(\d+)Z$/, (_, digits: string) => `.${digits.padEnd(6, '0')}Z`),
     }),
     correlationId: t.exposeString('correlation_id', {
       needs: 'parent',
