@@ -36,4 +36,18 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT idempotency_pkey PRIMARY KEY (shard, caller, mutation, key_digest)
     )`.execute(db)
   await sql`CREATE INDEX idempotency_by_age ON vault.idempotency (created_at)`.execute(db)
+
+  // Secrets that can be shown again, each until its code is retired: AES-256-GCM under a key that is not in the database, with
+  // the code's id as associated data and the tag at the end.
+  await sql`
+    CREATE TABLE vault.sealed_secret (
+      shard       smallint         NOT NULL,
+      code_id     text COLLATE "C" NOT NULL,
+      keyspace_id text COLLATE "C" NOT NULL,
+      secret_id   text COLLATE "C" NOT NULL,
+      nonce       bytea            NOT NULL CHECK (octet_length(nonce) = 12),
+      ciphertext  bytea            NOT NULL CHECK (octet_length(ciphertext) > 16),
+      CONSTRAINT sealed_secret_pkey PRIMARY KEY (shard, code_id)
+    )`.execute(db)
+  await sql`CREATE INDEX sealed_secret_of_keyspace ON vault.sealed_secret (shard, keyspace_id)`.execute(db)
 }

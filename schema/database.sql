@@ -324,6 +324,18 @@ CREATE TABLE vault.root_key (
   CONSTRAINT root_key_single_check CHECK (single)
 );
 
+CREATE TABLE vault.sealed_secret (
+  shard smallint NOT NULL,
+  code_id text COLLATE "C" NOT NULL,
+  keyspace_id text COLLATE "C" NOT NULL,
+  secret_id text COLLATE "C" NOT NULL,
+  nonce bytea NOT NULL,
+  ciphertext bytea NOT NULL,
+  CONSTRAINT sealed_secret_pkey PRIMARY KEY (shard, code_id),
+  CONSTRAINT sealed_secret_ciphertext_check CHECK ((octet_length(ciphertext) > 16)),
+  CONSTRAINT sealed_secret_nonce_check CHECK ((octet_length(nonce) = 12))
+);
+
 CREATE TABLE vault.secret_check (
   secret_id text COLLATE "C" NOT NULL,
   check_value bytea NOT NULL,
@@ -332,8 +344,10 @@ CREATE TABLE vault.secret_check (
 );
 
 CREATE INDEX idempotency_by_age ON vault.idempotency USING btree (created_at);
+CREATE INDEX sealed_secret_of_keyspace ON vault.sealed_secret USING btree (shard, keyspace_id);
 
 GRANT USAGE ON SCHEMA vault TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.idempotency TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.root_key TO keyledger_serving;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.sealed_secret TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.secret_check TO keyledger_serving;

@@ -1,4 +1,5 @@
 // What a command is to the write path: one file each states where it happens, what it depends on and how it is decided.
+import type { CompiledQuery } from 'kysely'
 import type { z } from 'zod'
 import type { Clock } from '#database/clock.ts'
 import type { Database } from '#database/connect.ts'
@@ -75,6 +76,8 @@ export type Decided<Result> =
       readonly result: Result
       /** Plaintexts issued, by the id of their code: for this answer and nowhere else. */
       readonly secrets?: ReadonlyMap<string, Secret>
+      /** Written to the vault together with the facts: what must be forgettable, and so is in no event. */
+      readonly vault?: readonly CompiledQuery[]
     }
 
 export type Outcome<Result> =

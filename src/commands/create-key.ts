@@ -22,7 +22,7 @@ import {
   permissionsInput,
   tagsInput,
 } from './input.ts'
-import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, plaintextsOf } from './mint-code.ts'
 
 const input = z.object({
   keyspaceId: idInput,
@@ -62,7 +62,8 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
     const { rules } = keyspace
     const stream = newStream('key', newId('key', step.shard), step.accountId)
     const codes = wanted.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
-    const minted = await mintCodes(step, { keyspaceId: wanted.keyspaceId, rules }, codes)
+    const where = { keyspaceId: wanted.keyspaceId, rules }
+    const minted = await mintCodes(step, where, codes)
     const details = detailsOf(wanted)
     const decision = decideKey(
       {
@@ -84,7 +85,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
       kind: 'accepted',
       changes: [{ stream, facts: decision.facts }],
       result: { keyId: stream.id, issuedCodeIds: minted.map(({ request }) => request.codeId) },
-      secrets: secretsOf(minted),
+      ...plaintextsOf(step, where, minted),
     }
   },
 }

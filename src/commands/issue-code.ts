@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { invariant } from '#domain/invariant.ts'
 import { idInput, newCodeInput, versioned } from './input.ts'
 import { keyCommand } from './key-command.ts'
-import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, plaintextsOf } from './mint-code.ts'
 
 const input = z.object({ keyId: idInput, ...newCodeInput.shape, ...versioned })
 
@@ -15,12 +15,13 @@ export const issueCode = keyCommand({
   bringsSecret: (wanted) => bringOwnSecret([wanted]),
   async ask(step, wanted) {
     const { now, rules, key } = step
-    const [minted] = await mintCodes(step, { keyspaceId: key.keyspaceId, rules }, [wanted])
+    const where = { keyspaceId: key.keyspaceId, rules }
+    const [minted] = await mintCodes(step, where, [wanted])
     invariant(minted !== undefined, 'as many codes are minted as asked for')
     return {
       command: { type: 'IssueCode', now, rules, code: minted.request },
       result: { keyId: wanted.keyId, issuedCodeIds: [minted.request.codeId] },
-      secrets: secretsOf([minted]),
+      ...plaintextsOf(step, where, [minted]),
     }
   },
 })

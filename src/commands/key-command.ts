@@ -8,8 +8,8 @@ import type { KeyCommand } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { ManagementPermission } from '#domain/permission.ts'
 import type { Stream } from '#domain/streams.ts'
-import type { Secret } from '#secret/secret.ts'
 import { KEYSPACE_LIMITED } from './active-keys.ts'
 import { type Command, type CommonInput, type Decided, type DecideStep, refused, streamOf } from './command.ts'
 import { mayMint } from './escalation.ts'
@@ -20,6 +20,8 @@ type Subject = { readonly keyId: string } | { readonly codeId: string }
 
 type KeyCommandSpec<Input extends CommonInput, Result> = {
   readonly name: string
+  /** `keys.write` unless given. */
+  readonly permission?: ManagementPermission
   readonly input: Command<Input, Result>['input']
   subject(input: Input): Subject
   /** Whether it may raise the number of active keys; then a keyspace with a limit is locked exclusively. */
@@ -31,10 +33,8 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
 }
 
-type Asked<Result> = {
+type Asked<Result> = Omit<Extract<Decided<Result>, { kind: 'accepted' }>, 'kind' | 'changes'> & {
   readonly command: KeyCommand
-  readonly result: Result
-  readonly secrets?: ReadonlyMap<string, Secret>
 }
 
 export function keyCommand<Input extends CommonInput, Result>(
@@ -42,7 +42,7 @@ export function keyCommand<Input extends CommonInput, Result>(
 ): Command<Input, Result> {
   return {
     name: spec.name,
-    permission: 'keys.write',
+    permission: spec.permission ?? 'keys.write',
     input: spec.input,
     async locate({ transaction }, input) {
       const subject = spec.subject(input)
@@ -75,13 +75,13 @@ async function decide<Input extends CommonInput, Result>(
   invariant(key.status !== 'none', 'a located key exists')
   const keyspace = streamOf(step, 'keyspace', key.keyspaceId)?.state
   invariant(keyspace !== undefined && keyspace.status !== 'none', 'the keyspace of a key exists')
-  const { command, result, secrets } = await spec.ask({ ...step, key, rules: keyspace.rules }, input)
+  const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules }, input)
   const decision = decideKey(command, key)
   if (decision.kind === 'refused') return decision
   const { facts } = decision
   const guarded = spec.strengthens && keyspace.management && facts.length > 0
   if (guarded && !mayMint(step.origin.caller, key, facts)) return refused({ code: 'GRANT_EXCEEDS_CALLER' })
-  return { kind: 'accepted', changes: [{ stream, facts }], result, ...(secrets === undefined ? {} : { secrets }) }
+  return { kind: 'accepted', changes: [{ stream, facts }], ...answer }
 }
 
 function keyStreamOf(step: DecideStep): Stream<'key'> {

@@ -4,19 +4,16 @@ import type { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { CodeRequest } from '#domain/key/commands.ts'
-import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
 import { digestSecret, digestsOf } from '#secret/digest.ts'
 import { newId } from '#secret/ids.ts'
 import { hintOf, mintSecret, newHint } from '#secret/mint.ts'
 import { Secret } from '#secret/secret.ts'
 import { isStrong } from '#secret/strength.ts'
-import type { DecideStep } from './command.ts'
+import type { Decided, DecideStep } from './command.ts'
 import type { newCodeInput } from './input.ts'
+import { keep, type Where } from './seals.ts'
 
 export type MintedCode = { readonly request: CodeRequest; readonly secret: Secret }
-
-/** Where the codes will belong. */
-type Where = { readonly keyspaceId: string; readonly rules: KeyspaceRules }
 
 type NewCodeInput = z.infer<typeof newCodeInput>
 
@@ -33,9 +30,14 @@ export async function mintCodes(
   return Promise.all(inputs.map((input) => mintCode(step, where, input)))
 }
 
-/** Plaintexts by the id of their code. */
-export function secretsOf(minted: readonly MintedCode[]): ReadonlyMap<string, Secret> {
-  return new Map(minted.map(({ request, secret }) => [request.codeId, secret]))
+/** What becomes of the plaintexts, by the id of their code: into the answer, and into the vault where they are to be kept. */
+export function plaintextsOf(
+  step: DecideStep,
+  where: Where,
+  minted: readonly MintedCode[],
+): Required<Pick<Extract<Decided<unknown>, { kind: 'accepted' }>, 'secrets' | 'vault'>> {
+  const secrets = new Map(minted.map(({ request, secret }) => [request.codeId, secret]))
+  return { secrets, vault: keep(step, where, secrets) }
 }
 
 async function mintCode(step: DecideStep, where: Where, input: NewCodeInput): Promise<MintedCode> {

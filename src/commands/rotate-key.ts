@@ -4,7 +4,7 @@ import { invariant } from '#domain/invariant.ts'
 import { newId } from '#secret/ids.ts'
 import { idInput, newCodeInput, OVERLAP_SECONDS_MAX, slotInput, versioned } from './input.ts'
 import { keyCommand } from './key-command.ts'
-import { bringOwnSecret, mintCodes, secretsOf } from './mint-code.ts'
+import { bringOwnSecret, mintCodes, plaintextsOf } from './mint-code.ts'
 
 const input = z.object({
   keyId: idInput,
@@ -26,14 +26,15 @@ export const rotateKey = keyCommand({
   bringsSecret: (wanted) => bringOwnSecret([wanted]),
   async ask(step, wanted) {
     const { now, rules, key } = step
-    const [minted] = await mintCodes(step, { keyspaceId: key.keyspaceId, rules }, [wanted])
+    const where = { keyspaceId: key.keyspaceId, rules }
+    const [minted] = await mintCodes(step, where, [wanted])
     invariant(minted !== undefined, 'as many codes are minted as asked for')
     const rotationId = newId('rot', step.shard)
     const { slot, overlapSeconds } = wanted
     return {
       command: { type: 'RotateKey', now, rules, rotationId, slot, overlapSeconds, code: minted.request },
       result: { keyId: wanted.keyId, rotationId, issuedCodeIds: [minted.request.codeId] },
-      secrets: secretsOf([minted]),
+      ...plaintextsOf(step, where, [minted]),
     }
   },
 })

@@ -1,6 +1,7 @@
 // THE write path. A command is one READ COMMITTED transaction: claim the idempotency key and locate · lock the streams in the
 // order of their ids, fold · decide · rows, events and COMMIT. Every mutation goes through here, top to bottom.
 import { setTimeout } from 'node:timers/promises'
+import type { CompiledQuery } from 'kysely'
 import type { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { inTransaction } from '#database/transaction.ts'
@@ -32,6 +33,7 @@ import {
 } from './command.ts'
 import { type Claim, claim } from './idempotency.ts'
 import type { InputIssue } from './refusal.ts'
+import { destroyed } from './seals.ts'
 
 /** Three tries: what still collides then is contention that the client should see and pace. */
 const ATTEMPTS_MAX = 3
@@ -126,9 +128,10 @@ async function commit<Result>(
   claimed: Claim | undefined,
 ): Promise<Outcome<Result>> {
   const { transaction, accountId } = step
-  const { bodies, rows } = prepare(step, decided.changes)
+  const { bodies, rows, vault } = prepare(step, decided.changes)
   const eventIds = bodies.map((body) => body.eventId)
-  const writes = rows.map((table) => transaction.run(upsert(table)))
+  const statements = [...rows.map((table) => upsert(table)), ...(decided.vault ?? []), ...vault]
+  const writes = statements.map((query) => transaction.run(query))
   if (claimed?.kind === 'claimed')
     writes.push(claimed.remember({ accountId, result: decided.result, eventIds }) as never)
   const last = bodies.length > 0 ? append(step.services.keyring, step.shard, bodies) : statement<never>('SELECT 1', [])
@@ -136,9 +139,12 @@ async function commit<Result>(
   return { kind: 'done', accountId, result: decided.result, eventIds, secrets: decided.secrets ?? new Map() }
 }
 
-function prepare(step: DecideStep, changes: readonly Change[]): { bodies: EventBody[]; rows: TableRows[] } {
+type Prepared = { bodies: EventBody[]; rows: TableRows[]; vault: CompiledQuery[] }
+
+function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   const bodies: EventBody[] = []
   const rows: TableRows[] = []
+  const vault: CompiledQuery[] = []
   const actor = actorOf(step.origin.caller)
   for (const { stream, facts } of changes) {
     let after: Stream = stream
@@ -161,8 +167,9 @@ function prepare(step: DecideStep, changes: readonly Change[]): { bodies: EventB
       })
     }
     if (facts.length > 0) rows.push(...changedRows(stream, after))
+    vault.push(...destroyed(step.shard, stream, after))
   }
-  return { bodies, rows }
+  return { bodies, rows, vault }
 }
 
 function issuesOf(error: z.ZodError): readonly InputIssue[] {

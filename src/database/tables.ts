@@ -126,6 +126,15 @@ export type IdempotencyTable = {
   created_at: Instant
 }
 
+export type SealedSecretTable = {
+  shard: number
+  code_id: string
+  keyspace_id: string
+  secret_id: string
+  nonce: Buffer
+  ciphertext: Buffer
+}
+
 export type Tables = {
   'log.feed_shard': FeedShardTable
   'log.account': LogAccountTable
@@ -140,4 +149,5 @@ export type Tables = {
   'vault.secret_check': SecretCheckTable
   'vault.root_key': RootKeyTable
   'vault.idempotency': IdempotencyTable
+  'vault.sealed_secret': SealedSecretTable
 }

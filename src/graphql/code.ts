@@ -122,8 +122,8 @@ export const IssuedCode = builder.objectRef<Issued>('IssuedCode').implement({
       nullable: true,
       needs: 'parent',
       description:
-        'The plaintext, in this answer only: store it now, it can not be shown again. Null in the answer to a retry with the ' +
-        'same idempotency key; where the first answer was lost, get a new secret with `rotateKey`.',
+        'The plaintext, in this answer only: store it now. It can be shown again only where the keyspace is REVEALABLE. Null in the ' +
+        'answer to a retry with the same idempotency key; where the first answer was lost, get a new secret with `rotateKey`.',
       resolve: ({ secret }) => secret?.reveal() ?? null,
     }),
   }),

@@ -23,6 +23,7 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   SECRET_NOT_ALLOWED: { description: 'The keyspace takes generated secrets only.' },
   SECRET_TOO_WEAK: { description: 'The secret could be guessed.' },
   SECRET_IN_USE: { description: 'The secret is or was in use in the keyspace.' },
+  SECRET_NOT_REVEALABLE: { description: 'The secret was not kept to be shown again.' },
   KEYSPACE_NOT_EMPTY: { description: 'The keyspace has keys that are not deleted.' },
   MANAGEMENT_KEYSPACE: { description: 'The management keyspace can not be deleted, nor changed in this.' },
   NAME_IN_USE: { description: 'Another keyspace of the account has the name.' },

@@ -1,6 +1,6 @@
 // The rules of a keyspace as they are asked for, when it is created and when it is changed.
 import { builder } from './builder.ts'
-import { CodeDeletionRule } from './keyspace.ts'
+import { CodeDeletionRule, SecretDisplay } from './keyspace.ts'
 import { PresentationInput } from './presentation.ts'
 
 export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
@@ -27,6 +27,10 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
     }),
     expiryRequired: t.boolean({
       description: 'Whoever issues or rotates must say when the code expires, if only null for never. Default: false.',
+    }),
+    secretDisplay: t.field({
+      type: SecretDisplay,
+      description: 'Whether secrets can be shown again. REVEALABLE back to ONCE destroys what was kept. Default: ONCE.',
     }),
     customSecrets: t.boolean({
       description: 'Whether codes may be given a secret of the caller instead of a generated one. Default: false.',

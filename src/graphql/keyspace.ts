@@ -1,5 +1,9 @@
 // The keyspace: keys under one set of rules.
-import type { CodeDeletionRule as DeletionRule, KeyspaceRules as Rules } from '#domain/keyspace/rules.ts'
+import type {
+  CodeDeletionRule as DeletionRule,
+  SecretDisplay as Display,
+  KeyspaceRules as Rules,
+} from '#domain/keyspace/rules.ts'
 import { findKeyspaceByName, type KeyspaceRow, listKeyspaces } from '#queries/keyspaces.ts'
 import { Account } from './account.ts'
 import { builder } from './builder.ts'
@@ -13,6 +17,20 @@ const DELETION_RULES: { readonly [Name in DeletionRule]: { readonly description:
   ALWAYS: { description: 'At any time.' },
   WHEN_DISABLED: { description: 'Only once it is switched off or has expired; else CODE_ENABLED.' },
 }
+
+const DISPLAYS: { readonly [Name in Display]: { readonly description: string } } = {
+  ONCE: { description: 'In the answer that issues them and nowhere else.' },
+  REVEALABLE: {
+    description:
+      'By `revealCode` too, from the code on that is issued next: they are kept, sealed, until their code is replaced, deleted ' +
+      'or revoked. Back to ONCE destroys what was kept.',
+  },
+}
+
+export const SecretDisplay = builder.enumType('SecretDisplay', {
+  description: 'When secrets are shown.',
+  values: DISPLAYS,
+})
 
 export const CodeDeletionRule = builder.enumType('CodeDeletionRule', {
   description: 'When a code may be deleted.',
@@ -57,6 +75,11 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
       needs: 'parent',
       description:
         'Whoever issues or rotates must say when the code expires, if only null for never; else EXPIRY_REQUIRED.',
+    }),
+    secretDisplay: t.expose('secretDisplay', {
+      type: SecretDisplay,
+      needs: 'parent',
+      description: 'Whether secrets can be shown again.',
     }),
     customSecrets: t.exposeBoolean('customSecrets', {
       needs: 'parent',

@@ -87,6 +87,8 @@ function messageOf(refusal: RuleRefusal): string {
       return 'This secret could be guessed. Give one with more randomness, or leave it out to have one generated.'
     case 'SECRET_IN_USE':
       return 'This secret is or was in use in the keyspace, and each serves once. Give another, or have one generated.'
+    case 'SECRET_NOT_REVEALABLE':
+      return 'This secret was not kept: it was in the answer that issued it and nowhere else. Rotate to have a new one.'
     case 'KEYSPACE_NOT_EMPTY':
       return 'The keyspace still has keys that are not deleted. Delete them first.'
     case 'MANAGEMENT_KEYSPACE':

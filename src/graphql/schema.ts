@@ -24,6 +24,7 @@ import './update-code.ts'
 import './enable-code.ts'
 import './disable-code.ts'
 import './delete-code.ts'
+import './reveal-code.ts'
 import './rotate-key.ts'
 import { builder } from './builder.ts'
 

@@ -57,6 +57,8 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
       return `switched off code ${hint} of key ${subject}`
     case 'code.deleted':
       return `deleted code ${hint} of key ${subject}`
+    case 'code.revealed':
+      return `was shown the secret of code ${hint} of key ${subject}`
     default:
       return unreachable(fact)
   }

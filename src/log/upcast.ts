@@ -33,6 +33,7 @@ export const eventSchemas: { readonly [Type in AnyFact['type']]: EventSchema } =
   'code.enabled': first,
   'code.disabled': first,
   'code.deleted': first,
+  'code.revealed': first,
 }
 
 /** Throws for a type or version that this software does not know: written by a newer one, or not by us. */

@@ -11,6 +11,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
@@ -27,6 +28,8 @@ export type Case = {
   /** The member of the input that names what it is about. */
   readonly id: 'accountId' | 'keyspaceId' | 'keyId' | 'codeId' | null
   readonly versioned: boolean
+  /** Takes no idempotency key: every call is an event. */
+  readonly neverRetried?: true
   /** Types of the events that it makes. */
   readonly events: readonly string[]
   /** Plaintexts in its answer. */
@@ -194,7 +197,20 @@ const codeCases: readonly Omit<Case, 'name'>[] = [
   },
 ]
 
-export const cases: readonly Case[] = [...accountCases, ...keyCases, ...codeCases].map((found) => ({
+const revealCase: Omit<Case, 'name'> = {
+  command: revealCode as AnyCommand,
+  id: 'codeId',
+  versioned: false,
+  neverRetried: true,
+  events: ['code.revealed'],
+  secrets: 1,
+  prepare: async (at, { accountId }) => {
+    const keyspaceId = await at.createKeyspace(accountId, { secretDisplay: 'REVEALABLE' })
+    return { codeId: (await at.createKey(keyspaceId)).codeIds[0] }
+  },
+}
+
+export const cases: readonly Case[] = [...accountCases, ...keyCases, ...codeCases, revealCase].map((found) => ({
   ...found,
   name: found.command.name,
 }))

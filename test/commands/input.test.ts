@@ -125,6 +125,7 @@ const wrongRules: readonly Wrong[] = [
   ['more codes at creation than live', { liveCodesMax: 1, codesAtCreation: 2 }, 'rules.codesAtCreation'],
   ['a default lifetime above the longest', { codeLifetimeDays: 2, codeLifetimeDaysMax: 1 }, 'rules.codeLifetimeDays'],
   ['no truth value', { expiryRequired: 'yes' }, 'rules.expiryRequired'],
+  ['an unknown way of showing secrets', { secretDisplay: SENT }, 'rules.secretDisplay'],
   ['no truth value about own secrets', { customSecrets: 1 }, 'rules.customSecrets'],
 ]
 const clearing = (...rules: readonly string[]): readonly Wrong[] =>
@@ -159,7 +160,15 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
     rules: [
       ...wrongRules,
       NULL,
-      ...clearing('prefix', 'liveCodesMax', 'codesAtCreation', 'expiryRequired', 'customSecrets', 'codeDeletion'),
+      ...clearing(
+        'prefix',
+        'liveCodesMax',
+        'codesAtCreation',
+        'expiryRequired',
+        'secretDisplay',
+        'customSecrets',
+        'codeDeletion',
+      ),
     ],
   },
   deleteKeyspace: {},
@@ -192,17 +201,18 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
   enableCode: {},
   disableCode: {},
   deleteCode: {},
+  revealCode: {},
 }
 
 test('every command is looked at', () => {
   expect(Object.keys(wrong).sort()).toEqual(cases.map(({ name }) => name).sort())
 })
 
-describe.each(cases)('$name', ({ name, command, id, prepare }) => {
+describe.each(cases)('$name', ({ name, command, id, neverRetried, prepare }) => {
   const fields: Readonly<Record<string, readonly Wrong[]>> = {
     ...wrong[name],
     ...(id === null ? {} : { [id]: [['a number', 5], ['a list', [SENT]], NULL, ABSENT] as const }),
-    idempotencyKey: [...wrongLine(255)],
+    ...(neverRetried ? {} : { idempotencyKey: wrongLine(255) }),
   }
 
   test.each(Object.entries(fields))('refuses a wrong %s and leaves nothing', async (field, values) => {
@@ -227,7 +237,7 @@ describe.each(cases)('$name', ({ name, command, id, prepare }) => {
   test('names every wrong field at once', async () => {
     const input = { ...(await prepare(at, account)), [id ?? 'name']: 5, idempotencyKey: 5 }
     expect(await at.refusal(command, input)).toMatchObject({
-      issues: [{ path: [id ?? 'name'] }, { path: ['idempotencyKey'] }],
+      issues: [{ path: [id ?? 'name'] }, ...(neverRetried ? [] : [{ path: ['idempotencyKey'] }])],
     })
   })
 

@@ -223,6 +223,14 @@ const columns: Columns = {
     outcome: 'jsonb?',
     created_at: 'timestamptz',
   },
+  'vault.sealed_secret': {
+    shard: 'smallint',
+    code_id: 'text',
+    keyspace_id: 'text',
+    secret_id: 'text',
+    nonce: 'bytea',
+    ciphertext: 'bytea',
+  },
 }
 
 async function catalog(): Promise<Record<string, Record<string, string>>> {

@@ -115,7 +115,7 @@ describe('schema/events', () => {
         },
       },
       key: {
-        version: 12,
+        version: 13,
         state: {
           status: 'deleted',
           name: 'invoices',

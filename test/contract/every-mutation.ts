@@ -14,6 +14,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
@@ -83,6 +84,16 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
   await keyLife(at, done, keyspaceId, caller)
   const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
   await ownSecrets(done, own.keyspaceId, caller)
+  await keptSecrets(done, accountId, caller)
+}
+
+async function keptSecrets(done: Run, accountId: string, caller: Origin): Promise<void> {
+  const rules = { secretDisplay: 'REVEALABLE', customSecrets: true }
+  const { keyspaceId } = await done(createKeyspace, { accountId, name: 'kept', rules }, caller)
+  const codes = [{}, { secret: `kept+${randomDigits(32)}` }]
+  const { keyId, issuedCodeIds } = await done(createKey, { keyspaceId, name: 'k', enabled: true, codes }, caller)
+  for (const codeId of issuedCodeIds) await done(revealCode, { codeId }, caller)
+  await done(rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 60 }, caller)
 }
 
 async function ownSecrets(done: Run, keyspaceId: string, caller: Origin): Promise<void> {

@@ -224,6 +224,8 @@ export type ErrorCode =
   | 'SECRET_IN_USE'
   /** The keyspace takes generated secrets only. */
   | 'SECRET_NOT_ALLOWED'
+  /** The secret was not kept to be shown again. */
+  | 'SECRET_NOT_REVEALABLE'
   /** The secret could be guessed. */
   | 'SECRET_TOO_WEAK'
   /** There is no code in the slot that could be replaced. */
@@ -331,6 +333,8 @@ export type KeyspaceRulesInput = {
   readonly prefix?: string | null | undefined;
   /** Where keys are looked for, from now on: 1 to 10 different places. Default: the headers `X-API-Key` and `Authorization`. */
   readonly presentations?: ReadonlyArray<PresentationInput> | null | undefined;
+  /** Whether secrets can be shown again. REVEALABLE back to ONCE destroys what was kept. Default: ONCE. */
+  readonly secretDisplay?: SecretDisplay | null | undefined;
   /** Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false. */
   readonly upstreamUserRequired?: boolean | null | undefined;
 };
@@ -365,6 +369,12 @@ export type PresentationPlace =
   | 'JSON'
   /** A parameter of the URL's query. */
   | 'QUERY';
+
+/** A code whose secret is to be shown again. */
+export type RevealCodeInput = {
+  /** The code. */
+  readonly codeId: string;
+};
 
 /** Why a key was revoked, after RFC 5280. */
 export type RevocationReason =
@@ -414,6 +424,13 @@ export type RotateKeyInput = {
   /** The slot to renew. */
   readonly slot?: CodeSlot;
 };
+
+/** When secrets are shown. */
+export type SecretDisplay =
+  /** In the answer that issues them and nowhere else. */
+  | 'ONCE'
+  /** By `revealCode` too, from the code on that is issued next: they are kept, sealed, until their code is replaced, deleted or revoked. Back to ONCE destroys what was kept. */
+  | 'REVEALABLE';
 
 /** Changes of an account. What is absent stays as it is. */
 export type UpdateAccountInput = {
@@ -707,9 +724,7 @@ export type IssueCodeMutation = { readonly issueCode:
    };
 
 export type IssueOwnSecretMutationVariables = Exact<{
-  keyId: string;
-  secret: string;
-  idempotencyKey?: string | null | undefined;
+  input: IssueCodeInput;
 }>;
 
 
@@ -755,6 +770,19 @@ export type NodeQuery = { readonly node:
     | { readonly __typename: 'Keyspace', readonly name: string, readonly id: string }
     | { readonly __typename: 'Rotation', readonly slot: CodeSlot, readonly rotatedAt: string, readonly id: string }
    | null };
+
+export type RevealCodeMutationVariables = Exact<{
+  input: RevealCodeInput;
+}>;
+
+
+export type RevealCodeMutation = { readonly revealCode:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RevealCodeSuccess', readonly secret: string, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
 
 export type RevokeKeyMutationVariables = Exact<{
   input: RevokeKeyInput;
@@ -1419,10 +1447,8 @@ export const IssueCodeDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<IssueCodeMutation, IssueCodeMutationVariables>;
 export const IssueOwnSecretDocument = new TypedDocumentString(`
-    mutation IssueOwnSecret($keyId: ID!, $secret: String!, $idempotencyKey: String) {
-  issueCode(
-    input: { keyId: $keyId, secret: $secret, idempotencyKey: $idempotencyKey }
-  ) {
+    mutation IssueOwnSecret($input: IssueCodeInput!) {
+  issueCode(input: $input) {
     __typename
     ... on IssueCodeSuccess {
       key {
@@ -1598,6 +1624,36 @@ export const NodeDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<NodeQuery, NodeQueryVariables>;
+export const RevealCodeDocument = new TypedDocumentString(`
+    mutation RevealCode($input: RevealCodeInput!) {
+  revealCode(input: $input) {
+    __typename
+    ... on RevealCodeSuccess {
+      accessCode {
+        id
+        slot
+        hint
+        status
+      }
+      secret
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RevealCodeMutation, RevealCodeMutationVariables>;
 export const RevokeKeyDocument = new TypedDocumentString(`
     mutation RevokeKey($input: RevokeKeyInput!) {
   revokeKey(input: $input) {

@@ -71,6 +71,7 @@ describe('what fields need', () => {
       'Mutation.enableCode': 'keys.write',
       'Mutation.disableCode': 'keys.write',
       'Mutation.deleteCode': 'keys.write',
+      'Mutation.revealCode': 'secrets.reveal',
       'Mutation.rotateKey': 'keys.write',
     })
   })

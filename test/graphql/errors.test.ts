@@ -25,6 +25,7 @@ const REFUSALS: { readonly [Code in Refusal['code']]: Extract<Refusal, { readonl
   SECRET_NOT_ALLOWED: { code: 'SECRET_NOT_ALLOWED' },
   SECRET_TOO_WEAK: { code: 'SECRET_TOO_WEAK' },
   SECRET_IN_USE: { code: 'SECRET_IN_USE' },
+  SECRET_NOT_REVEALABLE: { code: 'SECRET_NOT_REVEALABLE' },
   KEYSPACE_NOT_EMPTY: { code: 'KEYSPACE_NOT_EMPTY' },
   MANAGEMENT_KEYSPACE: { code: 'MANAGEMENT_KEYSPACE' },
   NAME_IN_USE: { code: 'NAME_IN_USE' },

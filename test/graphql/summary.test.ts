@@ -51,6 +51,7 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   ],
   'code.enabled': [{ codeId: 'code_old' }, 'root switched on code HINT of key SUBJECT'],
   'code.disabled': [{ codeId: 'code_old' }, 'root switched off code HINT of key SUBJECT'],
+  'code.revealed': [{ codeId: 'code_old' }, 'root was shown the secret of code HINT of key SUBJECT'],
   'code.deleted': [{ codeId: 'code_old' }, 'root deleted code HINT of key SUBJECT'],
 }
 

@@ -125,7 +125,14 @@ function makersOf(database: Database, done: TestServices['done']) {
 
 /** Everything that a command can leave behind; equal before and after one that leaves nothing. */
 export async function tracesIn(database: Database): Promise<unknown> {
-  const tables = ['log.feed_shard', 'log.account', 'log.stream', 'log.event', 'vault.idempotency']
+  const tables = [
+    'log.feed_shard',
+    'log.account',
+    'log.stream',
+    'log.event',
+    'vault.idempotency',
+    'vault.sealed_secret',
+  ]
   const state = ['state.account', 'state.keyspace', 'state.key', 'state.code', 'state.rotation']
   const texts = [...tables, ...state].map(
     (table) =>

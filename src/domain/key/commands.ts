@@ -55,6 +55,12 @@ export type UpdateCode = {
 export type EnableCode = { readonly type: 'EnableCode'; readonly codeId: string; readonly now: Instant }
 export type DisableCode = { readonly type: 'DisableCode'; readonly codeId: string; readonly now: Instant }
 export type DeleteCode = Timed & { readonly type: 'DeleteCode'; readonly codeId: string }
+export type RevealCode = Timed & {
+  readonly type: 'RevealCode'
+  readonly codeId: string
+  /** The vault has its secret. */
+  readonly sealed: boolean
+}
 export type RotateKey = Timed & {
   readonly type: 'RotateKey'
   readonly rotationId: string
@@ -75,4 +81,5 @@ export type KeyCommand =
   | EnableCode
   | DisableCode
   | DeleteCode
+  | RevealCode
   | RotateKey

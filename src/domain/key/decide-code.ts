@@ -2,8 +2,8 @@
 import { accept, type Decision, refuse } from '../event.ts'
 import { invariant } from '../invariant.ts'
 import { inOverlap, isLive } from './code-status.ts'
-import type { DeleteCode, DisableCode, EnableCode, UpdateCode } from './commands.ts'
-import type { CodeDeleted, CodeDisabled, CodeEnabled, CodeUpdated } from './events.ts'
+import type { DeleteCode, DisableCode, EnableCode, RevealCode, UpdateCode } from './commands.ts'
+import type { CodeDeleted, CodeDisabled, CodeEnabled, CodeRevealed, CodeUpdated } from './events.ts'
 import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey, Code } from './state.ts'
 
@@ -39,6 +39,14 @@ export function decideDeleteCode(command: DeleteCode, key: ActiveKey): Decision<
   const opens = code.enabled && (overlaps || isLive(code, now))
   if (opens && rules.codeDeletion === 'WHEN_DISABLED') return refuse({ code: 'CODE_ENABLED' })
   return accept({ type: 'code.deleted', data: { codeId } })
+}
+
+/** A code in overlap is replaced: what it opens for a while yet is no reason to hand it to anybody new. */
+export function decideRevealCode(command: RevealCode, key: ActiveKey): Decision<CodeRevealed, KeyRefusal> {
+  const { codeId, now, rules, sealed } = command
+  if (!isLive(codeOf(key, codeId), now)) return refuse({ code: 'CODE_NOT_LIVE' })
+  if (rules.secretDisplay === 'ONCE' || !sealed) return refuse({ code: 'SECRET_NOT_REVEALABLE' })
+  return accept({ type: 'code.revealed', data: { codeId } })
 }
 
 function codeOf(key: ActiveKey, codeId: string): Code {

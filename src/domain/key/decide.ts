@@ -2,7 +2,13 @@
 import { accept, type Decision, refuse } from '../event.ts'
 import { invariant, unreachable } from '../invariant.ts'
 import type { CreateKey, DeleteKey, KeyCommand, RevokeKey } from './commands.ts'
-import { decideDeleteCode, decideDisableCode, decideEnableCode, decideUpdateCode } from './decide-code.ts'
+import {
+  decideDeleteCode,
+  decideDisableCode,
+  decideEnableCode,
+  decideRevealCode,
+  decideUpdateCode,
+} from './decide-code.ts'
 import { decideCreate, decideUpdate } from './decide-create.ts'
 import { decideIssue } from './decide-issue.ts'
 import { decideRotate } from './decide-rotate.ts'
@@ -49,6 +55,8 @@ function decideActive(
       return decideDisableCode(command, key)
     case 'DeleteCode':
       return decideDeleteCode(command, key)
+    case 'RevealCode':
+      return decideRevealCode(command, key)
     case 'RotateKey':
       return decideRotate(command, key)
     default:

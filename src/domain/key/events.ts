@@ -67,6 +67,8 @@ export type CodeUpdated = Fact<'code.updated', { readonly codeId: string; readon
 export type CodeEnabled = Fact<'code.enabled', { readonly codeId: string }>
 export type CodeDisabled = Fact<'code.disabled', { readonly codeId: string }>
 export type CodeDeleted = Fact<'code.deleted', { readonly codeId: string }>
+/** Its secret was shown again: nothing changed, but somebody knows it now. */
+export type CodeRevealed = Fact<'code.revealed', { readonly codeId: string }>
 
 export type KeyFact =
   | KeyCreated
@@ -81,3 +83,4 @@ export type KeyFact =
   | CodeEnabled
   | CodeDisabled
   | CodeDeleted
+  | CodeRevealed

@@ -17,3 +17,4 @@ export type KeyRefusal =
   | { readonly code: 'SECRET_TOO_WEAK' }
   /** Without saying whose. */
   | { readonly code: 'SECRET_IN_USE' }
+  | { readonly code: 'SECRET_NOT_REVEALABLE' }

@@ -5,6 +5,7 @@ import type { Recorded } from '../event.ts'
 import { earlier, type Instant } from '../instant.ts'
 import { invariant, unreachable } from '../invariant.ts'
 import type {
+  CodeRevealed,
   CodeSlot,
   KeyCreated,
   KeyDeleted,
@@ -82,10 +83,14 @@ export function evolveKey(state: KeyState, event: Recorded<KeyFact>): KeyState {
   }
   // No event gets past this on a revoked key: what was revoked can't come back, whatever a decider would say.
   invariant(state.status === 'active', 'only its deletion follows the revocation of a key')
+  if (event.type === 'code.revealed') return state
   return evolveActive({ ...state, updatedAt: event.at }, event)
 }
 
-function evolveActive(key: ActiveKey, event: Recorded<Exclude<KeyFact, KeyCreated | KeyDeleted>>): ExistingKey {
+function evolveActive(
+  key: ActiveKey,
+  event: Recorded<Exclude<KeyFact, KeyCreated | KeyDeleted | CodeRevealed>>,
+): ExistingKey {
   switch (event.type) {
     case 'key.updated':
       return { ...key, ...event.data }

@@ -1,6 +1,8 @@
 // The rules of a keyspace: what makes it behave like one system or another. No code knows a vendor's name.
 import { DEFAULT_PRESENTATIONS, type Presentation } from './presentation.ts'
 
+/** REVEALABLE: secrets are kept sealed for as long as their codes are not retired, and can be shown again. */
+export type SecretDisplay = 'ONCE' | 'REVEALABLE'
 export type CodeDeletionRule = 'ALWAYS' | 'WHEN_DISABLED'
 
 export type KeyspaceRules = {
@@ -18,6 +20,7 @@ export type KeyspaceRules = {
   readonly codeLifetimeDaysMax: number | null
   /** Whoever issues or rotates must say when the code expires, if only null for never. */
   readonly expiryRequired: boolean
+  readonly secretDisplay: SecretDisplay
   /** Whoever issues or rotates may bring a secret of their own. */
   readonly customSecrets: boolean
   readonly codeDeletion: CodeDeletionRule
@@ -35,6 +38,7 @@ export const DEFAULT_RULES: KeyspaceRules = {
   codeLifetimeDays: null,
   codeLifetimeDaysMax: null,
   expiryRequired: false,
+  secretDisplay: 'ONCE',
   customSecrets: false,
   codeDeletion: 'ALWAYS',
   upstreamUserRequired: false,

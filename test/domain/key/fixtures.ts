@@ -1,7 +1,7 @@
 // A key as the tests of its stream begin with: rules, commands and facts with everything that doesn't matter filled in.
 import type { Recorded } from '#domain/event.ts'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
-import type { CodeRequest, CreateKey, KeyCommand, RotateKey, UpdateKey } from '#domain/key/commands.ts'
+import type { CodeRequest, CreateKey, KeyCommand, RevealCode, RotateKey, UpdateKey } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
 import type { CodeSlot, KeyDetails, KeyFact, NewCode } from '#domain/key/events.ts'
 import type { KeyRefusal } from '#domain/key/refusals.ts'
@@ -72,6 +72,7 @@ export const rotated = (
 export const codeDisabled = (codeId: string): KeyFact => ({ type: 'code.disabled', data: { codeId } })
 export const codeEnabled = (codeId: string): KeyFact => ({ type: 'code.enabled', data: { codeId } })
 export const codeDeleted = (codeId: string): KeyFact => ({ type: 'code.deleted', data: { codeId } })
+export const codeRevealed = (codeId: string): KeyFact => ({ type: 'code.revealed', data: { codeId } })
 export const keyDisabled: KeyFact = { type: 'key.disabled', data: {} }
 export const keyEnabled: KeyFact = { type: 'key.enabled', data: {} }
 export const revoked: KeyFact = { type: 'key.revoked', data: { reason: 'KEY_COMPROMISE', note: 'seen in a log' } }
@@ -123,6 +124,13 @@ export const deleteCode = (codeId: string, changes: Partial<KeyspaceRules> = {})
   codeId,
   now: NOW,
   rules: rules(changes),
+})
+export const reveal = (codeId: string, changes: Partial<KeyspaceRules> = {}, sealed = true): RevealCode => ({
+  type: 'RevealCode',
+  codeId,
+  now: NOW,
+  rules: rules({ secretDisplay: 'REVEALABLE', ...changes }),
+  sealed,
 })
 export const revoke: KeyCommand = { type: 'RevokeKey', reason: 'KEY_COMPROMISE', note: 'seen in a log' }
 export const remove: KeyCommand = { type: 'DeleteKey', reason: 'KEY_COMPROMISE', note: 'seen in a log' }

@@ -27,6 +27,7 @@ import {
   oneCode,
   remove,
   request,
+  reveal,
   revoke,
   revoked,
   rotate,
@@ -69,6 +70,7 @@ const COMMANDS: { readonly [Type in KeyCommand['type']]: Extract<KeyCommand, { r
   EnableCode: { type: 'EnableCode', codeId: 'a', now: days(0) },
   DisableCode: { type: 'DisableCode', codeId: 'a', now: days(0) },
   DeleteCode: { type: 'DeleteCode', codeId: 'a', now: days(0), rules: rules() },
+  RevealCode: reveal('a'),
   RotateKey: rotate(request('x')),
 }
 
@@ -91,6 +93,7 @@ const BY_KEY: { readonly [Type in KeyCommand['type']]: { readonly [Status in Key
   EnableCode: { ...final, active: [] },
   DisableCode: { ...final, active: ['code.disabled'] },
   DeleteCode: { ...final, active: ['code.deleted'] },
+  RevealCode: { ...final, active: ['code.revealed'] },
   RotateKey: { ...final, active: ['key.rotated'] },
 }
 
@@ -147,6 +150,7 @@ const ABOUT_CODES = {
   'DeleteCode WHEN_DISABLED': deleteCode('a', { codeDeletion: 'WHEN_DISABLED' }),
   'IssueCode PRIMARY': issue(request('x', { slot: 'PRIMARY' })),
   'RotateKey PRIMARY': COMMANDS.RotateKey,
+  RevealCode: COMMANDS.RevealCode,
 } satisfies Record<string, KeyCommand>
 
 const done: Outcome = []
@@ -160,6 +164,7 @@ const gone: Outcome = ['code.deleted']
 const on = refusedAs('CODE_ENABLED')
 const given: Outcome = ['code.issued']
 const replaced: Outcome = ['key.rotated']
+const shown: Outcome = ['code.revealed']
 
 type ByCommand = { readonly [Command in keyof typeof ABOUT_CODES]: Outcome }
 const row = (...outcomes: readonly Outcome[]): ByCommand => {
@@ -170,17 +175,17 @@ const row = (...outcomes: readonly Outcome[]): ByCommand => {
 
 // biome-ignore format: a table.
 const BY_CODE: { readonly [Situation in keyof typeof CODES]: ByCommand } = {
-  //                                 Update   Enable   Disable   Delete  WHEN_DISABLED Issue Rotate
-  live:                          row(updated, done,    disabled, gone,   on,    full,  replaced),
-  disabled:                      row(updated, enabled, done,     gone,   gone,  full,  replaced),
-  expired:                       row(updated, dead,    dead,     gone,   gone,  given, replaced),
-  'disabled and expired':        row(updated, dead,    dead,     gone,   gone,  given, replaced),
-  'in overlap':                  row(updated, dead,    disabled, gone,   on,    full,  replaced),
-  'replaced, its overlap over':  row(updated, dead,    dead,     dead,   dead,  full,  replaced),
-  'replaced at once':            row(updated, dead,    dead,     dead,   dead,  full,  replaced),
-  'disabled in overlap':         row(updated, dead,    done,     dead,   dead,  full,  replaced),
-  'deleted in overlap':          row(dead,    dead,    dead,     done,   done,  full,  replaced),
-  deleted:                       row(dead,    dead,    dead,     done,   done,  given, 'SLOT_EMPTY'),
+  //                                 Update   Enable   Disable   Delete  WHEN_DISABLED Issue Rotate    Reveal
+  live:                          row(updated, done,    disabled, gone,   on,    full,  replaced, shown),
+  disabled:                      row(updated, enabled, done,     gone,   gone,  full,  replaced, shown),
+  expired:                       row(updated, dead,    dead,     gone,   gone,  given, replaced, dead),
+  'disabled and expired':        row(updated, dead,    dead,     gone,   gone,  given, replaced, dead),
+  'in overlap':                  row(updated, dead,    disabled, gone,   on,    full,  replaced, dead),
+  'replaced, its overlap over':  row(updated, dead,    dead,     dead,   dead,  full,  replaced, dead),
+  'replaced at once':            row(updated, dead,    dead,     dead,   dead,  full,  replaced, dead),
+  'disabled in overlap':         row(updated, dead,    done,     dead,   dead,  full,  replaced, dead),
+  'deleted in overlap':          row(dead,    dead,    dead,     done,   done,  full,  replaced, dead),
+  deleted:                       row(dead,    dead,    dead,     done,   done,  given, 'SLOT_EMPTY', dead),
 }
 
 describe('every command about a code in every state of a code', () => {
@@ -194,7 +199,13 @@ describe('every command about a code in every state of a code', () => {
   }
 
   test('a code the key never had is a defect of the caller', () => {
-    const commands = [enableCode('x'), disableCode('x'), deleteCode('x'), { type: 'UpdateCode', codeId: 'x' } as const]
+    const commands = [
+      reveal('x'),
+      enableCode('x'),
+      disableCode('x'),
+      deleteCode('x'),
+      { type: 'UpdateCode', codeId: 'x' } as const,
+    ]
     for (const command of commands) expect(outcomeOf(command, CODES.live)).toBe('impossible')
   })
 })

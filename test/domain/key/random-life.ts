@@ -52,6 +52,7 @@ const kinds: { readonly [K in Kind]: number } = {
   UpdateCode: 3,
   EnableKey: 3,
   DisableKey: 3,
+  RevealCode: 6,
   RevokeKey: 1,
   DeleteKey: 1,
 }
@@ -63,6 +64,7 @@ export const anyRules: fc.Arbitrary<KeyspaceRules> = fc
     shorter: fc.option(fc.integer({ min: 0, max: 3 })),
     expiryRequired: fc.boolean(),
     customSecrets: fc.boolean(),
+    secretDisplay: fc.constantFrom('ONCE', 'REVEALABLE'),
     codeDeletion: fc.constantFrom('ALWAYS', 'WHEN_DISABLED'),
     activeKeysMax: fc.option(fc.integer({ min: 1, max: 3 })),
   })
@@ -170,6 +172,8 @@ function commandOf(
     case 'EnableCode':
     case 'DisableCode':
       return codeId === undefined ? undefined : { type: kind, codeId, now }
+    case 'RevealCode':
+      return codeId === undefined ? undefined : { type: kind, codeId, now, rules, sealed: text === 'a' }
     case 'DeleteCode':
       return codeId === undefined ? undefined : { type: kind, codeId, now, rules }
   }

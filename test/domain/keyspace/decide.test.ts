@@ -160,6 +160,7 @@ describe('a management keyspace', () => {
     codeLifetimeDays: 30,
     codeLifetimeDaysMax: 90,
     expiryRequired: true,
+    secretDisplay: 'REVEALABLE',
     customSecrets: true,
     codeDeletion: 'WHEN_DISABLED',
     upstreamUserRequired: true,
