@@ -5,6 +5,7 @@ import type { CommandServices } from '#commands/command.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
+import { secretDownloadHandler } from '#http/secret-download.ts'
 import { createHttpServer } from '#http/server.ts'
 
 export type AppParts = {
@@ -28,6 +29,7 @@ const DRAIN_TIMEOUT_MS = 10_000
 export function buildApp({ services, log, graphiql, introspection }: AppParts): App {
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),
+    secretDownload: secretDownloadHandler(services),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
   })

@@ -7,6 +7,7 @@ import type { CommandServices } from '#commands/command.ts'
 import { createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
 import { send, sendError } from './answer.ts'
+import { authorizationOf } from './authorization.ts'
 import { readBody } from './body.ts'
 import { graphiqlPage, sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import {
@@ -101,10 +102,4 @@ function headersOf({ headers }: IncomingMessage): Record<string, string> {
     ...(accept === undefined ? {} : { accept }),
     ...(contentType === undefined ? {} : { 'content-type': contentType }),
   }
-}
-
-/** Two credentials are none: which of them counts would depend on who reads them. */
-function authorizationOf({ headersDistinct }: IncomingMessage): string | undefined {
-  const [given, ...others] = headersDistinct.authorization ?? []
-  return others.length === 0 ? given : undefined
 }

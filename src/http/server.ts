@@ -11,6 +11,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 export type HttpServerParts = {
   readonly graphql: RequestHandler
+  /** Of every path below /codes/. */
+  readonly secretDownload: RequestHandler
   readonly readiness: () => Promise<Readiness>
   readonly log: BaseLogger
 }
@@ -72,7 +74,7 @@ function askToClose(response: ServerResponse): void {
 }
 
 async function route(
-  { graphql, readiness }: HttpServerParts,
+  { graphql, secretDownload, readiness }: HttpServerParts,
   draining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -88,10 +90,11 @@ async function route(
   // Of a client that had begun to send it before, or sends without waiting for answers.
   if (draining) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
   if (path === '/graphql') return graphql(request, response, requestId)
+  if (path?.startsWith('/codes/')) return secretDownload(request, response, requestId)
   return sendError(response, 404, 'NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.')
 }
 
-function refuseMethod(response: ServerResponse, allow: string): void {
+export function refuseMethod(response: ServerResponse, allow: string): void {
   response.setHeader('allow', allow)
   sendError(response, 405, 'METHOD_NOT_ALLOWED', `Only ${allow} can be asked for here.`)
 }
