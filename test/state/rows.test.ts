@@ -12,6 +12,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
@@ -112,7 +113,11 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
   const keyId = pick(made.keys)
   const codeId = pick(made.codes)
   const slot = which % 3 === 0 ? 'SECONDARY' : 'PRIMARY'
-  const rules = { prefix: flag ? 'one' : 'two', activeKeysMax: flag ? null : 3 + (which % 5) }
+  const rules = {
+    prefix: flag ? 'one' : 'two',
+    activeKeysMax: flag ? null : 3 + (which % 5),
+    secretDisplay: flag ? 'REVEALABLE' : 'ONCE',
+  }
   const details = { name: text, description: flag ? null : text, tags: flag ? [] : [text, 'b'], expiresAt }
   const ending = { keyId, reason: 'SUPERSEDED', note: flag ? text : null }
   const inputs = new Map<unknown, object>([
@@ -133,6 +138,7 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     [enableCode, { codeId }],
     [disableCode, { codeId }],
     [deleteCode, { codeId }],
+    [revealCode, { codeId }],
   ])
   const input = inputs.get(command)
   if (input === undefined) throw new Error(`${command.name} has no input here`)

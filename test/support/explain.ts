@@ -25,7 +25,8 @@ export async function sentBy(work: () => Promise<unknown>): Promise<readonly Sen
   const query = vi.spyOn(pg.Client.prototype, 'query')
   try {
     await work()
-    return query.mock.calls.map(([config]) => config as unknown as SentStatement)
+    const sent = query.mock.calls.map(([config]) => config as unknown as SentStatement | string)
+    return sent.filter((config) => typeof config !== 'string')
   } finally {
     query.mockRestore()
   }
