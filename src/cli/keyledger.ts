@@ -31,6 +31,11 @@ const COMMANDS: readonly Command[] = [
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   {
+    name: 'rotate-secrets',
+    meaning: 'make seals anew under the newest secret, and say what needs the older ones',
+    load: async () => (await import('./rotate-secrets.ts')).rotateSecrets,
+  },
+  {
     name: 'move --to <URL>',
     meaning: 'copy an embedded installation to a PostgreSQL server',
     load: async () => (await import('./move.ts')).move,

@@ -283,6 +283,7 @@ describe('after the server was stopped', () => {
     await mutate(server.url, 'revokeKey', { keyId: revoked.key.id, reason: 'KEY_COMPROMISE' })
     const rotated = await mutate(server.url, 'createKey', { keyspaceId, name: 'rotated' }, ISSUED)
     await mutate(server.url, 'rotateKey', { keyId: rotated.key.id, slot: 'PRIMARY', overlapSeconds: 3600 })
+    const kept = await createKept(server.url)
     const history = await historyOf(server.url, rotated.key.id)
     const before = await dumpAll(await toSource())
     await server.end('SIGTERM')
@@ -316,11 +317,23 @@ describe('after the server was stopped', () => {
     const events = before['log.event']?.length ?? 0
     expect(next.events.map((event: { position: string }) => Number(event.position))).toEqual([events + 1, events + 2])
     expect(rows).toEqual([{ count: events + 2, position: events + 2, shard_position: events + 2 }])
+    const [{ secret, accessCode }] = kept.issued
+    expect(await mutate(served.url, 'revealCode', { codeId: accessCode.id }, 'secret')).toEqual({ secret })
 
     const embedded = await startEmbeddedServer({ dataFolder: place.dataFolder })
     onTestFinished(() => embedded.stop())
     expect(await dumpAll(await toSource())).toEqual(before)
   })
+
+  /** A key whose secret is sealed in the vault. */
+  async function createKept(origin: string) {
+    const { keyspace } = await ask(origin, 'query ($id: ID!) { keyspace(id: $id) { account { id } } }', {
+      id: keyspaceId,
+    })
+    const input = { accountId: keyspace.account.id, name: 'kept', rules: { secretDisplay: 'REVEALABLE' } }
+    const made = await mutate(origin, 'createKeyspace', input, 'keyspace { id }')
+    return mutate(origin, 'createKey', { keyspaceId: made.keyspace.id, name: 'kept' }, ISSUED)
+  }
 
   async function historyOf(origin: string, keyId: string) {
     const query =
