@@ -7,6 +7,7 @@ import { rotateKey } from '#commands/rotate-key.ts'
 import { runCommand } from '#commands/run-command.ts'
 import { send, statement } from '#database/connect.ts'
 import { SERVING_ROLE } from '#database/grants.ts'
+import { cpuMeterFor } from './support/cpu.ts'
 import { describeMachine, type Installation, origin, withInstallation } from './support/installation.ts'
 import { keepUp, type Load } from './support/load.ts'
 import type { Options } from './support/options.ts'
@@ -54,15 +55,16 @@ async function measure(installation: Installation, keys: number, options: Option
   const { rounds, seconds } = { ...(options.quick ? QUICK : FULL), ...given(options) }
   const { operations, expectedEvents } = mutationsOn(installation)
   const headsBefore = await sumOfHeads(installation)
+  const meter = await cpuMeterFor(installation.database)
 
   const series = new Map<string, Series>()
   for (let round = 1; round <= rounds; round++)
     for (const spread of spreadsOf(accounts))
       for (const concurrency of CONCURRENCIES) {
-        const baseline = await keepUp(concurrency, seconds, bare.insert)
+        const baseline = await keepUp(concurrency, seconds, bare.insert, meter)
         note(series, { spread: spread.name, operation: BARE, concurrency }, baseline, baseline)
         for (const [operation, on] of Object.entries(operations)) {
-          const load = await keepUp(concurrency, seconds, on(spread))
+          const load = await keepUp(concurrency, seconds, on(spread), meter)
           note(series, { spread: spread.name, operation, concurrency }, load, baseline)
         }
       }
@@ -183,11 +185,13 @@ function print(series: readonly Series[], rounds: number, seconds: number): void
       figure(median(loads.map((load) => load.perSecond))),
       figure(percentile(latenciesMs, 0.5)),
       figure(percentile(latenciesMs, 0.99)),
-      figure(median(loads.map((load) => load.cpuMs))),
+      figure(median(loads.map(({ cpu }) => cpu.clientMs))),
+      figure(median(loads.map(({ cpu }) => cpu.serverMs))),
       median(ratios).toFixed(3),
       `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`,
     ]
   })
-  const head = ['spread over', 'operation', 'at once', 'ops/s', 'p50 ms', 'p99 ms', 'CPU here ms/op', 'ratio', 'rounds']
+  const cpu = ['node CPU ms', 'server CPU ms']
+  const head = ['spread over', 'operation', 'at once', 'ops/s', 'p50 ms', 'p99 ms', ...cpu, 'ratio', 'of the rounds']
   console.log(`\nmedians of ${rounds} rounds, ${seconds} s each\n\n${table(head, rows, 2)}`)
 }

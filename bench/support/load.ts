@@ -1,40 +1,45 @@
 // Load in a closed loop: so many callers, each asking again as soon as it has its answer.
+import { setTimeout } from 'node:timers/promises'
+import type { CpuMeter, CpuMs } from './cpu.ts'
 
 export type Load = {
-  readonly count: number
   readonly perSecond: number
   readonly latenciesMs: readonly number[]
-  /** CPU time of this process an operation: what the client of the database costs, as against the database. */
-  readonly cpuMs: number
+  /** Of one operation. */
+  readonly cpu: CpuMs
 }
 
 /** Not counted: connections are opened, statements planned and code compiled in it. */
 const WARM_UP_MS = 200
 
-export async function keepUp(concurrency: number, seconds: number, operation: () => Promise<void>): Promise<Load> {
+export async function keepUp(
+  concurrency: number,
+  seconds: number,
+  operation: () => Promise<void>,
+  meter: CpuMeter,
+): Promise<Load> {
   const start = performance.now() + WARM_UP_MS
   const end = start + seconds * 1_000
   const latenciesMs: number[] = []
-  let lastEnded = start
-  let cpuStart: NodeJS.CpuUsage | undefined
+  let lastAnswered = start
   const caller = async () => {
     for (let asked = performance.now(); asked < end; ) {
       await operation()
       const answered = performance.now()
       if (asked >= start) {
         latenciesMs.push(answered - asked)
-        lastEnded = answered
-      } else cpuStart = process.cpuUsage()
+        lastAnswered = answered
+      }
       asked = answered
     }
   }
+  const metering = setTimeout(WARM_UP_MS).then(meter)
   await Promise.all(Array.from({ length: concurrency }, caller))
-  const { user, system } = process.cpuUsage(cpuStart)
+  const { clientMs, serverMs } = (await metering)()
   const count = latenciesMs.length
   return {
-    count,
-    perSecond: (count * 1_000) / (lastEnded - start),
+    perSecond: (count * 1_000) / (lastAnswered - start),
     latenciesMs,
-    cpuMs: (user + system) / 1_000 / count,
+    cpu: { clientMs: clientMs / count, serverMs: serverMs / count },
   }
 }
