@@ -72,9 +72,11 @@ function isId({ type }: Slot): boolean {
 
 /** Whatever is required: ids of ours, our secret, and any text. */
 function variablesFor(field: RootField) {
-  return requiredVariables(field, (slot) => {
-    if (isId(slot)) return ours.ids[kindsAt(field, slot)[0]!]
-    return slot.path.at(-1) === 'key' ? ours.secret : 'text'
+  return requiredVariables(field, {
+    valueFor(slot) {
+      if (isId(slot)) return ours.ids[kindsAt(field, slot)[0]!]
+      return slot.path.at(-1) === 'key' ? ours.secret : 'text'
+    },
   })
 }
 

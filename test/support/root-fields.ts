@@ -2,6 +2,8 @@
 // it by variables. What is added to the schema is met here without anybody thinking of it.
 import {
   buildClientSchema,
+  type GraphQLArgument,
+  type GraphQLInputField,
   type GraphQLInputType,
   type GraphQLOutputType,
   type GraphQLSchema,
@@ -26,28 +28,64 @@ export type RootField = {
 }
 
 /** A place for a value in the variables, with the way to it: `input`, `keyId`. */
-export type Slot = { readonly path: readonly string[]; readonly type: GraphQLInputType }
+export type Slot = { readonly path: readonly string[]; readonly type: GraphQLInputType; readonly required: boolean }
 
 export type Variables = Readonly<Record<string, unknown>>
 
 export async function rootFieldsOf(app: TestApp): Promise<readonly RootField[]> {
-  const schema = buildClientSchema(await app.ask<IntrospectionQuery, object>(getIntrospectionQuery()))
+  const schema = await schemaOf(app)
   return [...fieldsOf(schema, 'query'), ...fieldsOf(schema, 'mutation')]
+}
+
+/** Lists and the like of the things that queries find by their id, each asked for through such a query. */
+export async function nestedFieldsOf(app: TestApp): Promise<readonly RootField[]> {
+  const schema = await schemaOf(app)
+  return Object.values(schema.getQueryType()?.getFields() ?? {}).flatMap((outer) => {
+    const type = getNamedType(outer.type)
+    if (!isObjectType(type) || outer.args.every(({ name }) => name !== 'id')) return []
+    const inner = Object.values(type.getFields()).filter(({ args }) => args.length > 0)
+    return inner.map((field): RootField => {
+      const args = [...outer.args, ...field.args]
+      const selection = `${field.name}${passed(field.args)} ${selectionOf(field.type)}`
+      return {
+        kind: 'query',
+        name: `${outer.name}.${field.name}`,
+        args: args.map(slotOfArgument),
+        document: `query ${declared(args)} { ${outer.name}${passed(outer.args)} { ${selection} } }`,
+      }
+    })
+  })
+}
+
+async function schemaOf(app: TestApp): Promise<GraphQLSchema> {
+  return buildClientSchema(await app.ask<IntrospectionQuery, object>(getIntrospectionQuery()))
 }
 
 function fieldsOf(schema: GraphQLSchema, kind: RootField['kind']): readonly RootField[] {
   const type = kind === 'query' ? schema.getQueryType() : schema.getMutationType()
-  return Object.values(type?.getFields() ?? {}).map((field) => {
-    const declared = field.args.map((arg) => `$${arg.name}: ${arg.type}`).join(', ')
-    const passed = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(', ')
-    const brackets = (text: string) => (text === '' ? '' : `(${text})`)
-    return {
-      kind,
-      name: field.name,
-      args: field.args.map(({ name, type }) => ({ path: [name], type })),
-      document: `${kind} ${brackets(declared)} { ${field.name}${brackets(passed)} ${selectionOf(field.type)} }`,
-    }
-  })
+  return Object.values(type?.getFields() ?? {}).map((field) => ({
+    kind,
+    name: field.name,
+    args: field.args.map(slotOfArgument),
+    document: `${kind} ${declared(field.args)} { ${field.name}${passed(field.args)} ${selectionOf(field.type)} }`,
+  }))
+}
+
+/** Its variable has no default, whether the argument has one or not. */
+function slotOfArgument({ name, type }: GraphQLArgument): Slot {
+  return { path: [name], type, required: isNonNullType(type) }
+}
+
+function slotOfMember(path: readonly string[], field: GraphQLInputField): Slot {
+  return { path: [...path, field.name], type: field.type, required: isRequiredInputField(field) }
+}
+
+function declared(args: readonly GraphQLArgument[]): string {
+  return args.length === 0 ? '' : `(${args.map((arg) => `$${arg.name}: ${arg.type}`).join(', ')})`
+}
+
+function passed(args: readonly GraphQLArgument[]): string {
+  return args.length === 0 ? '' : `(${args.map((arg) => `${arg.name}: $${arg.name}`).join(', ')})`
 }
 
 /** Of a result all that tells how it ended; of anything else all that it is, without what it leads to. */
@@ -79,32 +117,46 @@ export function slotsOf(slot: Slot): readonly Slot[] {
   const type = getNamedType(slot.type)
   if (!isInputObjectType(type)) return [slot]
   const path = isList(slot.type) ? [...slot.path, '0'] : slot.path
-  return Object.values(type.getFields()).flatMap((field) => slotsOf({ path: [...path, field.name], type: field.type }))
+  return Object.values(type.getFields()).flatMap((field) => slotsOf(slotOfMember(path, field)))
+}
+
+/** The same with the objects themselves, and the members of lists of them. */
+export function placesOf(slot: Slot): readonly Slot[] {
+  const type = getNamedType(slot.type)
+  return isInputObjectType(type) ? [slot, ...slotsOf(slot)] : [slot]
 }
 
 function isList(type: GraphQLInputType): boolean {
   return String(type).startsWith('[')
 }
 
-/** Variables with a value for everything that is required, made by `valueFor`, and for nothing else. */
-export function requiredVariables(field: RootField, valueFor: (slot: Slot) => unknown): Record<string, unknown> {
+type Filling = {
+  valueFor(slot: Slot): unknown
+  /** Whether something that is not required is wanted all the same: then with all that it requires. */
+  isWanted?(path: readonly string[]): boolean
+}
+
+/** Variables with a value for everything that is required, and for nothing else that is not wanted. */
+export function requiredVariables({ args }: RootField, filling: Filling): Record<string, unknown> {
   return Object.fromEntries(
-    field.args
-      .filter(({ type }) => isNonNullType(type))
-      .map((slot) => [slot.path[0] ?? '', requiredValue(slot, valueFor)]),
+    args.filter((slot) => isFilled(slot, filling)).map((slot) => [slot.path[0] ?? '', filled(slot, filling)]),
   )
 }
 
-function requiredValue(slot: Slot, valueFor: (slot: Slot) => unknown): unknown {
+function isFilled({ path, required }: Slot, { isWanted }: Filling): boolean {
+  return required || (isWanted?.(path) ?? false)
+}
+
+function filled(slot: Slot, filling: Filling): unknown {
   const type = getNamedType(slot.type)
-  if (!isInputObjectType(type)) return valueFor(slot)
-  const fields = Object.values(type.getFields()).filter(isRequiredInputField)
-  const value = Object.fromEntries(
-    fields.map((field) => [
-      field.name,
-      requiredValue({ path: [...slot.path, field.name], type: field.type }, valueFor),
-    ]),
-  )
+  if (!isInputObjectType(type)) return filling.valueFor(slot)
+  const path = isList(slot.type) ? [...slot.path, '0'] : slot.path
+  const members = Object.values(type.getFields()).map((field) => ({
+    name: field.name,
+    member: slotOfMember(path, field),
+  }))
+  const wanted = members.filter(({ member }) => isFilled(member, filling))
+  const value = Object.fromEntries(wanted.map(({ name, member }) => [name, filled(member, filling)]))
   return isList(slot.type) ? [value] : value
 }
 
