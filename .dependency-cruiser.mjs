@@ -8,6 +8,7 @@ export const LAYERS = [
   'log',
   'state',
   'commands',
+  'usage',
   'verify',
   'queries',
   'graphql',

@@ -351,3 +351,108 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.idempotency TO keyledger_ser
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.root_key TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.sealed_secret TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.secret_check TO keyledger_serving;
+
+CREATE SCHEMA usage;
+
+CREATE TABLE usage.access_log (
+  shard smallint NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  at timestamp with time zone NOT NULL,
+  entry_id text COLLATE "C" NOT NULL,
+  key_id text COLLATE "C" NOT NULL,
+  key_name text NOT NULL,
+  code_id text COLLATE "C",
+  verdict text COLLATE "C" NOT NULL,
+  method text,
+  path text,
+  status smallint,
+  duration_ms integer,
+  client_ip text,
+  user_agent text,
+  request_body text,
+  response_body text,
+  CONSTRAINT access_log_pkey PRIMARY KEY (shard, account_id, at, entry_id)
+) PARTITION BY RANGE (at);
+
+CREATE TABLE usage.code_day (
+  shard smallint NOT NULL,
+  code_id text COLLATE "C" NOT NULL,
+  day date NOT NULL,
+  uses bigint NOT NULL,
+  CONSTRAINT code_day_pkey PRIMARY KEY (shard, code_id, day)
+) WITH (fillfactor=50);
+
+CREATE TABLE usage.code_use (
+  shard smallint NOT NULL,
+  code_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  key_id text COLLATE "C" NOT NULL,
+  last_used_at timestamp with time zone NOT NULL,
+  CONSTRAINT code_use_pkey PRIMARY KEY (shard, code_id)
+) WITH (fillfactor=50);
+
+CREATE TABLE usage.key_use (
+  shard smallint NOT NULL,
+  key_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  keyspace_id text COLLATE "C" NOT NULL,
+  last_used_at timestamp with time zone NOT NULL,
+  CONSTRAINT key_use_pkey PRIMARY KEY (shard, key_id)
+) WITH (fillfactor=70);
+
+CREATE OR REPLACE FUNCTION usage.keep_access_log(p_now timestamp with time zone, p_days integer, OUT made integer, OUT dropped integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '1s'
+AS $function$
+    DECLARE
+      today date := p_now::date;
+      wanted date;
+      partition_name text;
+    BEGIN
+      IF p_days < 1 THEN
+        RAISE EXCEPTION 'the access log is kept for a day at least' USING ERRCODE = '22023';
+      END IF;
+      -- One at a time: two would make the same table.
+      PERFORM pg_advisory_xact_lock(1801812328);
+      made := 0;
+      dropped := 0;
+      FOR wanted IN SELECT today + n FROM generate_series(-least(p_days, 7), 7) AS n LOOP
+        partition_name := 'access_log_' || to_char(wanted, 'YYYYMMDD');
+        IF to_regclass('usage.' || partition_name) IS NULL THEN
+          EXECUTE format('CREATE TABLE usage.%I (LIKE usage.access_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                         partition_name);
+          EXECUTE format('ALTER TABLE usage.access_log ATTACH PARTITION usage.%I FOR VALUES FROM (%L) TO (%L)',
+                         partition_name, wanted::timestamptz, (wanted + 1)::timestamptz);
+          made := made + 1;
+        END IF;
+      END LOOP;
+      FOR partition_name IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'usage.access_log'::regclass
+           AND c.relname ~ '^access_log_[0-9]{8}$'
+           AND c.relname < 'access_log_' || to_char(today - p_days, 'YYYYMMDD')
+         ORDER BY c.relname LOOP
+        BEGIN
+          EXECUTE format('DROP TABLE usage.%I', partition_name);
+          dropped := dropped + 1;
+        EXCEPTION WHEN lock_not_available THEN
+          EXIT;
+        END;
+      END LOOP;
+    END $function$;
+
+CREATE INDEX access_log_of_key ON ONLY usage.access_log USING btree (shard, key_id, at, entry_id);
+CREATE INDEX code_day_by_day ON usage.code_day USING btree (day);
+CREATE INDEX key_use_of_account ON usage.key_use USING btree (shard, account_id, last_used_at, key_id);
+CREATE INDEX key_use_of_keyspace ON usage.key_use USING btree (shard, keyspace_id, last_used_at, key_id);
+
+GRANT USAGE ON SCHEMA usage TO keyledger_serving;
+GRANT INSERT, SELECT ON TABLE usage.access_log TO keyledger_serving;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE usage.code_day TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE usage.code_use TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE usage.key_use TO keyledger_serving;
+GRANT EXECUTE ON FUNCTION usage.keep_access_log(timestamp with time zone,integer) TO keyledger_serving;

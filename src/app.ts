@@ -2,22 +2,27 @@
 // log) is handed in, so that a test runs the same application in its own process.
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
+import type { Clock } from '#database/clock.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
 import { secretDownloadHandler } from '#http/secret-download.ts'
 import { createHttpServer } from '#http/server.ts'
+import { forgetOldDays, keepAccessLog } from '#usage/keep.ts'
+import type { ServingServices } from '#usage/services.ts'
+import { gatherUses, type UseGatherer } from '#usage/uses.ts'
 
 export type AppParts = {
   /** `database` is the serving one, and stays the caller's to close. */
   readonly services: CommandServices
   readonly log: BaseLogger
+  readonly accessLogDays: number
   readonly graphiql: boolean
   readonly introspection: boolean
 }
 
 export type App = {
-  readonly services: CommandServices
+  readonly services: ServingServices & { readonly uses: UseGatherer }
   /** Gives the port, also where any was asked for (0). Rejects with the system's error. */
   listen(at: { readonly host: string; readonly port: number }): Promise<number>
   /** Refuses new requests, lets those in flight end, within 10 s, and stops all work of its own. */
@@ -26,19 +31,22 @@ export type App = {
 
 const DRAIN_TIMEOUT_MS = 10_000
 
-export function buildApp({ services, log, graphiql, introspection }: AppParts): App {
+export function buildApp({ services: given, log, accessLogDays, graphiql, introspection }: AppParts): App {
+  const services = { ...given, uses: gatherUses({ database: given.database, log }), accessLogDays }
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),
     secretDownload: secretDownloadHandler(services),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
   })
-  const housekeeping = startHousekeeping(services.database, log)
+  const housekeeping = startHousekeeping(services, log)
   return {
     services,
     listen: (at) => server.listen(at),
     async close() {
       await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
+      // After the last request that could be a use.
+      await services.uses.stop()
     },
   }
 }
@@ -48,20 +56,33 @@ const HOUR_MS = 3_600_000
 const FIRST_WITHIN_MS = 600_000
 const BATCH_SIZE = 1_000
 
+type HousekeepingParts = { readonly database: Database; readonly clock: Clock; readonly accessLogDays: number }
+
 /** Hourly or so, at moments of each instance's own. */
-function startHousekeeping(database: Database, log: BaseLogger): { stop(): Promise<void> } {
+function startHousekeeping(
+  { database, clock, accessLogDays }: HousekeepingParts,
+  log: BaseLogger,
+): { stop(): Promise<void> } {
   let stopped = false
   let running: Promise<void> = Promise.resolve()
   let timer = schedule(FIRST_WITHIN_MS * Math.random())
 
   function schedule(delayMs: number): NodeJS.Timeout {
     return setTimeout(() => {
-      running = forgetOutcomes(database, () => stopped)
-        .catch((error: unknown) => log.warn({ err: error }, 'old idempotency keys could not be forgotten'))
-        .then(() => {
-          if (!stopped) timer = schedule(HOUR_MS * (0.5 + Math.random()))
-        })
+      running = keep().then(() => {
+        if (!stopped) timer = schedule(HOUR_MS * (0.5 + Math.random()))
+      })
     }, delayMs).unref()
+  }
+
+  /** One by one, so that what fails keeps nothing else from being done. */
+  async function keep(): Promise<void> {
+    const isStopped = () => stopped
+    const attempt = (work: Promise<unknown>, failure: string) =>
+      work.catch((error: unknown) => log.warn({ err: error }, failure))
+    await attempt(forgetOutcomes(database, isStopped), 'old idempotency keys could not be forgotten')
+    await attempt(keepAccessLog(database, clock, accessLogDays), 'the access log could not be kept')
+    await attempt(forgetOldDays(database, clock, isStopped), 'old counts of uses could not be forgotten')
   }
 
   return {

@@ -23,6 +23,7 @@ export type Config = {
   /** Null only where the database is embedded: one is then made and kept in its data folder. */
   readonly keyring: Keyring | null
   readonly preparedStatements: boolean
+  readonly accessLogDays: number
   readonly graphiql: boolean
   readonly introspection: boolean
   readonly logLevel: LogLevel
@@ -70,6 +71,11 @@ const DESCRIPTIONS = {
     meaning: 'prepared statements; off behind a pooler that does not keep them',
     accepted: 'on or off',
   },
+  KEYLEDGER_ACCESS_LOG_DAYS: {
+    default: '30',
+    meaning: 'days that entries of the access log are kept',
+    accepted: '1 to 400',
+  },
   KEYLEDGER_GRAPHIQL: {
     default: 'on when embedded, off with DATABASE_URL',
     meaning: 'the GraphiQL page at /graphql',
@@ -115,6 +121,12 @@ const ENVIRONMENT = z.object({
     .optional(),
   KEYLEDGER_SECRETS: z.string().optional(),
   KEYLEDGER_PREPARED: onOff.default(true),
+  KEYLEDGER_ACCESS_LOG_DAYS: z
+    .string()
+    .regex(/^[1-9][0-9]{0,2}$/)
+    .transform(Number)
+    .pipe(z.number().max(400))
+    .default(30),
   KEYLEDGER_GRAPHIQL: onOff.optional(),
   KEYLEDGER_INTROSPECTION: onOff.optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -153,6 +165,7 @@ function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): 
     rootKey: read.KEYLEDGER_ROOT_KEY === undefined ? null : new Secret(read.KEYLEDGER_ROOT_KEY),
     keyring,
     preparedStatements: read.KEYLEDGER_PREPARED,
+    accessLogDays: read.KEYLEDGER_ACCESS_LOG_DAYS,
     // What helps to explore helps an attacker too: a database of its own is taken for a sign of production.
     graphiql: read.KEYLEDGER_GRAPHIQL ?? embedded,
     introspection: read.KEYLEDGER_INTROSPECTION ?? embedded,

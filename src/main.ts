@@ -41,6 +41,7 @@ function appOf(config: Config, { serving, keyring }: Installation, log: Logger):
   return buildApp({
     services: { database: serving, keyring, clock: systemClock },
     log,
+    accessLogDays: config.accessLogDays,
     graphiql: config.graphiql,
     introspection: config.introspection,
   })

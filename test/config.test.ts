@@ -30,6 +30,7 @@ describe('without any variable', () => {
       rootKey: null,
       keyring: null,
       preparedStatements: true,
+      accessLogDays: 30,
       graphiql: true,
       introspection: true,
       logLevel: 'info',
@@ -69,6 +70,7 @@ test('every variable is taken', () => {
     KEYLEDGER_ROOT_KEY: ROOT_KEY,
     KEYLEDGER_SECRETS: SECRETS,
     KEYLEDGER_PREPARED: 'off',
+    KEYLEDGER_ACCESS_LOG_DAYS: '400',
     KEYLEDGER_GRAPHIQL: 'off',
     KEYLEDGER_INTROSPECTION: 'off',
     LOG_LEVEL: 'silent',
@@ -78,6 +80,7 @@ test('every variable is taken', () => {
     port: 0,
     database: { kind: 'embedded', dataFolder: '/var/lib/keyledger' },
     preparedStatements: false,
+    accessLogDays: 400,
     graphiql: false,
     introspection: false,
     logLevel: 'silent',
@@ -99,6 +102,7 @@ describe('accepted and refused', () => {
     ['DATABASE_URL', 'postgresql://%2Fvar%2Frun%2Fpostgresql/keyledger'],
     ['KEYLEDGER_ROOT_KEY', 'x'.repeat(32)],
     ['KEYLEDGER_ROOT_KEY', '!~'.repeat(128)],
+    ['KEYLEDGER_ACCESS_LOG_DAYS', '1'],
     ['LOG_LEVEL', 'trace'],
     ['LOG_LEVEL', 'fatal'],
   ]
@@ -134,6 +138,10 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_PREPARED', 'OFF'],
     ['KEYLEDGER_GRAPHIQL', '1'],
     ['KEYLEDGER_INTROSPECTION', 'no'],
+    ['KEYLEDGER_ACCESS_LOG_DAYS', '0'],
+    ['KEYLEDGER_ACCESS_LOG_DAYS', '401'],
+    ['KEYLEDGER_ACCESS_LOG_DAYS', '1.5'],
+    ['KEYLEDGER_ACCESS_LOG_DAYS', '-1'],
     ['LOG_LEVEL', 'INFO'],
     ['LOG_LEVEL', 'verbose'],
   ]
@@ -159,6 +167,7 @@ describe('problems', () => {
     KEYLEDGER_ROOT_KEY: 'short-root-key',
     KEYLEDGER_SECRETS: 'k1:c2hvcnQ=,:x',
     KEYLEDGER_PREPARED: 'maybe',
+    KEYLEDGER_ACCESS_LOG_DAYS: 'all',
     KEYLEDGER_GRAPHIQL: 'maybe',
     KEYLEDGER_INTROSPECTION: 'maybe',
     LOG_LEVEL: 'loud',
@@ -257,5 +266,6 @@ test('the defaults that are told are the defaults that hold', () => {
   expect(told.PORT).toBe(String(config.port))
   expect(config.database).toEqual({ kind: 'embedded', dataFolder: told.KEYLEDGER_DATA_DIR })
   expect(told.LOG_LEVEL).toBe(config.logLevel)
+  expect(told.KEYLEDGER_ACCESS_LOG_DAYS).toBe(String(config.accessLogDays))
   expect(told.KEYLEDGER_PREPARED).toBe(config.preparedStatements ? 'on' : 'off')
 })

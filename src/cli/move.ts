@@ -107,7 +107,7 @@ async function requireOwner(target: Database): Promise<void> {
     target.pool,
     statement<{ enough: boolean }>(
       `SELECT bool_and(pg_has_role(nspowner, 'MEMBER')) AND has_database_privilege(current_database(), 'CREATE') AS enough
-         FROM pg_namespace WHERE nspname IN ('log', 'state', 'vault')`,
+         FROM pg_namespace WHERE nspname IN ('log', 'state', 'vault', 'usage')`,
       [],
     ),
   )

@@ -27,6 +27,7 @@ export type Database = {
 export type Connection = pg.PoolClient
 
 const TYPE_INT8 = 20
+const TYPE_DATE = 1082
 const TYPE_TIMESTAMPTZ = 1184
 
 /** For serving: far above any statement of ours, far below a client's patience. */
@@ -59,6 +60,8 @@ export function connect(options: ConnectionOptions): Database {
 function getTypeParser(oid: number, format?: 'text' | 'binary') {
   if (oid === TYPE_INT8) return BigInt
   if (oid === TYPE_TIMESTAMPTZ) return parseTimestamp
+  // A day, `2026-03-01`, is not an instant, which is what pg would make of it.
+  if (oid === TYPE_DATE) return String
   return pg.types.getTypeParser(oid, format as 'text')
 }
 

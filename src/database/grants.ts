@@ -16,8 +16,8 @@ const CLOSE_FUNCTIONS = `
     open record;
   BEGIN
     FOR open IN SELECT oid::regprocedure AS signature FROM pg_proc
-                 WHERE pronamespace = 'log'::regnamespace AND prosecdef
-                   AND proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'] LOOP
+                 WHERE pronamespace IN ('log'::regnamespace, 'usage'::regnamespace) AND prosecdef
+                   AND (proconfig @> ARRAY['search_path=pg_catalog, pg_temp']) IS NOT TRUE LOOP
       EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, pg_temp', open.signature);
     END LOOP;
   END $$`
@@ -34,11 +34,14 @@ const GRANT = `
   DO $$
   BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '${SERVING_ROLE}') THEN
-      GRANT USAGE ON SCHEMA log, state, vault, migration TO ${SERVING_ROLE};
+      GRANT USAGE ON SCHEMA log, state, vault, usage, migration TO ${SERVING_ROLE};
       GRANT SELECT ON ALL TABLES IN SCHEMA log, migration TO ${SERVING_ROLE};
-      GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log TO ${SERVING_ROLE};
+      GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log, usage TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA state TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vault TO ${SERVING_ROLE};
+      GRANT SELECT, INSERT, UPDATE ON usage.key_use, usage.code_use TO ${SERVING_ROLE};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON usage.code_day TO ${SERVING_ROLE};
+      GRANT SELECT, INSERT ON usage.access_log TO ${SERVING_ROLE};
     END IF;
   END $$`
 
@@ -51,7 +54,7 @@ export async function grantServing(owner: pg.ClientBase | pg.Pool): Promise<void
   const statements = [
     `SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`,
     MAKE_ROLE,
-    'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA log FROM PUBLIC',
+    'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA log, usage FROM PUBLIC',
     CLOSE_FUNCTIONS,
     GRANT,
   ]

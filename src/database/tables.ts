@@ -4,6 +4,7 @@ import type { ActorKind } from '#domain/actor.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { CodeSlot, Json, RevocationReason } from '#domain/key/events.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { VerificationCode } from '#domain/verdict.ts'
 
 export type FeedShardTable = { shard: number; head: bigint; last_at: Instant }
 export type LogAccountTable = { shard: number; account_id: string; position: bigint }
@@ -135,6 +136,41 @@ export type SealedSecretTable = {
   ciphertext: Buffer
 }
 
+export type KeyUseTable = {
+  shard: number
+  key_id: string
+  account_id: string
+  keyspace_id: string
+  last_used_at: Instant
+}
+export type CodeUseTable = {
+  shard: number
+  code_id: string
+  account_id: string
+  key_id: string
+  last_used_at: Instant
+}
+/** `day` as `2026-03-01`, UTC's. */
+export type CodeDayTable = { shard: number; code_id: string; day: string; uses: bigint }
+export type AccessLogTable = {
+  shard: number
+  account_id: string
+  at: Instant
+  entry_id: string
+  key_id: string
+  key_name: string
+  code_id: string | null
+  verdict: VerificationCode
+  method: string | null
+  path: string | null
+  status: number | null
+  duration_ms: number | null
+  client_ip: string | null
+  user_agent: string | null
+  request_body: string | null
+  response_body: string | null
+}
+
 export type Tables = {
   'log.feed_shard': FeedShardTable
   'log.account': LogAccountTable
@@ -150,4 +186,8 @@ export type Tables = {
   'vault.root_key': RootKeyTable
   'vault.idempotency': IdempotencyTable
   'vault.sealed_secret': SealedSecretTable
+  'usage.key_use': KeyUseTable
+  'usage.code_use': CodeUseTable
+  'usage.code_day': CodeDayTable
+  'usage.access_log': AccessLogTable
 }

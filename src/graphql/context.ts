@@ -1,12 +1,12 @@
 // What resolvers are given: who calls, and this operation's view of the data.
-import type { CommandServices } from '#commands/command.ts'
 import type { Caller } from '#domain/caller.ts'
 import { createLoaders, type Loaders } from '#queries/loaders.ts'
 import type { Reader } from '#queries/reader.ts'
+import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
 
 export type Context = {
-  readonly services: CommandServices
+  readonly services: ServingServices
   readonly caller: Caller | undefined
   readonly correlationId: string
   /** One `now` an operation; a new one after each mutation, like the loaders. */
@@ -21,7 +21,7 @@ export type RequestFacts = {
   readonly correlationId: string
 }
 
-export async function createContext(services: CommandServices, request: RequestFacts): Promise<Context> {
+export async function createContext(services: ServingServices, request: RequestFacts): Promise<Context> {
   const caller = await authenticate(services, request.authorization)
   return { services, caller, correlationId: request.correlationId, ...freshView(services, caller) }
 }
@@ -31,7 +31,7 @@ export function startOver(context: Context): void {
   Object.assign(context, freshView(context.services, context.caller))
 }
 
-function freshView(services: CommandServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
+function freshView(services: ServingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
   const reader: Reader = { database: services.database, now: services.clock.now() }
   return { reader, loaders: createLoaders(reader, caller) }
 }

@@ -26,6 +26,10 @@ const KeyFilter = builder.inputType('KeyFilter', {
       type: 'DateTime',
       description: 'Only keys that expire, or of which a live code expires, before this instant.',
     }),
+    unusedSince: t.field({
+      type: 'DateTime',
+      description: 'Only keys that were last used before this instant, or never and were created before it.',
+    }),
   }),
 })
 
@@ -35,6 +39,7 @@ const KeyOrderField = builder.enumType('KeyOrderField', {
     CREATED_AT: { description: 'When it was created.' },
     NAME: { description: 'Its name, upper and lower case alike.' },
     EXPIRES_AT: { description: 'Its own expiry.' },
+    LAST_USED_AT: { description: 'When it was last used. Those that never were come last, in the order of creation.' },
   } as const,
 })
 

@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
-import type { CommandServices } from '#commands/command.ts'
 import { createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
+import type { ServingServices } from '#usage/services.ts'
 import { send, sendError } from './answer.ts'
 import { authorizationOf } from './authorization.ts'
 import { readBody } from './body.ts'
@@ -21,7 +21,7 @@ import {
 import type { RequestHandler } from './server.ts'
 
 export type GraphqlParts = {
-  readonly services: CommandServices
+  readonly services: ServingServices
   readonly log: BaseLogger
   readonly graphiql: boolean
   readonly introspection: boolean

@@ -32,7 +32,7 @@ export type Copied = {
 /** Truth; telemetry and what is derived are not. */
 const SCHEMAS = ['log', 'vault']
 /** Where Keyledger's data lies. Rows that every migration makes anew are none. */
-const DATA_SCHEMAS = ['log', 'state', 'vault']
+const DATA_SCHEMAS = ['log', 'state', 'vault', 'usage']
 const MADE_BY_MIGRATIONS = new Set(['log.feed_shard', 'state.generation'])
 
 /**
@@ -41,7 +41,7 @@ const MADE_BY_MIGRATIONS = new Set(['log.feed_shard', 'state.generation'])
  */
 export const UNFINISHED_MOVE = 'unfinished-move'
 
-const EMPTYING = 'DROP SCHEMA IF EXISTS log, state, state_next, vault, migration CASCADE'
+const EMPTYING = 'DROP SCHEMA IF EXISTS log, state, state_next, vault, usage, migration CASCADE'
 
 const LOCK_TIMEOUT = '55P03'
 

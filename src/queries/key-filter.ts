@@ -8,6 +8,7 @@ import { unreachable } from '#domain/invariant.ts'
 import type { KeyStatus } from '#domain/key/key-status.ts'
 import { instantIssues, textIssues, textsIssues } from './filter-check.ts'
 import { searchHints } from './hint-search.ts'
+import type { Reader } from './reader.ts'
 import { locate, type Place } from './shard.ts'
 
 export type KeyScope = { readonly accountId: string } | { readonly keyspaceId: string }
@@ -24,6 +25,8 @@ export type KeyFilter = {
   readonly hint?: string | null | undefined
   /** Keys that expire before then, or have a code that does and is neither replaced nor deleted. */
   readonly expiresBefore?: Instant | null | undefined
+  /** Keys that were last used before then, or never and were created before then. */
+  readonly unusedSince?: Instant | null | undefined
 }
 
 type Condition = Expression<SqlBool>
@@ -41,6 +44,7 @@ export function checkKeyFilter(filter: KeyFilter): void {
     ...textIssues('name', filter.name),
     ...textIssues('hint', filter.hint),
     ...instantIssues('expiresBefore', filter.expiresBefore),
+    ...instantIssues('unusedSince', filter.unusedSince),
   ]
   if (issues.length > 0) throw new BadQueryArgumentError(issues)
 }
@@ -56,10 +60,17 @@ export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): re
     // Not LIKE: there is no pattern in it that could be abused, and no index that it could use.
     ...(name ? [sql<SqlBool>`strpos(key.name_folded, ${foldName(name)}) > 0`] : []),
     ...(hint && hint !== '…' ? [hasHint(place, hint)] : []),
+    ...(filter.unusedSince == null ? [] : unusedSince(scope, filter, filter.unusedSince)),
   ]
   return statusBranches(filter.statuses ?? [], now).flatMap((status) =>
     expiryBranches(place, filter.expiresBefore).map((expiry) => [...common, ...status, ...expiry]),
   )
+}
+
+/** The keys of a branch. */
+export function keysWhere(reader: Reader, branch: Branch) {
+  const keys = reader.database.kysely.selectFrom('state.key as key')
+  return branch.reduce((query, condition) => query.where(condition), keys)
 }
 
 /** `accountId` is SQL for the account's id, to look its codes up with. */
@@ -86,6 +97,26 @@ function placeOf(scope: KeyScope, filter: KeyFilter): KeyPlace | undefined {
   const ownKeyspace = sql<SqlBool>`EXISTS (SELECT FROM state.keyspace
     WHERE shard = ${filtered.shard} AND keyspace_id = ${filtered.id} AND account_id = ${id})`
   return { shard, accountId, conditions: [...inKeyspace(filtered), ownKeyspace] }
+}
+
+/** Narrows rows of usage.key_use, called `alias`, to those of the keys in the place; in the words of an index. */
+export function usesIn(alias: string, scope: KeyScope, filter: KeyFilter): Condition {
+  const keyspaceId = 'keyspaceId' in scope ? scope.keyspaceId : filter.keyspaceId
+  if (keyspaceId != null) return inPlace('keyspace_id', locate('ks', keyspaceId))
+  return inPlace('account_id', locate('acct', 'accountId' in scope ? scope.accountId : ''))
+
+  function inPlace(column: string, { shard, id }: Place): Condition {
+    return sql<SqlBool>`${sql.ref(`${alias}.shard`)} = ${shard} AND ${sql.ref(`${alias}.${column}`)} = ${id}`
+  }
+}
+
+/** No key is used before it is created, so that one comparison tells both kinds. */
+function unusedSince(scope: KeyScope, filter: KeyFilter, instant: Instant): Branch {
+  return [
+    sql<SqlBool>`key.created_at < ${instant}::timestamptz`,
+    sql<SqlBool>`NOT EXISTS (SELECT FROM usage.key_use AS used WHERE used.key_id = key.key_id
+      AND ${usesIn('used', scope, filter)} AND used.last_used_at >= ${instant}::timestamptz)`,
+  ]
 }
 
 function inKeyspace({ shard, id }: Place): Branch {

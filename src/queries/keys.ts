@@ -2,7 +2,8 @@
 import { sql } from 'kysely'
 import type { KeyTable } from '#database/tables.ts'
 import type { CursorField } from './cursor.ts'
-import { type Branch, branchesOf, checkKeyFilter, type KeyFilter, type KeyScope } from './key-filter.ts'
+import { type Branch, branchesOf, checkKeyFilter, type KeyFilter, type KeyScope, keysWhere } from './key-filter.ts'
+import { readByLastUse, type UsedKeyRow } from './keys-by-use.ts'
 import { along, beyond, goesUp, type Keyset } from './keyset.ts'
 import { type Page, type PageRequest, pageOf, type Walk } from './page.ts'
 import { countOf, type Reader, runNamed, runPlanned } from './reader.ts'
@@ -10,7 +11,7 @@ import { countOf, type Reader, runNamed, runPlanned } from './reader.ts'
 export type KeyRow = KeyTable
 
 export type KeyOrder = {
-  readonly field: 'CREATED_AT' | 'NAME' | 'EXPIRES_AT'
+  readonly field: 'CREATED_AT' | 'NAME' | 'EXPIRES_AT' | 'LAST_USED_AT'
   readonly direction: 'ASC' | 'DESC'
 }
 
@@ -20,7 +21,7 @@ type OrderColumn = {
   readonly field: CursorField
 }
 
-const COLUMNS: Readonly<Record<KeyOrder['field'], OrderColumn>> = {
+const COLUMNS: Readonly<Record<Exclude<KeyOrder['field'], 'LAST_USED_AT'>, OrderColumn>> = {
   CREATED_AT: { name: 'created_at', type: 'timestamptz', field: 'instant' },
   NAME: { name: 'name_folded', type: 'text', field: 'text' },
   EXPIRES_AT: { name: 'expires_at', type: 'timestamptz', field: 'instant or null' },
@@ -42,24 +43,40 @@ export async function listKeys(
   const wanted = filter ?? {}
   checkKeyFilter(wanted)
   const { field, direction } = order ?? NEWEST_FIRST
-  const column = COLUMNS[field]
   const branches = branchesOf(scope, wanted, reader.now)
   const run = isFiltered(wanted) ? runPlanned : runNamed
+  const common = {
+    identity: ['keys', 'accountId' in scope ? scope.accountId : scope.keyspaceId, `${field} ${direction}`],
+    count: () =>
+      countOf(
+        reader,
+        run,
+        branches.map((branch) => keysWhere(reader, branch)),
+      ),
+  } as const
+  const descending = direction === 'DESC'
+  if (field === 'LAST_USED_AT') {
+    const keys = branches.map((branch) => keysWhere(reader, branch))
+    return pageOf<UsedKeyRow>(
+      {
+        ...common,
+        fields: ['instant or null', 'instant', 'text'],
+        cursorOf: (row) => [row.last_used_at, row.created_at, row.key_id],
+        read: (walk) => readByLastUse({ reader, run, scope, filter: wanted, keys, descending }, walk),
+      },
+      page,
+    )
+  }
+  const column = COLUMNS[field]
   return pageOf<KeyRow>(
     {
-      identity: ['keys', 'accountId' in scope ? scope.accountId : scope.keyspaceId, `${field} ${direction}`],
+      ...common,
       fields: [column.field, 'text'],
       cursorOf: (row) => [row[column.name], row.key_id],
       read: async (walk) => {
-        const query = stretchOf(reader, branches, column, direction === 'DESC', walk)
+        const query = stretchOf(reader, branches, column, descending, walk)
         return query === undefined ? [] : run(reader, query)
       },
-      count: () =>
-        countOf(
-          reader,
-          run,
-          branches.map((branch) => keysWhere(reader, branch)),
-        ),
     },
     page,
   )
@@ -67,11 +84,6 @@ export async function listKeys(
 
 function isFiltered(filter: KeyFilter): boolean {
   return Object.values(filter).some((value) => value != null)
-}
-
-function keysWhere(reader: Reader, branch: Branch) {
-  const keys = reader.database.kysely.selectFrom('state.key as key')
-  return branch.reduce((query, condition) => query.where(condition), keys)
 }
 
 /** Undefined where the walk has nothing before it. */

@@ -4,6 +4,7 @@ import DataLoader from 'dataloader'
 import { statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { IdKind } from '#domain/ids.ts'
+import type { Instant } from '#domain/instant.ts'
 import type { AccountRow } from './accounts.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
@@ -22,6 +23,10 @@ export type Loaders = {
   /** Deleted ones too. */
   readonly key: Loader<KeyRow | null>
   readonly code: Loader<CodeRow | null>
+  /** By the key's id: when a code of it was last used; null for never. Some seconds behind. */
+  readonly lastUseOfKey: Loader<Instant | null>
+  /** By the code's id. */
+  readonly lastUseOfCode: Loader<Instant | null>
   readonly rotation: Loader<RotationRow | null>
   readonly event: Loader<EventRow | null>
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
@@ -69,6 +74,8 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     keyspace: rows<KeyspaceRow>('ks', 'state.keyspace', 'keyspace_id'),
     key,
     code: rows<CodeRow>('code', 'state.code', 'code_id', CODE_COLUMNS),
+    lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
+    lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
     rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     codesOfKey,
@@ -123,6 +130,16 @@ function activeKeyCounts(reader: Reader): Read<number> {
 function accountPositions(reader: Reader): Read<bigint> {
   const read = rowsById<{ account_id: string; position: bigint }>(reader, 'log.account', 'account_id', 'row.*')
   return async (places, tenant) => mapValues(await read(places, tenant), (row) => row.position)
+}
+
+function lastUses<Id extends 'key_id' | 'code_id'>(reader: Reader, table: string, id: Id): Read<Instant> {
+  const read = rowsById<{ readonly [Column in Id]: string } & { readonly last_used_at: Instant }>(
+    reader,
+    table,
+    id,
+    `row.${id}, row.last_used_at`,
+  )
+  return async (places, tenant) => mapValues(await read(places, tenant), (row) => row.last_used_at)
 }
 
 function mapValues<From, To>(map: ReadonlyMap<string, From>, to: (value: From) => To): ReadonlyMap<string, To> {

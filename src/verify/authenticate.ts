@@ -1,6 +1,5 @@
 // Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there is the
 // one root key.
-import type { CommandServices } from '#commands/command.ts'
 import { send, statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
 import { later } from '#domain/instant.ts'
@@ -8,13 +7,14 @@ import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
 import { digestsOf } from '#secret/digest.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
+import type { ServingServices } from '#usage/services.ts'
 import { matchCodes } from './candidates.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
 
 /** The caller that an `Authorization` header proves; undefined where it is absent or proves nobody. */
 export async function authenticate(
-  services: CommandServices,
+  services: ServingServices,
   authorization: string | undefined,
 ): Promise<Caller | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
@@ -26,18 +26,20 @@ export async function authenticate(
     : rootKey(services, credential)
 }
 
-async function managementKey({ database, keyring, clock }: CommandServices, credential: string) {
+async function managementKey({ database, keyring, clock, uses }: ServingServices, credential: string) {
   const [matches = []] = await matchCodes(database, keyring, [credential])
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
-  const { code } = judge(matched, { permission: null, hasUpstreamUser: false }, later(clock.now(), matched.updatedAt))
+  const now = later(clock.now(), matched.updatedAt)
+  const { code } = judge(matched, { permission: null, hasUpstreamUser: false }, now)
   if (code !== 'VALID') return undefined
+  uses.record(matched, now)
   const { keyId, accountId, key } = matched
   return { kind: 'KEY', keyId, accountId, permissions: key.permissions } as const
 }
 
 /** Read from the database each time, so that a replaced root key stops at once on every instance. */
-async function rootKey({ database, keyring }: CommandServices, credential: string) {
+async function rootKey({ database, keyring }: ServingServices, credential: string) {
   const digests = digestsOf(keyring, credential).map(({ digest }) => digest)
   const rows = await send(database.pool, statement('SELECT 1 FROM vault.root_key WHERE digest = ANY ($1)', [digests]))
   return rows.length > 0 ? ({ kind: 'ROOT' } as const) : undefined

@@ -1,5 +1,4 @@
-// THE read path of verification: parse, digest, match, judge. It writes nothing.
-import type { CommandServices } from '#commands/command.ts'
+// THE read path of verification: parse, digest, match, judge. It writes nothing; that a code was used is noted beside it.
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import { type Instant, later } from '#domain/instant.ts'
@@ -7,6 +6,7 @@ import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import { couldBeSecret } from '#secret/token.ts'
+import type { ServingServices } from '#usage/services.ts'
 import { type MatchedCode, matchCodes } from './candidates.ts'
 
 export type VerifyQuestion = {
@@ -41,7 +41,7 @@ export type Verification = {
 
 /** Answers each question, in order. Throws BadQueryArgumentError for a permission expression that can't be read. */
 export async function verifyKeys(
-  services: CommandServices,
+  services: ServingServices,
   caller: Caller,
   questions: readonly VerifyQuestion[],
 ): Promise<readonly Verification[]> {
@@ -61,7 +61,9 @@ export async function verifyKeys(
     const [matched, ...others] = found.filter((code) => mayVerify(caller, question, code))
     if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
     const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
-    return told(matched, { permission: permissions[index] ?? null, hasUpstreamUser }, now)
+    const verdict = told(matched, { permission: permissions[index] ?? null, hasUpstreamUser }, now)
+    if (verdict.valid) services.uses.record(matched, verdict.checkedAt)
+    return verdict
   })
 }
 

@@ -279,6 +279,8 @@ export type KeyFilter = {
   readonly statuses?: ReadonlyArray<KeyStatus> | null | undefined;
   /** Only keys that bear every one of these tags, case-sensitive. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
+  /** Only keys that were last used before this instant, or never and were created before it. */
+  readonly unusedSince?: string | null | undefined;
 };
 
 /** How to sort keys. */
@@ -295,6 +297,8 @@ export type KeyOrderField =
   | 'CREATED_AT'
   /** Its own expiry. */
   | 'EXPIRES_AT'
+  /** When it was last used. Those that never were come last, in the order of creation. */
+  | 'LAST_USED_AT'
   /** Its name, upper and lower case alike. */
   | 'NAME';
 
@@ -742,7 +746,7 @@ export type KeyQueryVariables = Exact<{
 }>;
 
 
-export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
 
 export type KeysQueryVariables = Exact<{
   accountId: string;
@@ -755,7 +759,7 @@ export type KeysQueryVariables = Exact<{
 }>;
 
 
-export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
+export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
 
 export type NodeQueryVariables = Exact<{
   id: string;
@@ -1501,6 +1505,7 @@ export const KeyDocument = new TypedDocumentString(`
     permissions
     effectivePermissions
     expiresAt
+    lastUsedAt
     logging {
       request
       response
@@ -1530,6 +1535,7 @@ export const KeyDocument = new TypedDocumentString(`
       enabled
       issuedAt
       expiresAt
+      lastUsedAt
       replacedAt
       overlapEndsAt
     }
@@ -1570,6 +1576,7 @@ export const KeysDocument = new TypedDocumentString(`
           name
         }
         expiresAt
+        lastUsedAt
         createdAt
         createdBy {
           label

@@ -10,7 +10,15 @@ import { type KeyOrder, listKeys } from '#queries/keys.ts'
 import type { Page } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
-import { codeRow, insertCodes, insertKeys, keyRow, type SeededAccount, seedAccount } from '#test/support/seed.ts'
+import {
+  codeRow,
+  insertCodes,
+  insertKeys,
+  insertKeyUses,
+  keyRow,
+  type SeededAccount,
+  seedAccount,
+} from '#test/support/seed.ts'
 
 const NOW = '2026-06-01T00:00:00.000Z'
 const DAYS = ['2026-05-01', '2026-05-31', '2026-06-01', '2026-06-02', '2026-07-01'].map((day) => `${day}T00:00:00.000Z`)
@@ -24,6 +32,8 @@ let reader: Reader
 let account: SeededAccount
 let keys: readonly KeyTable[]
 let codes: readonly CodeTable[]
+/** By the key's id. */
+let lastUses: ReadonlyMap<string, string>
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -45,6 +55,13 @@ beforeAll(async () => {
   )
   await insertKeys(database.owner, [...keys, ...[1_000, 1_001].map((n) => keyRow(stranger, n))])
   await insertCodes(database.owner, codes)
+  const used = keys.flatMap((key, n) =>
+    DAYS.filter((day) => day >= key.created_at)
+      .slice(n % 4, (n % 4) + 1)
+      .map((at) => ({ key, at })),
+  )
+  lastUses = new Map(used.map(({ key, at }) => [key.key_id, at]))
+  await insertKeyUses(database.owner, used)
 })
 afterAll(() => database.drop())
 
@@ -78,6 +95,7 @@ function arbitraryFilter(): fc.Arbitrary<KeyFilter> {
     name: seldom(fc.constantFrom('a', 'ALPHA', 'b', '%', '_', '\\', "'", 'ä', '\u{1f511}', 'nobody')),
     hint: seldom(fc.constantFrom('k', 'key_', 'key_0', 'key_10', 'key_0000000301…', 'key_0000000301_x', 'x')),
     expiresBefore: seldom(fc.constantFrom(...DAYS)),
+    unusedSince: seldom(fc.constantFrom(...DAYS)),
   })
 }
 
@@ -88,14 +106,14 @@ function seldom<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
 
 const arbitraryOrder: fc.Arbitrary<KeyOrder | null> = fc.option(
   fc.record({
-    field: fc.constantFrom('CREATED_AT', 'NAME', 'EXPIRES_AT'),
+    field: fc.constantFrom('CREATED_AT', 'NAME', 'EXPIRES_AT', 'LAST_USED_AT'),
     direction: fc.constantFrom('ASC', 'DESC'),
   }),
   { freq: 9 },
 )
 
 function matches(key: KeyTable, scope: KeyScope, filter: KeyFilter): boolean {
-  const { keyspaceId, statuses, tags, name, hint, expiresBefore } = filter
+  const { keyspaceId, statuses, tags, name, hint, expiresBefore, unusedSince } = filter
   const standing = {
     enabled: key.enabled,
     expiresAt: key.expires_at,
@@ -116,6 +134,7 @@ function matches(key: KeyTable, scope: KeyScope, filter: KeyFilter): boolean {
     (tags ?? []).every((tag) => key.tags.includes(tag)) &&
     (name == null || foldName(key.name).includes(foldName(name))) &&
     (head == null || own.some((code) => code.hint.startsWith(head) || head.startsWith(code.hint))) &&
+    (unusedSince == null || (lastUses.get(key.key_id) ?? key.created_at) < unusedSince) &&
     (expiresBefore == null ||
       soon(key.expires_at) ||
       own.some((code) => code.replaced_at === null && code.deleted_at === null && soon(code.expires_at)))
@@ -123,15 +142,22 @@ function matches(key: KeyTable, scope: KeyScope, filter: KeyFilter): boolean {
 }
 
 function sorted(rows: readonly KeyTable[], { field, direction }: KeyOrder): readonly string[] {
-  const column = ({ CREATED_AT: 'created_at', NAME: 'name_folded', EXPIRES_AT: 'expires_at' } as const)[field]
+  const placeOf = (key: KeyTable) =>
+    ({
+      CREATED_AT: key.created_at,
+      NAME: key.name_folded,
+      EXPIRES_AT: key.expires_at,
+      LAST_USED_AT: lastUses.get(key.key_id) ?? null,
+    })[field]
+  // Of keys without a last use, the creation comes before the id.
+  const tieOf = (key: KeyTable) => (field === 'LAST_USED_AT' && placeOf(key) === null ? key.created_at : '')
   const sign = direction === 'ASC' ? 1 : -1
   const bytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
   return rows
     .toSorted((a, b) => {
-      const [left, right] = [a[column], b[column]]
-      if (left === null || right === null)
-        return left === right ? sign * bytes(a.key_id, b.key_id) : left === null ? 1 : -1
-      return sign * (bytes(left, right) || bytes(a.key_id, b.key_id))
+      const [left, right] = [placeOf(a), placeOf(b)]
+      if ((left === null) !== (right === null)) return left === null ? 1 : -1
+      return sign * (bytes(left ?? '', right ?? '') || bytes(tieOf(a), tieOf(b)) || bytes(a.key_id, b.key_id))
     })
     .map((row) => row.key_id)
 }

@@ -5,7 +5,7 @@ import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
 import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
-import { type KeyOrder, listKeys } from '#queries/keys.ts'
+import { type KeyOrder as AnyKeyOrder, listKeys } from '#queries/keys.ts'
 import { createLoaders } from '#queries/loaders.ts'
 import type { PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
@@ -20,7 +20,7 @@ import {
   seqScansOf,
   sortsOf,
 } from '#test/support/explain.ts'
-import { type SeededAccount, seedAccount, seedEvents, seedId, seedManyKeys } from '#test/support/seed.ts'
+import { type SeededAccount, seedAccount, seedEvents, seedId, seedKeyUses, seedManyKeys } from '#test/support/seed.ts'
 
 const KEYS = 100_000
 const EVENTS = 50_000
@@ -35,6 +35,7 @@ beforeAll(async () => {
   reader = { database: database.serving, now: '2026-06-01T00:00:00.000Z' }
   account = await seedAccount(database.owner, 1)
   await seedManyKeys(database.owner, account, KEYS)
+  await seedKeyUses(database.owner, account)
 }, 60_000)
 afterAll(() => database.drop())
 
@@ -49,6 +50,8 @@ async function plansOf(work: () => Promise<unknown>): Promise<readonly PlanNode[
   expect(plans).not.toEqual([])
   return plans
 }
+
+type KeyOrder = AnyKeyOrder & { readonly field: Exclude<AnyKeyOrder['field'], 'LAST_USED_AT'> }
 
 const COLUMNS = { CREATED_AT: 'created_at', NAME: 'name_folded', EXPIRES_AT: 'expires_at' } as const
 const INDEXES = { CREATED_AT: 'creation', NAME: 'name', EXPIRES_AT: 'expiry' } as const
@@ -158,6 +161,64 @@ describe('a list of 100 000 keys', () => {
           expect(sortsOf(plan)).toEqual([])
           expect(blocksOf(plan)).toBeLessThan(3_000)
         }
+  })
+
+  describe('by last use', () => {
+    const BY_USE = (['ASC', 'DESC'] as const).map((direction): AnyKeyOrder => ({ field: 'LAST_USED_AT', direction }))
+
+    test.each(BY_USE)('$direction is read in the order of the index of uses, wherever a page lies', async (order) => {
+      for (const kind of ['account', 'keyspace'] as const) {
+        const scope = kind === 'account' ? { accountId: account.accountId } : { keyspaceId: account.keyspaceId }
+        const scopeId = kind === 'account' ? account.accountId : account.keyspaceId
+        const [used] = (
+          await database.owner.pool.query<{ last_used_at: string; key_id: string }>(
+            'SELECT last_used_at, key_id FROM usage.key_use WHERE keyspace_id = $1 ORDER BY 1 OFFSET 20000 LIMIT 1',
+            [account.keyspaceId],
+          )
+        ).rows
+        const cursor = encodeCursor(
+          ['keys', scopeId, `${order.field} ${order.direction}`],
+          [used?.last_used_at ?? null, FROM, used?.key_id ?? ''],
+        )
+        for (const request of [{}, { first: 100, after: cursor }, { last: 10, before: cursor }])
+          for (const plan of await plansOf(() => listKeys(reader, scope, {}, order, request))) {
+            const others = ['account_pkey', 'keyspace_pkey', 'key_pkey']
+            expect(indexesOf(plan).filter((index) => !others.includes(index))).toEqual([`key_use_of_${kind}`])
+            expect(seqScansOf(plan)).toEqual([])
+            expect(sortsOf(plan)).toEqual([])
+            // A look-up of four pages for each key, of which a tenth is deleted.
+            expect(blocksOf(plan)).toBeLessThan(1_000)
+          }
+      }
+    })
+
+    test.each(BY_USE)('$direction has those never used at its end, in the order of their creation', async (order) => {
+      const scope = { accountId: account.accountId }
+      const cursor = encodeCursor(
+        ['keys', account.accountId, `${order.field} ${order.direction}`],
+        [null, '2025-01-01T00:00:00.000Z', 'key_'],
+      )
+      for (const request of [{ last: 50 }, { first: 50, after: cursor }])
+        for (const plan of await plansOf(() => listKeys(reader, scope, {}, order, request))) {
+          expect(indexesOf(plan)).toContain('key_of_account_by_creation')
+          expect(seqScansOf(plan)).toEqual([])
+          expect(sortsOf(plan)).toEqual([])
+          expect(blocksOf(plan)).toBeLessThan(3_000)
+        }
+    })
+
+    test('a filter for long unused ones costs little where there are many, and never a look-up for each key', async () => {
+      const scope = { accountId: account.accountId }
+      for (const order of [...ORDERS, ...BY_USE])
+        for (const [unusedSince, blocks] of [
+          ['2025-06-01T00:00:00.000Z', 5_000],
+          ['2024-02-01T00:00:00.000Z', KEYS / 4],
+        ] as const)
+          for (const plan of await plansOf(() => listKeys(reader, scope, { unusedSince }, order, {}))) {
+            expect(seqScansOf(plan)).toEqual([])
+            expect(blocksOf(plan), `${unusedSince} ${order.field} ${order.direction}`).toBeLessThan(blocks)
+          }
+    })
   })
 
   test("of another account's keyspace is not looked at", async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CommandServices, Origin } from '#commands/command.ts'
+import type { Origin } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
@@ -10,20 +10,25 @@ import { systemClock } from '#database/clock.ts'
 import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
+import { recordingLogger } from '#test/support/log.ts'
+import type { ServingServices } from '#usage/services.ts'
+import { gatherUses } from '#usage/uses.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const origin: Origin = { caller: { kind: 'ROOT' }, correlationId: 'rebuild' }
 
 let database: TestDatabase
-let services: CommandServices
+let services: ServingServices
 let keyspaceId: string
 
 beforeAll(async () => {
   database = await createTestDatabase()
   const ring = parseKeyring(newKeyringText())
   if (!ring.ok) throw new Error('a new keyring is well-formed')
-  services = { database: database.serving, keyring: ring.keyring, clock: systemClock }
+  const { log } = recordingLogger()
+  const uses = gatherUses({ database: database.serving, log })
+  services = { database: database.serving, keyring: ring.keyring, clock: systemClock, uses, accessLogDays: 30 }
   const account = await done(runCommand(services, origin, createAccount, { name: 'Acme' }))
   const keyspace = await done(
     runCommand(services, origin, createKeyspace, { accountId: account.accountId, name: 'main' }),

@@ -75,6 +75,7 @@ export type TestAppOptions = Partial<Pick<AppParts, 'graphiql' | 'introspection'
 }
 
 const POOL_SIZE = 20
+const ACCESS_LOG_DAYS = 30
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase()
@@ -97,6 +98,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const app = buildApp({
     services: { database: serving, keyring, clock },
     log,
+    accessLogDays: ACCESS_LOG_DAYS,
     graphiql: options.graphiql ?? true,
     introspection: options.introspection ?? true,
   })
@@ -130,7 +132,7 @@ export function newKeyring(text: string = newKeyringText()): Keyring {
   return read.keyring
 }
 
-type Client = Pick<TestApp, 'execute' | 'ask'>
+export type Client = Pick<TestApp, 'execute' | 'ask'>
 
 export function clientOf(origin: string, rootKey: string): Client {
   const execute: Client['execute'] = async (document, variables, { credential = rootKey, headers } = {}) => {

@@ -56,7 +56,7 @@ export function indexesOf(plan: PlanNode): readonly string[] {
 }
 
 /** Tables that grow without end; others may be small enough to be read whole. */
-const LARGE: readonly (string | undefined)[] = ['key', 'code', 'rotation', 'event']
+const LARGE: readonly (string | undefined)[] = ['key', 'code', 'rotation', 'event', 'key_use', 'code_use', 'code_day']
 
 /** Large tables that are read from end to end. */
 export function seqScansOf(plan: PlanNode): readonly string[] {

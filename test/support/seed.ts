@@ -148,6 +148,32 @@ export async function insertCodes(owner: Database, rows: readonly CodeTable[]): 
     .execute()
 }
 
+export async function insertKeyUses(
+  owner: Database,
+  uses: readonly { readonly key: KeyTable; readonly at: string }[],
+): Promise<void> {
+  const rows = uses.map(({ key: { shard, key_id, account_id, keyspace_id }, at: last_used_at }) => ({
+    shard,
+    key_id,
+    account_id,
+    keyspace_id,
+    last_used_at,
+  }))
+  await owner.kysely.insertInto('usage.key_use').values(rows).execute()
+}
+
+/** Of five keys four were used, in the two years before 2026, all of them at instants of their own. */
+export async function seedKeyUses(owner: Database, { shard, accountId }: SeededAccount): Promise<void> {
+  await sql`
+    INSERT INTO usage.key_use (shard, key_id, account_id, keyspace_id, last_used_at)
+    SELECT shard, key_id, account_id, keyspace_id,
+           greatest(created_at, timestamptz '2026-01-01' - abs(hashtext(key_id)) % 1000000 * interval '1 minute')
+      FROM state.key WHERE shard = ${shard} AND account_id = ${accountId} AND abs(hashtext(key_id)) % 5 > 0`.execute(
+    owner.kysely,
+  )
+  await owner.pool.query('ANALYZE usage.key_use')
+}
+
 /**
  * Many keys as years of use leave them, around 2026: a tenth deleted, a tenth revoked, two fifths that expire; a code each,
  * and for a fortieth of them a second one; tags from `rare-…` (ten keys) to `common` (every second key). Every 50th is in

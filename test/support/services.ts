@@ -4,7 +4,7 @@
 //   const database = await createTestDatabase()
 //   const at = testServices(database.serving)
 //   const { accountId } = await at.createAccount()
-import type { Command, CommandServices, CommonInput, Origin, Outcome } from '#commands/command.ts'
+import type { Command, CommonInput, Origin, Outcome } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
@@ -12,6 +12,8 @@ import type { Refusal } from '#commands/refusal.ts'
 import { runCommand } from '#commands/run-command.ts'
 import type { Database } from '#database/connect.ts'
 import { type Keyring, parseKeyring } from '#secret/keyring.ts'
+import type { ServingServices } from '#usage/services.ts'
+import type { UseRecorder } from '#usage/uses.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 
 export type Done<Result> = Extract<Outcome<Result>, { readonly kind: 'done' }>
@@ -27,7 +29,7 @@ export type MadeKey = {
 /** Holds a management key: its secret is what `authenticate` takes, its origin what commands take. */
 export type MadeCaller = MadeKey & { readonly origin: Origin; readonly secret: string }
 
-export type TestServices = CommandServices & {
+export type TestServices = ServingServices & {
   readonly clock: TestClock
   readonly root: Origin
   run<Input extends CommonInput, Result>(
@@ -63,13 +65,22 @@ export function testKeyring(...ids: readonly string[]): Keyring {
   return read.keyring
 }
 
-export type TestServicesOptions = { readonly keyring?: Keyring; readonly clock?: TestClock }
+export type TestServicesOptions = {
+  readonly keyring?: Keyring
+  readonly clock?: TestClock
+  readonly uses?: UseRecorder
+}
+
+/** For those that don't look at last uses: nothing is written behind their backs. */
+const FORGETFUL: UseRecorder = { record: () => undefined }
 
 export function testServices(database: Database, options: TestServicesOptions = {}): TestServices {
   const services = {
     database,
     keyring: options.keyring ?? testKeyring('k1'),
     clock: options.clock ?? createTestClock(),
+    uses: options.uses ?? FORGETFUL,
+    accessLogDays: 30,
   }
   const run: TestServices['run'] = (command, input, origin = ROOT) => runCommand(services, origin, command, input)
   const done: TestServices['done'] = async (command, input, origin) => {
