@@ -48,9 +48,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await keys(db)
   await codes(db)
+  await policies(db)
 }
 
 async function keys(db: Kysely<unknown>): Promise<void> {
+  // frozen_policies: what the policies grant for good; null where they grant what they are at any time.
   // name_folded: the name as lists are ordered and searched by it, folded by the application so that every server agrees.
   await sql`
     CREATE TABLE state.key (
@@ -63,6 +65,8 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       description       text,
       tags              text[] COLLATE "C" NOT NULL,
       metadata          jsonb            NOT NULL,
+      policy_ids        text[] COLLATE "C" NOT NULL,
+      frozen_policies   jsonb,
       permissions       text[] COLLATE "C" NOT NULL,
       enabled           boolean          NOT NULL,
       expires_at        timestamptz,
@@ -104,6 +108,7 @@ async function keys(db: Kysely<unknown>): Promise<void> {
     CREATE INDEX key_active ON state.key (shard, keyspace_id, expires_at)
       WHERE revoked_at IS NULL AND deleted_at IS NULL`.execute(db)
   await sql`CREATE INDEX key_by_tag ON state.key USING gin (tags)`.execute(db)
+  await sql`CREATE INDEX key_by_policy ON state.key USING gin (policy_ids)`.execute(db)
 }
 
 async function codes(db: Kysely<unknown>): Promise<void> {
@@ -158,4 +163,28 @@ async function codes(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT rotation_pkey PRIMARY KEY (shard, rotation_id),
       CONSTRAINT rotation_ordinal_key UNIQUE (shard, key_id, ordinal)
     )`.execute(db)
+}
+
+async function policies(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    CREATE TABLE state.policy (
+      shard       smallint         NOT NULL,
+      policy_id   text COLLATE "C" NOT NULL,
+      account_id  text COLLATE "C" NOT NULL,
+      name        text COLLATE "C" NOT NULL,
+      description text             NOT NULL,
+      permissions text[] COLLATE "C" NOT NULL,
+      endpoints   jsonb            NOT NULL,
+      created_at  timestamptz      NOT NULL,
+      deleted_at  timestamptz,
+      version     integer          NOT NULL,
+      CONSTRAINT policy_pkey PRIMARY KEY (shard, policy_id)
+    )`.execute(db)
+  // A backstop: the account's lock and the decider keep names unique.
+  await sql`
+    CREATE UNIQUE INDEX policy_name_key ON state.policy (shard, account_id, name)
+      WHERE deleted_at IS NULL`.execute(db)
+  await sql`
+    CREATE INDEX policy_by_creation ON state.policy (shard, account_id, created_at, policy_id)
+      WHERE deleted_at IS NULL`.execute(db)
 }

@@ -220,6 +220,8 @@ CREATE TABLE state.key (
   description text,
   tags text[] COLLATE "C" NOT NULL,
   metadata jsonb NOT NULL,
+  policy_ids text[] COLLATE "C" NOT NULL,
+  frozen_policies jsonb,
   permissions text[] COLLATE "C" NOT NULL,
   enabled boolean NOT NULL,
   expires_at timestamp with time zone,
@@ -252,6 +254,20 @@ CREATE TABLE state.keyspace (
   CONSTRAINT keyspace_pkey PRIMARY KEY (shard, keyspace_id)
 );
 
+CREATE TABLE state.policy (
+  shard smallint NOT NULL,
+  policy_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  description text NOT NULL,
+  permissions text[] COLLATE "C" NOT NULL,
+  endpoints jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  deleted_at timestamp with time zone,
+  version integer NOT NULL,
+  CONSTRAINT policy_pkey PRIMARY KEY (shard, policy_id)
+);
+
 CREATE TABLE state.rotation (
   shard smallint NOT NULL,
   rotation_id text COLLATE "C" NOT NULL,
@@ -280,6 +296,7 @@ CREATE INDEX deleted_key_of_keyspace_by_creation ON state.key USING btree (shard
 CREATE INDEX deleted_key_of_keyspace_by_expiry ON state.key USING btree (shard, keyspace_id, expires_at, key_id) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX deleted_key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_id, name_folded, key_id) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX key_active ON state.key USING btree (shard, keyspace_id, expires_at) WHERE ((revoked_at IS NULL) AND (deleted_at IS NULL));
+CREATE INDEX key_by_policy ON state.key USING gin (policy_ids);
 CREATE INDEX key_by_tag ON state.key USING gin (tags);
 CREATE INDEX key_of_account_by_creation ON state.key USING btree (shard, account_id, created_at, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX key_of_account_by_expiry ON state.key USING btree (shard, account_id, expires_at, key_id) WHERE (deleted_at IS NULL);
@@ -289,6 +306,8 @@ CREATE INDEX key_of_keyspace_by_expiry ON state.key USING btree (shard, keyspace
 CREATE INDEX key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_id, name_folded, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX keyspace_by_creation ON state.keyspace USING btree (shard, account_id, created_at, keyspace_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX keyspace_name_key ON state.keyspace USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX policy_by_creation ON state.policy USING btree (shard, account_id, created_at, policy_id) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX policy_name_key ON state.policy USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
 
 GRANT USAGE ON SCHEMA state TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.account TO keyledger_serving;
@@ -296,6 +315,7 @@ GRANT INSERT, SELECT, UPDATE ON TABLE state.code TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.generation TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.key TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.keyspace TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE state.policy TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.rotation TO keyledger_serving;
 
 CREATE SCHEMA vault;

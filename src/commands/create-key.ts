@@ -4,12 +4,13 @@ import { statement } from '#database/connect.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import { decideKey } from '#domain/key/decide.ts'
-import { type KeyDetails, NOT_LOGGED } from '#domain/key/events.ts'
+import { type KeyDetails, type KeyFact, NOT_LOGGED } from '#domain/key/events.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import { countActiveKeys, KEYSPACE_LIMITED } from './active-keys.ts'
 import { type Command, notFound, refused, streamOf } from './command.ts'
 import { mayMint } from './escalation.ts'
+import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import {
   descriptionInput,
   idempotent,
@@ -20,9 +21,11 @@ import {
   nameInput,
   newCodesInput,
   permissionsInput,
+  policyIdsInput,
   tagsInput,
 } from './input.ts'
 import { bringOwnSecret, mintCodes, plaintextsOf } from './mint-code.ts'
+import { invalidInput } from './refusal.ts'
 
 const input = z.object({
   keyspaceId: idInput,
@@ -30,6 +33,7 @@ const input = z.object({
   description: descriptionInput.nullish(),
   tags: tagsInput.nullish(),
   metadata: metadataInput.nullish(),
+  policyIds: policyIdsInput.nullish(),
   permissions: permissionsInput.nullish(),
   expiresAt: instantInput.nullish(),
   enabled: z.boolean(),
@@ -43,16 +47,20 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
   name: 'createKey',
   permission: 'keys.write',
   input,
-  async locate({ transaction }, { keyspaceId, codes }) {
+  async locate({ transaction }, { keyspaceId, policyIds, codes }) {
     if (kindOf(keyspaceId) !== 'ks') return { notFound: keyspaceId }
     const [found] = await transaction.run(
-      statement<{ account_id: string; limited: boolean }>(
-        `SELECT account_id, ${KEYSPACE_LIMITED} AS limited FROM state.keyspace s WHERE shard = $1 AND keyspace_id = $2`,
-        [shardOf(keyspaceId), keyspaceId],
+      statement<{ account_id: string; limited: boolean; policy_ids: readonly string[] }>(
+        `SELECT account_id, ${KEYSPACE_LIMITED} AS limited,
+                ${policiesAmong('$3', 's.shard', 's.account_id')} AS policy_ids
+           FROM state.keyspace s WHERE shard = $1 AND keyspace_id = $2`,
+        [shardOf(keyspaceId), keyspaceId, policyIdsIn(policyIds ?? [])],
       ),
     )
     if (found === undefined) return { notFound: keyspaceId }
-    const locks = [{ id: keyspaceId, exclusive: found.limited || bringOwnSecret(codes ?? []) }]
+    const policies = found.policy_ids.map((id) => ({ id, exclusive: false }))
+    const exclusive = found.limited || bringOwnSecret(codes ?? [])
+    const locks = [{ id: keyspaceId, exclusive }, ...policies]
     return { accountId: found.account_id, subjectId: keyspaceId, namedId: keyspaceId, locks }
   },
   async decide(step, wanted) {
@@ -60,6 +68,8 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
     invariant(keyspace !== undefined, 'a located keyspace is locked')
     if (keyspace.status !== 'active') return notFound(wanted.keyspaceId)
     const { rules } = keyspace
+    const held = policiesIn(step, wanted.policyIds ?? [])
+    if ('missing' in held) return notFound(held.missing)
     const stream = newStream('key', newId('key', step.shard), step.accountId)
     const codes = wanted.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
     const where = { keyspaceId: wanted.keyspaceId, rules }
@@ -72,6 +82,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
         rules,
         keyspaceId: wanted.keyspaceId,
         details,
+        policies: held.policies,
         enabled: wanted.enabled,
         codes: minted.map(({ request }) => request),
         activeKeyCount: await countActiveKeys(step, wanted.keyspaceId, rules),
@@ -79,8 +90,10 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
       stream.state,
     )
     if (decision.kind === 'refused') return decision
-    if (keyspace.management && !mayMint(step.origin.caller, details, decision.facts))
+    if (keyspace.management && !mayMint(step.origin.caller, details.permissions, held.policies))
       return refused({ code: 'GRANT_EXCEEDS_CALLER' })
+    if (rules.authorizations === 'FROZEN' && sizeOf(decision.facts) > FROZEN_BYTES_MAX)
+      return refused(invalidInput(['policyIds'], 'must grant less: the key would keep a copy that is too large'))
     return {
       kind: 'accepted',
       changes: [{ stream, facts: decision.facts }],
@@ -90,12 +103,29 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
   },
 }
 
-function detailsOf({ name, description, tags, metadata, permissions, expiresAt, logging }: Input): KeyDetails {
+/** Of the largest event: with what every event has beside its data it stays below the 60 000 that the log allows. */
+const FROZEN_BYTES_MAX = 58_000
+
+function sizeOf(facts: readonly KeyFact[]): number {
+  return Math.max(...facts.map(({ data }) => Buffer.byteLength(JSON.stringify(data))))
+}
+
+function detailsOf({
+  name,
+  description,
+  tags,
+  metadata,
+  policyIds,
+  permissions,
+  expiresAt,
+  logging,
+}: Input): KeyDetails {
   return {
     name,
     description: description ?? null,
     tags: tags ?? [],
     metadata: metadata ?? {},
+    policyIds: policyIds ?? [],
     permissions: permissions ?? [],
     expiresAt: expiresAt ?? null,
     logging: logging ?? NOT_LOGGED,

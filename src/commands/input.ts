@@ -11,6 +11,7 @@ const NOTE_LENGTH_MAX = 1_000
 const TAGS_MAX = 50
 const TAG_LENGTH_MAX = 100
 const PERMISSIONS_MAX = 100
+const POLICIES_MAX = 50
 const METADATA_BYTES_MAX = 16_384
 const METADATA_DEPTH_MAX = 20
 const IDEMPOTENCY_KEY_LENGTH_MAX = 255
@@ -67,6 +68,11 @@ export const permissionsInput = z
   )
   .max(PERMISSIONS_MAX, `must be at most ${PERMISSIONS_MAX} permissions`)
   .refine(distinct, 'must not hold a permission twice')
+
+export const policyIdsInput = z
+  .array(idInput, { error: 'must be a list of ids' })
+  .max(POLICIES_MAX, `must be at most ${POLICIES_MAX} policies`)
+  .refine(distinct, 'must not hold a policy twice')
 
 export const metadataInput = z
   .custom<Json>((value) => value !== undefined, 'must be a JSON value')

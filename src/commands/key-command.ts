@@ -2,17 +2,29 @@
 // locks of the key and its keyspace, and bound by the rule that nobody mints more than they hold.
 import { statement } from '#database/connect.ts'
 import type { Transaction } from '#database/transaction.ts'
+import type { PolicyGrant } from '#domain/grant.ts'
 import { type IdKind, kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { KeyCommand } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
+import type { KeyFact } from '#domain/key/events.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
 import type { ManagementPermission } from '#domain/permission.ts'
 import type { Stream } from '#domain/streams.ts'
+import { STREAM_MOVED_ON } from '#log/append.ts'
 import { KEYSPACE_LIMITED } from './active-keys.ts'
-import { type Command, type CommonInput, type Decided, type DecideStep, refused, streamOf } from './command.ts'
-import { mayMint } from './escalation.ts'
+import {
+  type Command,
+  type CommonInput,
+  type Decided,
+  type DecideStep,
+  notFound,
+  refused,
+  streamOf,
+} from './command.ts'
+import { heldAfter, mayMint } from './escalation.ts'
+import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 
 export type KeyStep = DecideStep & { readonly key: ExistingKey; readonly rules: KeyspaceRules }
 
@@ -28,6 +40,8 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   countsKeys?(input: Input): boolean
   /** Whether it brings a secret of the caller's own; then the keyspace is locked exclusively. */
   bringsSecret?(input: Input): boolean
+  /** Policies that the key is to hold: each must exist. */
+  givesPolicies?(input: Input): readonly string[]
   /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
   readonly strengthens: boolean
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
@@ -47,10 +61,13 @@ export function keyCommand<Input extends CommonInput, Result>(
     async locate({ transaction }, input) {
       const subject = spec.subject(input)
       const id = 'keyId' in subject ? subject.keyId : subject.codeId
-      const found = 'keyId' in subject ? await find(transaction, 'key', id) : await find(transaction, 'code', id)
+      const given = policyIdsIn(spec.givesPolicies?.(input) ?? [])
+      const found = await find(transaction, 'keyId' in subject ? 'key' : 'code', id, given)
       if (found === undefined) return { notFound: id }
       const counts = found.limited && (spec.countsKeys?.(input) ?? false)
       const exclusive = counts || (spec.bringsSecret?.(input) ?? false)
+      const guarded = spec.strengthens && found.management ? found.policy_ids : []
+      const policyIds = new Set([...found.given_policy_ids, ...guarded])
       return {
         accountId: found.account_id,
         subjectId: found.key_id,
@@ -58,6 +75,7 @@ export function keyCommand<Input extends CommonInput, Result>(
         locks: [
           { id: found.key_id, exclusive: true },
           { id: found.keyspace_id, exclusive },
+          ...[...policyIds].map((policyId) => ({ id: policyId, exclusive: false })),
         ],
       }
     },
@@ -75,13 +93,29 @@ async function decide<Input extends CommonInput, Result>(
   invariant(key.status !== 'none', 'a located key exists')
   const keyspace = streamOf(step, 'keyspace', key.keyspaceId)?.state
   invariant(keyspace !== undefined && keyspace.status !== 'none', 'the keyspace of a key exists')
+  const given = policiesIn(step, spec.givesPolicies?.(input) ?? [])
+  if ('missing' in given) return notFound(given.missing)
   const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules }, input)
   const decision = decideKey(command, key)
   if (decision.kind === 'refused') return decision
   const { facts } = decision
   const guarded = spec.strengthens && keyspace.management && facts.length > 0
-  if (guarded && !mayMint(step.origin.caller, key, facts)) return refused({ code: 'GRANT_EXCEEDS_CALLER' })
+  if (guarded && !mayStrengthen(step, key, facts)) return refused({ code: 'GRANT_EXCEEDS_CALLER' })
   return { kind: 'accepted', changes: [{ stream, facts }], ...answer }
+}
+
+/** Whether the caller holds all that a management key will grant. */
+function mayStrengthen(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
+  const { permissions, policyIds } = heldAfter(key, facts)
+  return mayMint(step.origin.caller, permissions, key.frozenPolicies ?? policiesOf(step, policyIds))
+}
+
+/** Starts the command over where the key got another policy between looking and locking. */
+function policiesOf(step: DecideStep, policyIds: readonly string[]): readonly PolicyGrant[] {
+  const held = policiesIn(step, policyIds)
+  if ('missing' in held)
+    throw Object.assign(new Error('The key was given a policy meanwhile'), { code: STREAM_MOVED_ON })
+  return held.policies
 }
 
 function keyStreamOf(step: DecideStep): Stream<'key'> {
@@ -95,24 +129,31 @@ type Found = {
   readonly keyspace_id: string
   readonly account_id: string
   readonly limited: boolean
+  readonly management: boolean
+  readonly policy_ids: readonly string[]
+  /** Those of the given ids that are policies of the account. */
+  readonly given_policy_ids: readonly string[]
 }
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
+const COLUMNS = `k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited, s.management, k.policy_ids,
+  ${policiesAmong('$3', 'k.shard', 'k.account_id')} AS given_policy_ids`
 const FIND = {
-  key: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
+  key: `SELECT ${COLUMNS}
           FROM state.keyspace s JOIN state.key k USING (shard, keyspace_id) WHERE k.shard = $1 AND k.key_id = $2`,
-  code: `SELECT k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited
+  code: `SELECT ${COLUMNS}
            FROM state.keyspace s JOIN state.key k USING (shard, keyspace_id) JOIN state.code c USING (shard, key_id)
           WHERE c.shard = $1 AND c.code_id = $2`,
 }
 
-/** Which key it is and where it lies never changes, so that it may be read before the locks. */
+/** Which key it is and where it lies never changes, so that it may be read before the locks. Its policies may change. */
 async function find(
   transaction: Transaction,
   kind: IdKind & keyof typeof FIND,
   id: string,
+  policyIds: readonly string[],
 ): Promise<Found | undefined> {
   if (kindOf(id) !== kind) return undefined
-  const [row] = await transaction.run(statement<Found>(FIND[kind], [shardOf(id), id]))
+  const [row] = await transaction.run(statement<Found>(FIND[kind], [shardOf(id), id, policyIds]))
   return row
 }

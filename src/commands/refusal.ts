@@ -1,6 +1,7 @@
 // Every expected "no" of a command, as one union: the answers of the deciders and those that come before them.
 import type { KeyRefusal } from '#domain/key/refusals.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+import type { PolicyRefusal } from '#domain/policy/refusals.ts'
 
 /** `path` leads to the wrong field of the input. */
 export type InputIssue = { readonly path: readonly string[]; readonly message: string }
@@ -13,6 +14,7 @@ export type Refusal =
   | { readonly code: 'CONFLICT'; readonly expectedVersion: number | null; readonly actualVersion: number | null }
   | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
   | KeyRefusal
+  | PolicyRefusal
   | Exclude<KeyspaceRefusal, { readonly code: 'INVALID_RULE' }>
 
 export function invalidInput(path: readonly string[], message: string): Refusal {

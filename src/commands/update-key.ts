@@ -10,6 +10,7 @@ import {
   metadataInput,
   nameInput,
   permissionsInput,
+  policyIdsInput,
   tagsInput,
   versioned,
 } from './input.ts'
@@ -21,6 +22,7 @@ const input = z.object({
   description: descriptionInput.nullable().optional(),
   tags: tagsInput.nullable().optional(),
   metadata: metadataInput.nullable().optional(),
+  policyIds: policyIdsInput.nullable().optional(),
   permissions: permissionsInput.nullable().optional(),
   expiresAt: instantInput.nullable().optional(),
   logging: loggingInput.nullable().optional(),
@@ -32,8 +34,9 @@ export const updateKey = keyCommand({
   input,
   strengthens: true,
   subject: ({ keyId }) => ({ keyId }),
+  givesPolicies: ({ policyIds }) => policyIds ?? [],
   countsKeys: ({ expiresAt }) => expiresAt !== undefined,
-  async ask(step, { keyId, name, description, tags, metadata, permissions, expiresAt, logging }) {
+  async ask(step, { keyId, name, description, tags, metadata, policyIds, permissions, expiresAt, logging }) {
     const activeKeyCount = expiresAt === undefined ? 0 : await countActiveKeys(step, step.key.keyspaceId, step.rules)
     return {
       command: {
@@ -46,6 +49,7 @@ export const updateKey = keyCommand({
           description,
           tags: tags === null ? [] : tags,
           metadata: metadata === null ? {} : metadata,
+          policyIds: policyIds === null ? [] : policyIds,
           permissions: permissions === null ? [] : permissions,
           expiresAt,
           logging: logging === null ? NOT_LOGGED : logging,

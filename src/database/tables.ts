@@ -1,6 +1,8 @@
 // The tables as the code sees them; a test compares this with the live catalog.
 
 import type { ActorKind } from '#domain/actor.ts'
+import type { EndpointRule } from '#domain/endpoint.ts'
+import type { PolicyGrant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { CodeSlot, Json, RevocationReason } from '#domain/key/events.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
@@ -61,6 +63,9 @@ export type KeyTable = {
   description: string | null
   tags: readonly string[]
   metadata: Json
+  policy_ids: readonly string[]
+  /** Null: its policies grant what they are at any time. */
+  frozen_policies: readonly PolicyGrant[] | null
   permissions: readonly string[]
   enabled: boolean
   expires_at: Instant | null
@@ -112,6 +117,18 @@ export type RotationTable = {
   rotated_at: Instant
   rotated_by_kind: ActorKind
   rotated_by_id: string | null
+}
+export type PolicyTable = {
+  shard: number
+  policy_id: string
+  account_id: string
+  name: string
+  description: string
+  permissions: readonly string[]
+  endpoints: readonly EndpointRule[]
+  created_at: Instant
+  deleted_at: Instant | null
+  version: number
 }
 
 export type SecretCheckTable = { secret_id: string; check_value: Buffer }
@@ -182,6 +199,7 @@ export type Tables = {
   'state.key': KeyTable
   'state.code': CodeTable
   'state.rotation': RotationTable
+  'state.policy': PolicyTable
   'vault.secret_check': SecretCheckTable
   'vault.root_key': RootKeyTable
   'vault.idempotency': IdempotencyTable

@@ -23,3 +23,8 @@ export function sameValue(a: unknown, b: unknown): boolean {
     names.every(([name, value]) => members.has(name) && sameValue(value, members.get(name)))
   )
 }
+
+/** Whether a value is given, and another one than the current. */
+export function differs<Value>(next: Value | undefined, current: Value): next is Value {
+  return next !== undefined && !sameValue(next, current)
+}

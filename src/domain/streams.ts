@@ -7,9 +7,11 @@ import type { KeyFact } from './key/events.ts'
 import { evolveKey, initialKey, type KeyState } from './key/state.ts'
 import type { KeyspaceFact } from './keyspace/events.ts'
 import { evolveKeyspace, initialKeyspace, type KeyspaceState } from './keyspace/state.ts'
+import type { PolicyFact } from './policy/events.ts'
+import { evolvePolicy, initialPolicy, type PolicyState } from './policy/state.ts'
 
-export type States = { account: AccountState; keyspace: KeyspaceState; key: KeyState }
-export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact }
+export type States = { account: AccountState; keyspace: KeyspaceState; key: KeyState; policy: PolicyState }
+export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact; policy: PolicyFact }
 export type StreamKind = keyof States
 export type AnyFact = Facts[StreamKind]
 
@@ -22,6 +24,7 @@ export const folds: { readonly [Kind in StreamKind]: Fold<Kind> } = {
   account: { initial: initialAccount, evolve: evolveAccount },
   keyspace: { initial: initialKeyspace, evolve: evolveKeyspace },
   key: { initial: initialKey, evolve: evolveKey },
+  policy: { initial: initialPolicy, evolve: evolvePolicy },
 }
 
 /** The events of one thing, folded. */

@@ -1,9 +1,9 @@
 // The judge: what a presented secret opens, once it has been found to be a certain code's. The only place that says VALID,
 // for GraphQL, batches, forward-auth and this API's own callers alike.
+import { type Asked, type Grant, suffices } from './grant.ts'
 import { earlier, type Instant, reached } from './instant.ts'
 import { type CodeStanding, inOverlap } from './key/code-status.ts'
 import type { KeyStanding } from './key/key-status.ts'
-import { evaluate, type PermissionExpression } from './permission-expression.ts'
 
 export type VerificationCode =
   | 'VALID'
@@ -23,14 +23,12 @@ export type JudgedCode = Exclude<VerificationCode, 'MALFORMED' | 'NOT_FOUND' | '
 /** A code whose whole secret matched, and its key with all that it grants. */
 export type Candidate = {
   readonly code: CodeStanding
-  readonly key: KeyStanding & { readonly permissions: readonly string[] }
+  readonly key: KeyStanding & { readonly grants: readonly Grant[] }
   /** The keyspace's rule, as it is now. */
   readonly upstreamUserRequired: boolean
 }
 
-export type Question = {
-  /** Null asks for no permission: is the key good at all? */
-  readonly permission: PermissionExpression | null
+export type Question = Asked & {
   /** Whoever asks has authenticated a user as well. */
   readonly hasUpstreamUser: boolean
 }
@@ -52,14 +50,14 @@ export function judge(candidate: Candidate, question: Question, now: Instant): J
 }
 
 /** The first that applies; what can't be undone comes before what can. */
-function judgedCode(candidate: Candidate, { permission, hasUpstreamUser }: Question, now: Instant): JudgedCode {
+function judgedCode(candidate: Candidate, question: Question, now: Instant): JudgedCode {
   const { code, key, upstreamUserRequired } = candidate
   if (key.revokedAt !== null || key.deletedAt !== null || code.deletedAt !== null) return 'REVOKED'
   if (code.replacedAt !== null && !inOverlap(code, now)) return 'REPLACED'
   if (!key.enabled || !code.enabled) return 'DISABLED'
   if (reached(key.expiresAt, now) || reached(code.expiresAt, now)) return 'EXPIRED'
-  if (upstreamUserRequired && !hasUpstreamUser) return 'UPSTREAM_USER_REQUIRED'
-  if (permission !== null && !evaluate(permission, key.permissions)) return 'INSUFFICIENT_PERMISSIONS'
+  if (upstreamUserRequired && !question.hasUpstreamUser) return 'UPSTREAM_USER_REQUIRED'
+  if (!suffices(key.grants, question)) return 'INSUFFICIENT_PERMISSIONS'
   return 'VALID'
 }
 

@@ -17,9 +17,14 @@ const CreateKeyInput = builder.inputType('CreateKeyInput', {
       type: 'JSON',
       description: "The application's own data, up to 16 384 bytes, handed out with each verdict. Default: `{}`.",
     }),
+    policyIds: t.idList({
+      description:
+        'Policies that it holds, up to 50 different ones of its account. In a keyspace whose authorizations are FROZEN it keeps what ' +
+        'they grant now. Default: none.',
+    }),
     permissions: t.stringList({
       description:
-        'What it grants, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the ' +
+        'What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the ' +
         'management keyspace: what it may do in this API, at most what the caller may. Default: nothing.',
     }),
     expiresAt: t.field({

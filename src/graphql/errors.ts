@@ -18,6 +18,9 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   CODE_NOT_LIVE: { description: 'The code has been replaced or deleted, or has expired.' },
   CODE_ENABLED: { description: 'The keyspace deletes codes only once they are switched off.' },
   SLOT_EMPTY: { description: 'There is no code in the slot that could be replaced.' },
+  AUTHORIZATIONS_FROZEN: { description: 'What the key grants is fixed for good, or as long as its keyspace says so.' },
+  POLICY_REQUIRED: { description: 'The keyspace wants each key to hold at least one policy.' },
+  POLICY_IN_USE: { description: 'A key that is not revoked holds the policy.' },
   EXPIRY_OUT_OF_RANGE: { description: 'The expiry is past, or later than the keyspace allows.' },
   EXPIRY_REQUIRED: { description: 'The keyspace wants to be told when each code expires.' },
   SECRET_NOT_ALLOWED: { description: 'The keyspace takes generated secrets only.' },
@@ -26,7 +29,7 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   SECRET_NOT_REVEALABLE: { description: 'The secret was not kept to be shown again.' },
   KEYSPACE_NOT_EMPTY: { description: 'The keyspace has keys that are not deleted.' },
   MANAGEMENT_KEYSPACE: { description: 'The management keyspace can not be deleted, nor changed in this.' },
-  NAME_IN_USE: { description: 'Another keyspace of the account has the name.' },
+  NAME_IN_USE: { description: 'Another keyspace, or another policy, of the account has the name.' },
   GRANT_EXCEEDS_CALLER: { description: 'A credential would grant more than the caller holds.' },
 }
 

@@ -40,7 +40,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
     }),
     subjectId: t.exposeID('stream_id', {
       needs: 'parent',
-      description: 'The account, keyspace or key that changed. What happens to a code happens to its key.',
+      description: 'The account, keyspace, key or policy that changed. What happens to a code happens to its key.',
     }),
     subject: t.field({
       type: Node,
@@ -94,7 +94,7 @@ const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
   fields: (t) => ({
     types: t.stringList({ description: 'Only events of one of these types, such as `key.rotated`.' }),
-    subjectId: t.id({ description: 'Only events of this account, keyspace or key itself.' }),
+    subjectId: t.id({ description: 'Only events of this account, keyspace, key or policy itself.' }),
     actorId: t.id({ description: 'Only what this key did.' }),
     since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
     until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
@@ -177,6 +177,7 @@ async function summarize(event: EventRow, _arguments: unknown, context: Context)
 /** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
 async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
   if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
+  if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
   if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
   return (await loaders.keyName.load(id)) ?? id
 }

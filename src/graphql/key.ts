@@ -97,13 +97,8 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
-      description: 'What was granted to it directly. A wildcard stands for one or more segments: `ads.*`, `*`.',
-      resolve: ({ permissions }) => permissions,
-    }),
-    effectivePermissions: t.field({
-      type: ['String'],
-      needs: 'parent',
-      description: 'All that it grants, from wherever; what a verification asks for is held against these.',
+      description:
+        'What was granted to it directly, beside its policies. A wildcard stands for one or more segments: `ads.*`, `*`.',
       resolve: ({ permissions }) => permissions,
     }),
     enabled: t.exposeBoolean('enabled', {

@@ -1,6 +1,6 @@
 // The rules of a keyspace as they are asked for, when it is created and when it is changed.
 import { builder } from './builder.ts'
-import { CodeDeletionRule, SecretDisplay } from './keyspace.ts'
+import { AuthorizationsRule, CodeDeletionRule, SecretDisplay } from './keyspace.ts'
 import { PresentationInput } from './presentation.ts'
 
 export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
@@ -35,6 +35,11 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
     customSecrets: t.boolean({
       description: 'Whether codes may be given a secret of the caller instead of a generated one. Default: false.',
     }),
+    authorizations: t.field({
+      type: AuthorizationsRule,
+      description: "What may become of a key's policies and permissions. Default: EDITABLE.",
+    }),
+    policyRequired: t.boolean({ description: 'Each key must hold at least one policy. Default: false.' }),
     codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),
     upstreamUserRequired: t.boolean({
       description:

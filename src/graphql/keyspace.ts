@@ -1,5 +1,6 @@
 // The keyspace: keys under one set of rules.
 import type {
+  AuthorizationsRule as Authorizations,
   CodeDeletionRule as DeletionRule,
   SecretDisplay as Display,
   KeyspaceRules as Rules,
@@ -12,6 +13,20 @@ import { found } from './found.ts'
 import { COUNT_COST, costOfPage } from './limits.ts'
 import { Node } from './node.ts'
 import { Presentation } from './presentation.ts'
+
+const AUTHORIZATIONS_RULES: { readonly [Name in Authorizations]: { readonly description: string } } = {
+  EDITABLE: { description: 'They can be changed at any time, and follow the policies.' },
+  FROZEN: {
+    description:
+      "No mutation changes a key's policies or permissions. What is created under this rule keeps what its policies granted then, " +
+      'whatever later becomes of them or of this rule.',
+  },
+}
+
+export const AuthorizationsRule = builder.enumType('AuthorizationsRule', {
+  description: 'What may become of the authorizations of a key: its policies and permissions.',
+  values: AUTHORIZATIONS_RULES,
+})
 
 const DELETION_RULES: { readonly [Name in DeletionRule]: { readonly description: string } } = {
   ALWAYS: { description: 'At any time.' },
@@ -85,6 +100,15 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
       needs: 'parent',
       description:
         'Whoever issues or rotates may give a secret of their own; else SECRET_NOT_ALLOWED. Others are generated.',
+    }),
+    authorizations: t.expose('authorizations', {
+      type: AuthorizationsRule,
+      needs: 'parent',
+      description: "What may become of a key's policies and permissions.",
+    }),
+    policyRequired: t.exposeBoolean('policyRequired', {
+      needs: 'parent',
+      description: 'Whether each key must hold at least one policy; else POLICY_REQUIRED.',
     }),
     codeDeletion: t.expose('codeDeletion', {
       type: CodeDeletionRule,

@@ -7,12 +7,13 @@ import type { CodeRow } from '#queries/codes.ts'
 import type { EventRow } from '#queries/events.ts'
 import type { KeyRow } from '#queries/keys.ts'
 import type { KeyspaceRow } from '#queries/keyspaces.ts'
+import type { PolicyRow } from '#queries/policies.ts'
 import type { RotationRow } from '#queries/rotations.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { demand } from './needs.ts'
 
-export type NodeRow = AccountRow | KeyspaceRow | KeyRow | CodeRow | RotationRow | EventRow
+export type NodeRow = AccountRow | KeyspaceRow | KeyRow | CodeRow | RotationRow | PolicyRow | EventRow
 
 export const Node = builder.interfaceRef<NodeRow>('Node').implement({
   description: 'Anything with an id of its own: it can be read by `node(id)`.',
@@ -29,6 +30,7 @@ function typeOf(row: NodeRow): string {
   if ('rotation_id' in row) return 'Rotation'
   if ('code_id' in row) return 'AccessCode'
   if ('key_id' in row) return 'ApiKey'
+  if ('policy_id' in row) return 'Policy'
   return 'keyspace_id' in row ? 'Keyspace' : 'Account'
 }
 
@@ -37,6 +39,7 @@ function idOf(row: NodeRow): string {
   if ('rotation_id' in row) return row.rotation_id
   if ('code_id' in row) return row.code_id
   if ('key_id' in row) return row.key_id
+  if ('policy_id' in row) return row.policy_id
   return 'keyspace_id' in row ? row.keyspace_id : row.account_id
 }
 
@@ -51,6 +54,7 @@ const KINDS: { readonly [Name in IdKind]: Kind } = {
   key: { permission: 'keys.read', load: (loaders, id) => loaders.key.load(id) },
   code: { permission: 'keys.read', load: (loaders, id) => loaders.code.load(id) },
   rot: { permission: 'keys.read', load: (loaders, id) => loaders.rotation.load(id) },
+  pol: { permission: 'accounts.read', load: (loaders, id) => loaders.policy.load(id) },
   evt: { permission: 'events.read', load: (loaders, id) => loaders.event.load(id) },
 }
 

@@ -89,6 +89,12 @@ function messageOf(refusal: RuleRefusal): string {
       return 'This secret is or was in use in the keyspace, and each serves once. Give another, or have one generated.'
     case 'SECRET_NOT_REVEALABLE':
       return 'This secret was not kept: it was in the answer that issued it and nowhere else. Rotate to have a new one.'
+    case 'AUTHORIZATIONS_FROZEN':
+      return 'What this key grants is frozen and can not be changed. Create a new key, and revoke this one.'
+    case 'POLICY_REQUIRED':
+      return 'This keyspace wants each key to hold at least one policy. Give policyIds.'
+    case 'POLICY_IN_USE':
+      return 'A key that is not revoked holds the policy: keys with it in the filter policyId. Take it from them first.'
     case 'KEYSPACE_NOT_EMPTY':
       return 'The keyspace still has keys that are not deleted. Delete them first.'
     case 'MANAGEMENT_KEYSPACE':
@@ -97,7 +103,7 @@ function messageOf(refusal: RuleRefusal): string {
         'and codeLifetimeDaysMax can be changed.'
       )
     case 'NAME_IN_USE':
-      return 'Another keyspace of the account has this name. Choose a different one.'
+      return 'The name is in use in this account. Choose a different one.'
     case 'GRANT_EXCEEDS_CALLER':
       return 'This would give a credential more than yours holds. Ask for less, or use one that holds as much.'
     default:

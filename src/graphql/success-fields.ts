@@ -6,6 +6,7 @@ import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
 import { costOfList } from './limits.ts'
+import { Policy } from './policy.ts'
 
 export function accountField<Result extends { readonly accountId: string }>(t: SuccessBuilder<Result>) {
   return t.field({
@@ -22,6 +23,15 @@ export function keyspaceField<Result extends { readonly keyspaceId: string }>(t:
     needs: 'parent',
     description: 'The keyspace, as it is now.',
     resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.keyspace.load(result.keyspaceId)),
+  })
+}
+
+export function policyField<Result extends { readonly policyId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: Policy,
+    needs: 'parent',
+    description: 'The policy, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.policy.load(result.policyId)),
   })
 }
 

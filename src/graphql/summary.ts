@@ -6,7 +6,7 @@ import type { AnyFact } from '#domain/streams.ts'
 /** Labels as they are on reading. */
 export type Labels = {
   readonly actor: string
-  /** The name that the account, keyspace or key bears now. */
+  /** The name that the account, keyspace, key or policy bears now. */
   readonly subject: string
   /** The hint of the code that the event names by its id only; null where it names none. */
   readonly hint: string | null
@@ -30,6 +30,12 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
       return `set the name and rules of keyspace ${fact.data.name}`
     case 'keyspace.deleted':
       return `deleted keyspace ${subject}`
+    case 'policy.created':
+      return `created policy ${fact.data.name}`
+    case 'policy.updated':
+      return `changed the ${fieldsOf(fact.data)} of policy ${subject}`
+    case 'policy.deleted':
+      return `deleted policy ${subject}`
     case 'key.created':
       return `created key ${fact.data.name}`
     case 'key.updated':
@@ -79,8 +85,14 @@ const REASONS: { readonly [Reason in RevocationReason]: string } = {
   CESSATION_OF_OPERATION: ' because what it was used for has ended',
 }
 
+/** Those that people call differently. */
+const FIELD_NAMES = new Map([
+  ['expiresAt', 'expiry'],
+  ['policyIds', 'policies'],
+])
+
 function fieldsOf(data: object): string {
-  const names = Object.keys(data).map((name) => (name === 'expiresAt' ? 'expiry' : name))
+  const names = Object.keys(data).map((name) => FIELD_NAMES.get(name) ?? name)
   const last = names.at(-1) ?? 'details'
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
 }

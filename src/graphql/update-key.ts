@@ -17,7 +17,10 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
       type: 'JSON',
       description: "All of the application's own data from now on, up to 16 384 bytes.",
     }),
-    permissions: t.stringList({ description: 'All that it grants from now on, up to 100 permissions.' }),
+    policyIds: t.idList({ description: 'All policies that it holds from now on, up to 50 different ones.' }),
+    permissions: t.stringList({
+      description: 'All that it grants beside its policies from now on, up to 100 permissions.',
+    }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
     logging: t.field({
       type: AccessLoggingInput,

@@ -35,6 +35,18 @@ const Consistency = builder.enumType('Consistency', {
   } as const,
 })
 
+const EndpointInput = builder.inputType('EndpointInput', {
+  description: 'What a client wants to reach. A path that servers could read in different ways matches no rule.',
+  fields: (t) => ({
+    method: t.string({ required: true, description: 'The method as it was sent: `GET`. Case-sensitive.' }),
+    path: t.string({
+      required: true,
+      description:
+        'The path as it was sent, not decoded, from `/` on: `/reports/7`. A query is left out; above 4096 characters it matches nothing.',
+    }),
+  }),
+})
+
 const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
   description: 'What to verify, and for what.',
   fields: (t) => ({
@@ -59,6 +71,13 @@ const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
     upstreamUser: t.string({
       description:
         'The user whom you have authenticated beside the key, where the keyspace is `upstreamUserRequired`. Absent or blank: nobody.',
+    }),
+    endpoint: t.field({
+      type: EndpointInput,
+      description:
+        'Where the client wants to use it, for policies with endpoint rules. With a permission: a policy with rules gives it where ' +
+        'one of them allows the endpoint. Alone: one of the rules must allow it, or the key grant `*` without rules. Absent, together ' +
+        'with a permission: policies with rules give nothing; without one: a key that holds such a policy is refused.',
     }),
     consistency: t.field({
       type: Consistency,
@@ -116,7 +135,7 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
-      description: 'All that the key grants.',
+      description: 'All that the key grants, sorted, wherever it grants it: see `code` for whether it does so here.',
       resolve: ({ permissions }) => permissions,
     }),
     expiresAt: t.expose('expiresAt', {

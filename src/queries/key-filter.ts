@@ -19,6 +19,8 @@ export type KeyFilter = {
   readonly statuses?: readonly KeyStatus[] | null | undefined
   /** Keys that have all of them. */
   readonly tags?: readonly string[] | null | undefined
+  /** Keys that hold it. */
+  readonly policyId?: string | null | undefined
   /** A part of the name, in any case. */
   readonly name?: string | null | undefined
   /** The head of a secret: of any code that the key ever had. */
@@ -53,10 +55,11 @@ export function checkKeyFilter(filter: KeyFilter): void {
 export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): readonly Branch[] {
   const place = placeOf(scope, filter)
   if (place === undefined) return []
-  const { tags, name, hint } = filter
+  const { tags, policyId, name, hint } = filter
   const common: Branch = [
     ...place.conditions,
     ...(tags?.length ? [sql<SqlBool>`key.tags @> ${tags}::text[]`] : []),
+    ...(policyId == null ? [] : [sql<SqlBool>`key.policy_ids @> ARRAY[${locate('pol', policyId).id}::text]`]),
     // Not LIKE: there is no pattern in it that could be abused, and no index that it could use.
     ...(name ? [sql<SqlBool>`strpos(key.name_folded, ${foldName(name)}) > 0`] : []),
     ...(hint && hint !== '…' ? [hasHint(place, hint)] : []),

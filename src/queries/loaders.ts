@@ -10,6 +10,7 @@ import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes,
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import type { KeyRow } from './keys.ts'
 import type { KeyspaceRow } from './keyspaces.ts'
+import type { PolicyRow } from './policies.ts'
 import { type Reader, runNamed } from './reader.ts'
 import type { RotationRow } from './rotations.ts'
 import { locate, type Place } from './shard.ts'
@@ -28,6 +29,8 @@ export type Loaders = {
   /** By the code's id. */
   readonly lastUseOfCode: Loader<Instant | null>
   readonly rotation: Loader<RotationRow | null>
+  /** Deleted ones too. */
+  readonly policy: Loader<PolicyRow | null>
   readonly event: Loader<EventRow | null>
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
   readonly codesOfKey: Loader<readonly CodeRow[]>
@@ -77,6 +80,7 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
     rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
+    policy: rows<PolicyRow>('pol', 'state.policy', 'policy_id'),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     codesOfKey,
     retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {

@@ -5,10 +5,19 @@ import { accountRow, accountTable } from './account-rows.ts'
 import { codeRows, codeTable } from './code-rows.ts'
 import { keyRow, keyTable } from './key-rows.ts'
 import { keyspaceRow, keyspaceTable } from './keyspace-rows.ts'
+import { policyRow, policyTable } from './policy-rows.ts'
 import { rotationRows, rotationTable } from './rotation-rows.ts'
 import type { TableRows, TableSpec } from './row-writer.ts'
 
-export const stateTables: readonly TableSpec[] = [accountTable, keyspaceTable, keyTable, codeTable, rotationTable]
+/** In the order in which everyone locks them: see rebuild.ts. */
+export const stateTables: readonly TableSpec[] = [
+  accountTable,
+  keyspaceTable,
+  keyTable,
+  codeTable,
+  rotationTable,
+  policyTable,
+]
 
 /** The rows by which `after` differs from `before`, grouped by table. */
 export function changedRows(before: Stream, after: Stream): readonly TableRows[] {
@@ -29,6 +38,7 @@ function rowsOf(before: Stream, after: Stream): readonly TableRows[] {
       { table: codeTable, rows: codeRows(before, after) },
       { table: rotationTable, rows: rotationRows(before, after) },
     ]
+  if (is(after, 'policy')) return [{ table: policyTable, rows: [policyRow(after)] }]
   return unreachable(after as never)
 }
 

@@ -2,6 +2,7 @@
 // one root key.
 import { send, statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
+import { effectivePermissions } from '#domain/grant.ts'
 import { later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
@@ -31,11 +32,11 @@ async function managementKey({ database, keyring, clock, uses }: ServingServices
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)
-  const { code } = judge(matched, { permission: null, hasUpstreamUser: false }, now)
+  const { code } = judge(matched, { permission: null, endpoint: null, hasUpstreamUser: false }, now)
   if (code !== 'VALID') return undefined
   uses.record(matched, now)
   const { keyId, accountId, key } = matched
-  return { kind: 'KEY', keyId, accountId, permissions: key.permissions } as const
+  return { kind: 'KEY', keyId, accountId, permissions: effectivePermissions(key.grants) } as const
 }
 
 /** Read from the database each time, so that a replaced root key stops at once on every instance. */

@@ -1,6 +1,7 @@
 // Which codes a presented secret belongs to: one indexed, prepared statement for a batch, by digest and nothing else, so that
 // an unknown, a wrong and a foreign secret cost the same work.
 import { type Database, send, statement } from '#database/connect.ts'
+import type { Grant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import type { Candidate } from '#domain/verdict.ts'
@@ -30,11 +31,16 @@ const MATCHES = `
   SELECT c.digest, c.account_id, c.keyspace_id, s.management,
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
-         k.metadata, k.permissions, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
+         k.metadata, k.permissions, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, a.position
     FROM state.keyspace s
     JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
     JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)) AS policies
+        FROM state.policy p
+       WHERE p.shard = k.shard AND p.policy_id = ANY (k.policy_ids) AND p.deleted_at IS NULL
+         AND k.frozen_policies IS NULL) AS held ON true
     JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id
    WHERE c.digest = ANY ($1)`
 
@@ -56,6 +62,8 @@ type Row = {
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly permissions: readonly string[]
+  /** What the policies grant: now, or for good where the key is frozen. */
+  readonly policies: readonly Grant[]
   readonly key_enabled: boolean
   readonly key_expires_at: Instant | null
   readonly revoked_at: Instant | null
@@ -106,7 +114,7 @@ function matchedCode(row: Row): MatchedCode {
       expiresAt: row.key_expires_at,
       revokedAt: row.revoked_at,
       deletedAt: row.key_deleted_at,
-      permissions: row.permissions,
+      grants: [{ permissions: row.permissions, endpoints: [] }, ...row.policies],
     },
   }
 }

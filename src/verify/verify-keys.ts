@@ -1,6 +1,8 @@
 // THE read path of verification: parse, digest, match, judge. It writes nothing; that a code was used is noted beside it.
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
+import type { Endpoint } from '#domain/endpoint.ts'
+import { effectivePermissions } from '#domain/grant.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
@@ -15,6 +17,7 @@ export type VerifyQuestion = {
   readonly keyspaceId?: string | null | undefined
   readonly accountId?: string | null | undefined
   readonly permission?: string | null | undefined
+  readonly endpoint?: Endpoint | null | undefined
   /** Whom the caller has authenticated beside the key; blank is nobody. */
   readonly upstreamUser?: string | null | undefined
 }
@@ -61,7 +64,8 @@ export async function verifyKeys(
     const [matched, ...others] = found.filter((code) => mayVerify(caller, question, code))
     if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
     const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
-    const verdict = told(matched, { permission: permissions[index] ?? null, hasUpstreamUser }, now)
+    const asked = { permission: permissions[index] ?? null, endpoint: question.endpoint ?? null, hasUpstreamUser }
+    const verdict = told(matched, asked, now)
     if (verdict.valid) services.uses.record(matched, verdict.checkedAt)
     return verdict
   })
@@ -107,7 +111,7 @@ function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verific
     name: matched.name,
     tags: matched.tags,
     metadata: matched.metadata,
-    permissions: matched.key.permissions,
+    permissions: effectivePermissions(matched.key.grants),
     expiresAt,
     logging: matched.logging,
   }

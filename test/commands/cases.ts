@@ -3,9 +3,11 @@ import type { Command, CommonInput } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
+import { createPolicy } from '#commands/create-policy.ts'
 import { deleteCode } from '#commands/delete-code.ts'
 import { deleteKey } from '#commands/delete-key.ts'
 import { deleteKeyspace } from '#commands/delete-keyspace.ts'
+import { deletePolicy } from '#commands/delete-policy.ts'
 import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
@@ -18,6 +20,7 @@ import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updatePolicy } from '#commands/update-policy.ts'
 import type { MadeAccount, TestServices } from '../support/services.ts'
 
 export type AnyCommand = Command<CommonInput, unknown>
@@ -26,7 +29,7 @@ export type Case = {
   readonly name: string
   readonly command: AnyCommand
   /** The member of the input that names what it is about. */
-  readonly id: 'accountId' | 'keyspaceId' | 'keyId' | 'codeId' | null
+  readonly id: 'accountId' | 'keyspaceId' | 'policyId' | 'keyId' | 'codeId' | null
   readonly versioned: boolean
   /** Takes no idempotency key: every call is an event. */
   readonly neverRetried?: true
@@ -83,6 +86,39 @@ const accountCases: readonly Omit<Case, 'name'>[] = [
     events: ['keyspace.deleted'],
     secrets: 0,
     prepare: async (at, account) => ({ keyspaceId: await aKeyspace(at, account) }),
+  },
+]
+
+const policyCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: createPolicy as AnyCommand,
+    id: 'accountId',
+    versioned: false,
+    events: ['policy.created'],
+    secrets: 0,
+    prepare: async (_at, { accountId }) => ({
+      accountId,
+      name: `Made ${crypto.randomUUID()}`,
+      description: 'what it is for',
+      permissions: ['ads.read'],
+      endpoints: [{ methods: ['GET'], path: '/ads/:id' }],
+    }),
+  },
+  {
+    command: updatePolicy as AnyCommand,
+    id: 'policyId',
+    versioned: true,
+    events: ['policy.updated'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({ policyId: await at.createPolicy(accountId), permissions: ['ads.*'] }),
+  },
+  {
+    command: deletePolicy as AnyCommand,
+    id: 'policyId',
+    versioned: true,
+    events: ['policy.deleted'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({ policyId: await at.createPolicy(accountId) }),
   },
 ]
 
@@ -210,7 +246,9 @@ const revealCase: Omit<Case, 'name'> = {
   },
 }
 
-export const cases: readonly Case[] = [...accountCases, ...keyCases, ...codeCases, revealCase].map((found) => ({
-  ...found,
-  name: found.command.name,
-}))
+export const cases: readonly Case[] = [...accountCases, ...policyCases, ...keyCases, ...codeCases, revealCase].map(
+  (found) => ({
+    ...found,
+    name: found.command.name,
+  }),
+)

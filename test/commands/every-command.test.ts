@@ -175,9 +175,9 @@ describe.each(cases)('$name', ({ command, id, versioned, neverRetried, events, s
 
 async function versionOf(input: Readonly<Record<string, unknown>>): Promise<number> {
   const { rows } = await database.owner.pool.query<{ version: number }>(
-    `SELECT version FROM log.stream WHERE stream_id = $1 OR stream_id = $2
+    `SELECT version FROM log.stream WHERE stream_id IN ($1, $2, $4)
       UNION ALL SELECT s.version FROM log.stream s JOIN state.code c ON c.key_id = s.stream_id WHERE c.code_id = $3`,
-    [input.keyspaceId, input.keyId, input.codeId],
+    [input.keyspaceId, input.keyId, input.codeId, input.policyId],
   )
   return rows[0]?.version ?? Number.NaN
 }

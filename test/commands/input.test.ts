@@ -100,6 +100,40 @@ const wrongSecret: readonly Wrong[] = [
   ['a number', 5],
   ['a list', [SENT]],
 ]
+const wrongPolicyIds: readonly Wrong[] = [
+  ['no list', SENT],
+  ['too many', Array.from({ length: 51 }, (_, index) => `pol_${index}`)],
+  ['the same twice', [SENT, SENT]],
+  ['one number', ['a', 5], 'policyIds.1'],
+  ['one null', [null], 'policyIds.0'],
+]
+const wrongDescription: readonly Wrong[] = [...wrongText(2_000), ['empty', ''], ['blank', ' \n\u3000']]
+const path = '/a'
+const methods = ['GET']
+const wrongEndpoints: readonly Wrong[] = [
+  ['no list', SENT],
+  ['too many', Array.from({ length: 33 }, () => ({ methods, path }))],
+  ['no object', [null], 'endpoints.0'],
+  ['no methods', [{ path }], 'endpoints.0.methods'],
+  ['an empty list of methods', [{ methods: [], path }], 'endpoints.0.methods'],
+  ['methods that are no list', [{ methods: 'GET', path }], 'endpoints.0.methods'],
+  ['too many methods', [{ methods: [...'ABCDEFGHIJK'], path }], 'endpoints.0.methods'],
+  ['a method twice', [{ methods: ['GET', 'GET'], path }], 'endpoints.0.methods'],
+  ...['get', '', 'G T', '**', `${SENT}`, 'X'.repeat(21), 5].map(
+    (method): Wrong => [`the method ${method}`, [{ methods: ['GET', method], path }], 'endpoints.0.methods.1'],
+  ),
+  ['no path', [{ methods }], 'endpoints.0.path'],
+  ...['', SENT, `/${SENT}(`, '/(a+)+', '/a{', '/:a?', '//a', '/..', '/%2f', '/ä', '/\0', `/${'a'.repeat(256)}`, 5].map(
+    (wrongPath): Wrong => [
+      `the path ${wrongPath}`,
+      [
+        { methods, path },
+        { methods, path: wrongPath },
+      ],
+      'endpoints.1.path',
+    ],
+  ),
+]
 const wrongCodes: readonly Wrong[] = [
   ['no list', SENT],
   ['too many', [{}, {}, {}]],
@@ -126,6 +160,8 @@ const wrongRules: readonly Wrong[] = [
   ['a default lifetime above the longest', { codeLifetimeDays: 2, codeLifetimeDaysMax: 1 }, 'rules.codeLifetimeDays'],
   ['no truth value', { expiryRequired: 'yes' }, 'rules.expiryRequired'],
   ['an unknown way of showing secrets', { secretDisplay: SENT }, 'rules.secretDisplay'],
+  ['an unknown rule of authorizations', { authorizations: SENT }, 'rules.authorizations'],
+  ['no truth value about policies', { policyRequired: 'yes' }, 'rules.policyRequired'],
   ['no truth value about own secrets', { customSecrets: 1 }, 'rules.customSecrets'],
 ]
 const clearing = (...rules: readonly string[]): readonly Wrong[] =>
@@ -136,6 +172,7 @@ const ABSENT: Wrong = ['absent', undefined]
 const wrongKey = {
   description: wrongText(2_000),
   tags: wrongTags,
+  policyIds: wrongPolicyIds,
   permissions: wrongPermissions,
   metadata: wrongMetadata,
   expiresAt: [['a number', 5]] as const,
@@ -167,11 +204,26 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
         'expiryRequired',
         'secretDisplay',
         'customSecrets',
+        'authorizations',
+        'policyRequired',
         'codeDeletion',
       ),
     ],
   },
   deleteKeyspace: {},
+  createPolicy: {
+    name: [...wrongLine(200), NULL, ABSENT],
+    description: [...wrongDescription, NULL, ABSENT],
+    permissions: [...wrongPermissions, NULL, ABSENT],
+    endpoints: wrongEndpoints,
+  },
+  updatePolicy: {
+    name: [...wrongLine(200), NULL],
+    description: [...wrongDescription, NULL],
+    permissions: wrongPermissions,
+    endpoints: wrongEndpoints,
+  },
+  deletePolicy: {},
   createKey: {
     name: [...wrongLine(200), NULL, ABSENT],
     enabled: [['text', SENT], NULL, ABSENT],

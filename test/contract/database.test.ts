@@ -85,7 +85,7 @@ type Scalar<T> = [Json] extends [T]
           ? 'bytea'
           : T extends readonly string[]
             ? 'text[]'
-            : T extends KeyspaceRules
+            : T extends KeyspaceRules | readonly object[]
               ? 'jsonb'
               : T extends string
                 ? 'text' | 'timestamptz' | 'date'
@@ -159,6 +159,8 @@ const columns: Columns = {
     description: 'text?',
     tags: 'text[]',
     metadata: 'jsonb',
+    policy_ids: 'text[]',
+    frozen_policies: 'jsonb?',
     permissions: 'text[]',
     enabled: 'boolean',
     expires_at: 'timestamptz?',
@@ -210,6 +212,18 @@ const columns: Columns = {
     rotated_at: 'timestamptz',
     rotated_by_kind: 'text',
     rotated_by_id: 'text?',
+  },
+  'state.policy': {
+    shard: 'smallint',
+    policy_id: 'text',
+    account_id: 'text',
+    name: 'text',
+    description: 'text',
+    permissions: 'text[]',
+    endpoints: 'jsonb',
+    created_at: 'timestamptz',
+    deleted_at: 'timestamptz?',
+    version: 'integer',
   },
   'vault.secret_check': { secret_id: 'text', check_value: 'bytea' },
   'vault.root_key': { single: 'boolean', digest: 'bytea', secret_id: 'text', created_at: 'timestamptz' },

@@ -6,9 +6,11 @@ import type { Command, CommonInput, Origin } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
+import { createPolicy } from '#commands/create-policy.ts'
 import { deleteCode } from '#commands/delete-code.ts'
 import { deleteKey } from '#commands/delete-key.ts'
 import { deleteKeyspace } from '#commands/delete-keyspace.ts'
+import { deletePolicy } from '#commands/delete-policy.ts'
 import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
@@ -21,6 +23,7 @@ import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updatePolicy } from '#commands/update-policy.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { randomDigits } from '#secret/random.ts'
 import type { TestServices } from '../support/services.ts'
@@ -81,6 +84,7 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
     },
     caller,
   )
+  await policyLife(done, accountId, caller)
   await keyLife(at, done, keyspaceId, caller)
   const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
   await ownSecrets(done, own.keyspaceId, caller)
@@ -104,6 +108,24 @@ async function ownSecrets(done: Run, keyspaceId: string, caller: Origin): Promis
   await done(deleteKey, { keyId, reason: 'UNSPECIFIED' }, caller)
   const other = await done(createKey, { keyspaceId, name: 'other', enabled: true, codes: [] }, caller)
   await done(issueCode, { keyId: other.keyId, secret: `~${random()}~` }, caller)
+}
+
+/** A policy that a frozen key and, for a while, an ordinary one hold. */
+async function policyLife(done: Run, accountId: string, caller: Origin): Promise<void> {
+  const endpoints = [{ methods: ['GET', 'HEAD'], path: '/ads/:id' }]
+  const { policyId } = await done(
+    createPolicy,
+    { accountId, name: 'reports ☂', description: 'two\nlines', permissions: ['ads.read', 'reports.*'], endpoints },
+    caller,
+  )
+  const rules = { authorizations: 'FROZEN', policyRequired: true }
+  const { keyspaceId: frozen } = await done(createKeyspace, { accountId, name: 'sets', rules }, caller)
+  await done(createKey, { keyspaceId: frozen, name: 'set', enabled: true, policyIds: [policyId] }, caller)
+  const { keyspaceId } = await done(createKeyspace, { accountId, name: 'console' }, caller)
+  const { keyId } = await done(createKey, { keyspaceId, name: 'k', enabled: true, policyIds: [policyId] }, caller)
+  await done(updatePolicy, { policyId, name: 'ads', description: 'other', permissions: null, endpoints: null }, caller)
+  await done(updateKey, { keyId, policyIds: null, permissions: ['ads.read'] }, caller)
+  await done(deletePolicy, { policyId }, caller)
 }
 
 async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: Origin): Promise<void> {

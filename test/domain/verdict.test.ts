@@ -16,17 +16,19 @@ const NOW: Instant = '2026-03-02T09:00:00.000Z'
 const SOON: Instant = '2026-03-02T09:00:00.001Z'
 const LATER: Instant = '2026-03-03T09:00:00.000Z'
 
-const ANYTHING: Question = { permission: null, hasUpstreamUser: false }
+const ANYTHING: Question = { permission: null, endpoint: null, hasUpstreamUser: false }
 function asking(text: string): Question {
   const parsed = parseExpression(text)
   if (parsed.kind === 'malformed') throw new Error(parsed.expected)
-  return { permission: parsed.expression, hasUpstreamUser: false }
+  return { permission: parsed.expression, endpoint: null, hasUpstreamUser: false }
 }
+
+const granting = (...permissions: readonly string[]) => [{ permissions, endpoints: [] }]
 
 function candidate(code: Partial<Candidate['code']> = {}, key: Partial<Candidate['key']> = {}): Candidate {
   return {
     code: { enabled: true, expiresAt: null, replacedAt: null, overlapEndsAt: null, deletedAt: null, ...code },
-    key: { enabled: true, expiresAt: null, revokedAt: null, deletedAt: null, permissions: ['ads.*'], ...key },
+    key: { enabled: true, expiresAt: null, revokedAt: null, deletedAt: null, grants: granting('ads.*'), ...key },
     upstreamUserRequired: false,
   }
 }
@@ -43,7 +45,7 @@ const WAYS: readonly [JudgedCode, Partial<Candidate['code']>, Partial<Candidate[
   ['DISABLED', {}, { enabled: false }],
   ['EXPIRED', { expiresAt: NOW }, {}],
   ['EXPIRED', {}, { expiresAt: NOW }],
-  ['INSUFFICIENT_PERMISSIONS', {}, { permissions: [] }],
+  ['INSUFFICIENT_PERMISSIONS', {}, { grants: [] }],
 ]
 
 describe('one thing wrong is enough', () => {
@@ -77,7 +79,7 @@ describe('VALID', () => {
   })
 
   test('without any permission, where none is asked for', () => {
-    expect(judge(candidate({}, { permissions: [] }), ANYTHING, NOW).code).toBe('VALID')
+    expect(judge(candidate({}, { grants: [] }), ANYTHING, NOW).code).toBe('VALID')
   })
 })
 

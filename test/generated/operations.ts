@@ -23,6 +23,13 @@ export type ActorKind =
   /** A user of the account's directory. */
   | 'USER';
 
+/** What may become of the authorizations of a key: its policies and permissions. */
+export type AuthorizationsRule =
+  /** They can be changed at any time, and follow the policies. */
+  | 'EDITABLE'
+  /** No mutation changes a key's policies or permissions. What is created under this rule keeps what its policies granted then, whatever later becomes of them or of this rule. */
+  | 'FROZEN';
+
 /** When a code may be deleted. */
 export type CodeDeletionRule =
   /** At any time. */
@@ -87,8 +94,10 @@ export type CreateKeyInput = {
   readonly metadata?: unknown;
   /** For people, 1 to 200 characters; need not be unique. */
   readonly name: string;
-  /** What it grants, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the management keyspace: what it may do in this API, at most what the caller may. Default: nothing. */
+  /** What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the management keyspace: what it may do in this API, at most what the caller may. Default: nothing. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
+  /** Policies that it holds, up to 50 different ones of its account. In a keyspace whose authorizations are FROZEN it keeps what they grant now. Default: none. */
+  readonly policyIds?: ReadonlyArray<string> | null | undefined;
   /** Up to 50 different labels of up to 100 characters. Default: none. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
 };
@@ -103,6 +112,22 @@ export type CreateKeyspaceInput = {
   readonly name: string;
   /** What will hold for its keys. Absent: every default. */
   readonly rules?: KeyspaceRulesInput | null | undefined;
+};
+
+/** A new policy. */
+export type CreatePolicyInput = {
+  /** The account it will belong to. */
+  readonly accountId: string;
+  /** For people: what it is for, 1 to 2000 characters. */
+  readonly description: string;
+  /** Where it grants that, up to 32 rules. Absent or empty: everywhere. */
+  readonly endpoints?: ReadonlyArray<EndpointRuleInput> | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** For people, 1 to 200 characters, unique in the account. */
+  readonly name: string;
+  /** What it grants, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. */
+  readonly permissions: ReadonlyArray<string>;
 };
 
 /** A code to delete. Where the keyspace says so, it must be switched off or expired. */
@@ -137,6 +162,16 @@ export type DeleteKeyspaceInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** The keyspace. It must have no key that is not deleted. */
   readonly keyspaceId: string;
+};
+
+/** A policy to delete. */
+export type DeletePolicyInput = {
+  /** Changes nothing (ConflictError) unless the policy is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The policy. No key that is not revoked may hold it, but for those whose authorizations are frozen. */
+  readonly policyId: string;
 };
 
 /** Which way to sort. */
@@ -186,8 +221,26 @@ export type EnableKeyInput = {
   readonly keyId: string;
 };
 
+/** What a client wants to reach. A path that servers could read in different ways matches no rule. */
+export type EndpointInput = {
+  /** The method as it was sent: `GET`. Case-sensitive. */
+  readonly method: string;
+  /** The path as it was sent, not decoded, from `/` on: `/reports/7`. A query is left out; above 4096 characters it matches nothing. */
+  readonly path: string;
+};
+
+/** Methods and paths of the protected service at which a policy applies. */
+export type EndpointRuleInput = {
+  /** Up to 10 methods in upper case, at least one; `*` for all. GET does not stand for HEAD. */
+  readonly methods: ReadonlyArray<string>;
+  /** The pathname of a URL pattern, at most 256 characters from `/` on: `:name` stands for one segment or the rest of one, `*`, once, for any text, `\` before `:`, `*`, `+`, `(` or `)` for that character itself. No groups, regular expressions or modifiers. Case-sensitive; other characters than those of a path are written percent-encoded. */
+  readonly path: string;
+};
+
 /** Why a mutation changed nothing. More codes may come: treat an unknown one by its type and message. */
 export type ErrorCode =
+  /** What the key grants is fixed for good, or as long as its keyspace says so. */
+  | 'AUTHORIZATIONS_FROZEN'
   /** The keyspace deletes codes only once they are switched off. */
   | 'CODE_ENABLED'
   /** The key has as many live codes as `liveCodesMax` allows, or the slot is taken. */
@@ -216,10 +269,14 @@ export type ErrorCode =
   | 'KEY_REVOKED'
   /** The management keyspace can not be deleted, nor changed in this. */
   | 'MANAGEMENT_KEYSPACE'
-  /** Another keyspace of the account has the name. */
+  /** Another keyspace, or another policy, of the account has the name. */
   | 'NAME_IN_USE'
   /** There is no such thing for this caller. */
   | 'NOT_FOUND'
+  /** A key that is not revoked holds the policy. */
+  | 'POLICY_IN_USE'
+  /** The keyspace wants each key to hold at least one policy. */
+  | 'POLICY_REQUIRED'
   /** The secret is or was in use in the keyspace. */
   | 'SECRET_IN_USE'
   /** The keyspace takes generated secrets only. */
@@ -239,7 +296,7 @@ export type EventFilter = {
   readonly correlationId?: string | null | undefined;
   /** Only what happened at this instant or later. */
   readonly since?: string | null | undefined;
-  /** Only events of this account, keyspace or key itself. */
+  /** Only events of this account, keyspace, key or policy itself. */
   readonly subjectId?: string | null | undefined;
   /** Only events of one of these types, such as `key.rotated`. */
   readonly types?: ReadonlyArray<string> | null | undefined;
@@ -275,6 +332,8 @@ export type KeyFilter = {
   readonly keyspaceId?: string | null | undefined;
   /** Only keys with this in their name, anywhere, in upper or lower case. */
   readonly name?: string | null | undefined;
+  /** Only keys that hold this policy, those whose authorizations are frozen too. */
+  readonly policyId?: string | null | undefined;
   /** Only keys with one of these statuses. Absent: all but DELETED. */
   readonly statuses?: ReadonlyArray<KeyStatus> | null | undefined;
   /** Only keys that bear every one of these tags, case-sensitive. */
@@ -319,6 +378,8 @@ export type KeyStatus =
 export type KeyspaceRulesInput = {
   /** The most keys that may be active at once, 1 to 1 000 000. Null: no limit, the default. */
   readonly activeKeysMax?: number | null | undefined;
+  /** What may become of a key's policies and permissions. Default: EDITABLE. */
+  readonly authorizations?: AuthorizationsRule | null | undefined;
   /** When a code may be deleted. Default: ALWAYS. */
   readonly codeDeletion?: CodeDeletionRule | null | undefined;
   /** Days until a code expires for which no expiry is asked, 1 to 36 500 and at most `codeLifetimeDaysMax`. Null: the longest allowed, the default. */
@@ -333,6 +394,8 @@ export type KeyspaceRulesInput = {
   readonly expiryRequired?: boolean | null | undefined;
   /** The most codes of one key that may be live at once, 1 or 2. Default: 2. */
   readonly liveCodesMax?: number | null | undefined;
+  /** Each key must hold at least one policy. Default: false. */
+  readonly policyRequired?: boolean | null | undefined;
   /** Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`. */
   readonly prefix?: string | null | undefined;
   /** Where keys are looked for, from now on: 1 to 10 different places. Default: the headers `X-API-Key` and `Authorization`. */
@@ -476,8 +539,10 @@ export type UpdateKeyInput = {
   readonly metadata?: unknown;
   /** Its new name, 1 to 200 characters. Null is not valid. */
   readonly name?: string | null | undefined;
-  /** All that it grants from now on, up to 100 permissions. */
+  /** All that it grants beside its policies from now on, up to 100 permissions. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
+  /** All policies that it holds from now on, up to 50 different ones. */
+  readonly policyIds?: ReadonlyArray<string> | null | undefined;
   /** All its labels from now on: up to 50 different ones of up to 100 characters. */
   readonly tags?: ReadonlyArray<string> | null | undefined;
 };
@@ -494,6 +559,24 @@ export type UpdateKeyspaceInput = {
   readonly name?: string | null | undefined;
   /** The rules to change. Null is not valid. */
   readonly rules?: KeyspaceRulesInput | null | undefined;
+};
+
+/** Changes of a policy. What is absent stays as it is; null clears. */
+export type UpdatePolicyInput = {
+  /** What it is for, 1 to 2000 characters. Null is not valid. */
+  readonly description?: string | null | undefined;
+  /** All its rules from now on, up to 32. Null or empty: it grants everywhere what it grants. */
+  readonly endpoints?: ReadonlyArray<EndpointRuleInput> | null | undefined;
+  /** Changes nothing (ConflictError) unless the policy is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** Its new name, 1 to 200 characters, unique in the account. Null is not valid. */
+  readonly name?: string | null | undefined;
+  /** All that it grants from now on, up to 100 permissions. */
+  readonly permissions?: ReadonlyArray<string> | null | undefined;
+  /** The policy. */
+  readonly policyId: string;
 };
 
 /** The verdict: the first that applies, in this order. Only VALID opens anything. */
@@ -525,6 +608,8 @@ export type VerifyKeyInput = {
   readonly accountId?: string | null | undefined;
   /** How old the state may be by which it is judged. */
   readonly consistency?: Consistency;
+  /** Where the client wants to use it, for policies with endpoint rules. With a permission: a policy with rules gives it where one of them allows the endpoint. Alone: one of the rules must allow it, or the key grant `*` without rules. Absent, together with a permission: policies with rules give nothing; without one: a key that holds such a policy is refused. */
+  readonly endpoint?: EndpointInput | null | undefined;
   /** What the client presented, whole and unchanged, without a scheme such as Bearer. */
   readonly key: string;
   /** The keyspace whose resources are being reached; a key of another one answers NOT_FOUND. Name it always. */
@@ -549,7 +634,7 @@ export type AccountQueryVariables = Exact<{
 }>;
 
 
-export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
 export type AccountsQueryVariables = Exact<{
   first?: number | null | undefined;
@@ -585,7 +670,7 @@ export type CreateKeyMutationVariables = Exact<{
 
 export type CreateKeyMutation = { readonly createKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly version: number }, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -598,7 +683,20 @@ export type CreateKeyspaceMutationVariables = Exact<{
 
 export type CreateKeyspaceMutation = { readonly createKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type CreatePolicyMutationVariables = Exact<{
+  input: CreatePolicyInput;
+}>;
+
+
+export type CreatePolicyMutation = { readonly createPolicy:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'CreatePolicySuccess', readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly version: number, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -638,6 +736,19 @@ export type DeleteKeyspaceMutationVariables = Exact<{
 export type DeleteKeyspaceMutation = { readonly deleteKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DeleteKeyspaceSuccess', readonly keyspaceId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type DeletePolicyMutationVariables = Exact<{
+  input: DeletePolicyInput;
+}>;
+
+
+export type DeletePolicyMutation = { readonly deletePolicy:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DeletePolicySuccess', readonly policyId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -746,7 +857,7 @@ export type KeyQueryVariables = Exact<{
 }>;
 
 
-export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
 
 export type KeysQueryVariables = Exact<{
   accountId: string;
@@ -772,8 +883,33 @@ export type NodeQuery = { readonly node:
     | { readonly __typename: 'ApiKey', readonly name: string, readonly status: KeyStatus, readonly id: string }
     | { readonly __typename: 'Event', readonly type: string, readonly summary: string, readonly id: string }
     | { readonly __typename: 'Keyspace', readonly name: string, readonly id: string }
+    | { readonly __typename: 'Policy', readonly name: string, readonly id: string }
     | { readonly __typename: 'Rotation', readonly slot: CodeSlot, readonly rotatedAt: string, readonly id: string }
    | null };
+
+export type PoliciesQueryVariables = Exact<{
+  accountId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type PoliciesQuery = { readonly account: { readonly id: string, readonly policies: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly version: number, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
+export type PolicyByNameQueryVariables = Exact<{
+  accountId: string;
+  name: string;
+}>;
+
+
+export type PolicyByNameQuery = { readonly account: { readonly id: string, readonly policy: { readonly id: string, readonly name: string, readonly version: number } | null } | null };
+
+export type PolicyQueryVariables = Exact<{
+  policyId: string;
+}>;
+
+
+export type PolicyQuery = { readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly createdAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> } | null };
 
 export type RevealCodeMutationVariables = Exact<{
   input: RevealCodeInput;
@@ -859,7 +995,7 @@ export type UpdateKeyMutation = { readonly updateKey:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type UpdateKeyspaceMutationVariables = Exact<{
@@ -872,7 +1008,20 @@ export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+   };
+
+export type UpdatePolicyMutationVariables = Exact<{
+  input: UpdatePolicyInput;
+}>;
+
+
+export type UpdatePolicyMutation = { readonly updatePolicy:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'UpdatePolicySuccess', readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly version: number, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type VerifyKeyQueryVariables = Exact<{
@@ -935,6 +1084,8 @@ export const AccountDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          authorizations
+          policyRequired
           codeDeletion
         }
         activeKeyCount
@@ -1035,7 +1186,13 @@ export const CreateKeyDocument = new TypedDocumentString(`
         id
         name
         status
+        policies {
+          id
+          name
+        }
         permissions
+        effectivePermissions
+        authorizationsFrozen
         expiresAt
         version
       }
@@ -1082,6 +1239,8 @@ export const CreateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          authorizations
+          policyRequired
           codeDeletion
           upstreamUserRequired
           presentations {
@@ -1109,6 +1268,40 @@ export const CreateKeyspaceDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CreateKeyspaceMutation, CreateKeyspaceMutationVariables>;
+export const CreatePolicyDocument = new TypedDocumentString(`
+    mutation CreatePolicy($input: CreatePolicyInput!) {
+  createPolicy(input: $input) {
+    __typename
+    ... on CreatePolicySuccess {
+      policy {
+        id
+        name
+        description
+        permissions
+        endpoints {
+          methods
+          path
+        }
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreatePolicyMutation, CreatePolicyMutationVariables>;
 export const DeleteCodeDocument = new TypedDocumentString(`
     mutation DeleteCode($input: DeleteCodeInput!) {
   deleteCode(input: $input) {
@@ -1214,6 +1407,33 @@ export const DeleteKeyspaceDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteKeyspaceMutation, DeleteKeyspaceMutationVariables>;
+export const DeletePolicyDocument = new TypedDocumentString(`
+    mutation DeletePolicy($input: DeletePolicyInput!) {
+  deletePolicy(input: $input) {
+    __typename
+    ... on DeletePolicySuccess {
+      policyId
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DeletePolicyMutation, DeletePolicyMutationVariables>;
 export const DisableCodeDocument = new TypedDocumentString(`
     mutation DisableCode($input: DisableCodeInput!) {
   disableCode(input: $input) {
@@ -1502,8 +1722,13 @@ export const KeyDocument = new TypedDocumentString(`
     metadata
     status
     enabled
+    policies {
+      id
+      name
+    }
     permissions
     effectivePermissions
+    authorizationsFrozen
     expiresAt
     lastUsedAt
     logging {
@@ -1616,6 +1841,9 @@ export const NodeDocument = new TypedDocumentString(`
       name
       status
     }
+    ... on Policy {
+      name
+    }
     ... on AccessCode {
       hint
       slot
@@ -1631,6 +1859,63 @@ export const NodeDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<NodeQuery, NodeQueryVariables>;
+export const PoliciesDocument = new TypedDocumentString(`
+    query Policies($accountId: ID!, $first: Int, $after: String) {
+  account(id: $accountId) {
+    id
+    policies(first: $first, after: $after) {
+      nodes {
+        id
+        name
+        description
+        permissions
+        endpoints {
+          methods
+          path
+        }
+        version
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PoliciesQuery, PoliciesQueryVariables>;
+export const PolicyByNameDocument = new TypedDocumentString(`
+    query PolicyByName($accountId: ID!, $name: String!) {
+  account(id: $accountId) {
+    id
+    policy(name: $name) {
+      id
+      name
+      version
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PolicyByNameQuery, PolicyByNameQueryVariables>;
+export const PolicyDocument = new TypedDocumentString(`
+    query Policy($policyId: ID!) {
+  policy(id: $policyId) {
+    id
+    account {
+      id
+    }
+    name
+    description
+    permissions
+    endpoints {
+      methods
+      path
+    }
+    createdAt
+    deletedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<PolicyQuery, PolicyQueryVariables>;
 export const RevealCodeDocument = new TypedDocumentString(`
     mutation RevealCode($input: RevealCodeInput!) {
   revealCode(input: $input) {
@@ -1859,7 +2144,12 @@ export const UpdateKeyDocument = new TypedDocumentString(`
         tags
         metadata
         status
+        policies {
+          id
+          name
+        }
         permissions
+        effectivePermissions
         expiresAt
         version
       }
@@ -1900,6 +2190,8 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          authorizations
+          policyRequired
           codeDeletion
           upstreamUserRequired
           presentations {
@@ -1930,6 +2222,43 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpdateKeyspaceMutation, UpdateKeyspaceMutationVariables>;
+export const UpdatePolicyDocument = new TypedDocumentString(`
+    mutation UpdatePolicy($input: UpdatePolicyInput!) {
+  updatePolicy(input: $input) {
+    __typename
+    ... on UpdatePolicySuccess {
+      policy {
+        id
+        name
+        description
+        permissions
+        endpoints {
+          methods
+          path
+        }
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UpdatePolicyMutation, UpdatePolicyMutationVariables>;
 export const VerifyKeyDocument = new TypedDocumentString(`
     query VerifyKey($input: VerifyKeyInput!) {
   verifyKey(input: $input) {

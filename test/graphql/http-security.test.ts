@@ -35,7 +35,16 @@ async function makeTenant(name: string) {
   )
   const [{ event_id, rotation_id } = { event_id: '', rotation_id: '' }] = rows
   const credential = await app.createCredential(accountId, ['*'])
-  const ids = { acct: accountId, ks: keyspaceId, key: key.keyId, code: key.codeId, rot: rotation_id, evt: event_id }
+  const policyId = await app.createPolicy(accountId)
+  const ids = {
+    acct: accountId,
+    ks: keyspaceId,
+    key: key.keyId,
+    code: key.codeId,
+    rot: rotation_id,
+    evt: event_id,
+    pol: policyId,
+  }
   return { ids, managementKeyspaceId, secret: key.secret, credential }
 }
 
@@ -57,10 +66,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
   key: 'key',
   code: 'code',
   event: 'evt',
+  policy: 'pol',
 }
 function kindsAt(field: RootField, { path }: Slot): readonly Kind[] {
   if (field.name === 'node') return Object.keys(ours.ids) as Kind[]
-  const last = path.at(-1) === 'id' ? field.name : path.at(-1)?.replace(/Id$/, '')
+  const last = path.at(-1) === 'id' ? field.name : path.at(-1)?.replace(/Ids?$/, '')
   const kind = KINDS[last ?? '']
   if (kind === undefined) throw new Error(`Say what ${field.name} takes as ${path.join('.')}`)
   return [kind]
@@ -149,6 +159,7 @@ describe('with the credentials of another account', () => {
 
   test.each([
     ['keys', 'keyspaceId', 'ks'],
+    ['keys', 'policyId', 'pol'],
     ['events', 'subjectId', 'key'],
     ['events', 'actorId', 'key'],
   ] as const)('a filter of %s by their %s finds nothing', async (list, member, kind) => {

@@ -30,6 +30,9 @@ const VARIABLES = {
   keyId: 'x',
   codeId: 'x',
   eventId: 'x',
+  policyId: 'x',
+  name: 'x',
+  secret: 'x',
   id: 'x',
   inputs: Array.from({ length: 100 }, () => ({ key: 'x' })),
 }

@@ -18,6 +18,7 @@ const DETAILS: KeyDetails = {
   description: null,
   tags: [],
   metadata: {},
+  policyIds: [],
   permissions: [],
   expiresAt: null,
   logging: { request: false, response: false },
@@ -31,7 +32,19 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'keyspace.created': [{ ...RULES, management: false }, 'root created keyspace reports'],
   'keyspace.updated': [RULES, 'root set the name and rules of keyspace reports'],
   'keyspace.deleted': [{}, 'root deleted keyspace SUBJECT'],
-  'key.created': [{ ...DETAILS, keyspaceId: 'ks_1', enabled: true }, 'root created key nightly export'],
+  'policy.created': [
+    { name: 'reports', description: 'd', permissions: [], endpoints: [] },
+    'root created policy reports',
+  ],
+  'policy.updated': [
+    { permissions: [], endpoints: [] },
+    'root changed the permissions and endpoints of policy SUBJECT',
+  ],
+  'policy.deleted': [{}, 'root deleted policy SUBJECT'],
+  'key.created': [
+    { ...DETAILS, keyspaceId: 'ks_1', enabled: true, frozenPolicies: null },
+    'root created key nightly export',
+  ],
   'key.updated': [{ name: 'x', tags: ['a'], expiresAt: null }, 'root changed the name, tags and expiry of key SUBJECT'],
   'key.enabled': [{}, 'root switched on key SUBJECT'],
   'key.disabled': [{}, 'root switched off key SUBJECT'],

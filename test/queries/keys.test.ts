@@ -4,12 +4,23 @@ import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder, listKeys } from '#queries/keys.ts'
 import type { Reader } from '#queries/reader.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
-import { codeRow, insertCodes, insertKeys, keyRow, type SeededAccount, seedAccount } from '#test/support/seed.ts'
+import {
+  codeRow,
+  insertCodes,
+  insertKeys,
+  keyRow,
+  type SeededAccount,
+  seedAccount,
+  seedId,
+} from '#test/support/seed.ts'
 
 const NOW = '2026-06-01T00:00:00.000Z'
 const PAST = '2026-05-01T00:00:00.000Z'
 const FUTURE = '2026-07-01T00:00:00.000Z'
 const REVOKED = { revoked_at: PAST, revoked_by_kind: 'ROOT', revocation_reason: 'UNSPECIFIED' } as const
+
+const POLICY = seedId('pol', 1, 1)
+const OTHER_POLICY = seedId('pol', 1, 2)
 
 let database: TestDatabase
 let reader: Reader
@@ -38,13 +49,13 @@ describe('a list of keys', () => {
     const { managementKeyspaceId, otherKeyspaceId } = account
     await insertKeys(database.owner, [
       keyRow(account, 1, { name: 'active', tags: ['a', 'b'], expires_at: FUTURE }),
-      keyRow(account, 2, { name: 'disabled', enabled: false, expires_at: PAST }),
-      keyRow(account, 3, { name: 'expires now', tags: ['b'], expires_at: NOW }),
+      keyRow(account, 2, { name: 'disabled', enabled: false, expires_at: PAST, policy_ids: [POLICY] }),
+      keyRow(account, 3, { name: 'expires now', tags: ['b'], expires_at: NOW, policy_ids: [OTHER_POLICY, POLICY] }),
       keyRow(account, 4, { name: 'revoked', enabled: false, expires_at: PAST, ...REVOKED }),
       keyRow(account, 5, { name: 'deleted', deleted_at: PAST, ...REVOKED }),
       keyRow(account, 6, { name: 'management', keyspace_id: managementKeyspaceId }),
       keyRow(account, 7, { name: 'other', keyspace_id: otherKeyspaceId, created_at: PAST }),
-      keyRow(stranger, 8, { name: 'foreign', tags: ['a', 'b'] }),
+      keyRow(stranger, 8, { name: 'foreign', tags: ['a', 'b'], policy_ids: [POLICY] }),
     ])
     const [active, disabled, foreign] = [keyRow(account, 1), keyRow(account, 2), keyRow(stranger, 8)]
     await insertCodes(database.owner, [
@@ -94,6 +105,14 @@ describe('a list of keys', () => {
     expect(await namesOf({ tags: ['b'] })).toEqual(['expires now', 'active'])
     expect(await namesOf({ tags: ['b', 'a'] })).toEqual(['active'])
     expect(await namesOf({ tags: ['B'] })).toEqual([])
+  })
+
+  test("by policy has keys that hold it, and no other account's", async () => {
+    expect(await namesOf({ policyId: POLICY })).toEqual(['expires now', 'disabled'])
+    expect(await namesOf({ policyId: POLICY, tags: ['b'] })).toEqual(['expires now'])
+    expect(await namesOf({ policyId: OTHER_POLICY })).toEqual(['expires now'])
+    for (const policyId of [seedId('pol', 1, 3), account.keyspaceId, 'nonsense', "'", '\0', '', '{}'])
+      expect(await namesOf({ policyId })).toEqual([])
   })
 
   test("by hint has keys with any such code, replaced and deleted ones too, and no other account's", async () => {

@@ -9,6 +9,7 @@ import {
   insertCodes,
   insertKeys,
   keyRow,
+  policyRow,
   type SeededAccount,
   seedAccount,
   seedEvents,
@@ -32,6 +33,7 @@ const idsOf = ({ accountId, keyspaceId, shard }: SeededAccount, n: number) => ({
   key: seedId('key', shard, n),
   code: codeRow(keyRow(account, n), 1).code_id,
   rotation: seedId('rot', shard, n),
+  policy: seedId('pol', shard, n),
   event: seedId('evt', shard, n),
   activeKeyCount: keyspaceId,
   accountPosition: accountId,
@@ -72,6 +74,7 @@ beforeAll(async () => {
         rotated_by_id: null,
       })
       .execute()
+    await database.owner.kysely.insertInto('state.policy').values(policyRow(own, n)).execute()
     await seedEvents(database.owner, own, { from: PAST, count: 1, streamIds: [key.key_id], types: ['key.created'] })
   }
 })
@@ -106,6 +109,7 @@ describe('loaders', () => {
         key: { key_id: seedId('key', own.shard, n) },
         code: { key_id: seedId('key', own.shard, n) },
         rotation: { ordinal: 1 },
+        policy: { name: `Policy ${n}` },
         event: { position: 1n },
         activeKeyCount: 1,
         accountPosition: 1n,

@@ -116,6 +116,7 @@ describe('a list of 100 000 keys', () => {
   // What a filter leaves has to be sorted, being in the order of another index; it is little.
   const selective: readonly [string, KeyFilter, readonly RegExp[], number][] = [
     ['a rare tag', { tags: ['rare-77'] }, [/^key_by_tag$/], 200],
+    ['a policy of few', { policyId: seedId('pol', 1, 1) }, [/^key_by_policy$/], 200],
     ['two tags', { tags: ['common', 'rare-77'] }, [/^key_by_tag$/], 200],
     ['a hint', { hint: 'bss_0123456789' }, [/^code_by_hint$/], 200],
     ['a pasted secret', { hint: `bss_0123456789_${'A'.repeat(38)}` }, [/^code_by_hint$/], 200],
@@ -152,6 +153,7 @@ describe('a list of 100 000 keys', () => {
       { hint: 'bss_' },
       { statuses: ['ACTIVE'] },
       { name: 'service' },
+      { policyId: seedId('pol', 1, 2) },
     ]
     for (const filter of filters)
       for (const order of ORDERS)

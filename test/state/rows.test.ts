@@ -4,9 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
+import { createPolicy } from '#commands/create-policy.ts'
 import { deleteCode } from '#commands/delete-code.ts'
 import { deleteKey } from '#commands/delete-key.ts'
 import { deleteKeyspace } from '#commands/delete-keyspace.ts'
+import { deletePolicy } from '#commands/delete-policy.ts'
 import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
@@ -19,6 +21,7 @@ import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updatePolicy } from '#commands/update-policy.ts'
 import type { Connection, Database } from '#database/connect.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { foldStreams, type StoredEvent } from '#log/load.ts'
@@ -93,15 +96,16 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
 })
 
 /** What has been made so far, for later steps to pick from. */
-type Made = { accounts: string[]; keyspaces: string[]; keys: string[]; codes: string[] }
+type Made = { accounts: string[]; keyspaces: string[]; policies: string[]; keys: string[]; codes: string[] }
 
 async function take(step: Step, made: Made): Promise<void> {
   at.clock.advance(step.waitMs)
   const outcome = await at.run(step.command, inputFor(step, made))
   if (outcome.kind === 'refused') return
-  const { accountId, keyspaceId, keyId, issuedCodeIds } = outcome.result as Record<string, never>
+  const { accountId, keyspaceId, policyId, keyId, issuedCodeIds } = outcome.result as Record<string, never>
   if (step.command.name === 'createAccount') made.accounts.push(accountId ?? '')
   if (step.command.name === 'createKeyspace') made.keyspaces.push(keyspaceId ?? '')
+  if (step.command.name === 'createPolicy') made.policies.push(policyId ?? '')
   if (step.command.name === 'createKey') made.keys.push(keyId ?? '')
   made.codes.push(...((issuedCodeIds as string[] | undefined) ?? []))
 }
@@ -110,14 +114,19 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
   const pick = (ids: readonly string[]) => ids[ids.length - 1 - (which % ids.length)]
   const expiresAt = typeof lifetimeMs === 'number' ? plusMs(at.clock.now(), lifetimeMs) : lifetimeMs
   const keyspaceId = pick(made.keyspaces)
+  const policyId = pick(made.policies)
   const keyId = pick(made.keys)
   const codeId = pick(made.codes)
   const slot = which % 3 === 0 ? 'SECONDARY' : 'PRIMARY'
+  const authorizations = which % 2 === 0 ? 'FROZEN' : 'EDITABLE'
   const rules = {
     prefix: flag ? 'one' : 'two',
     activeKeysMax: flag ? null : 3 + (which % 5),
+    authorizations,
     secretDisplay: flag ? 'REVEALABLE' : 'ONCE',
   }
+  const endpoints = flag ? null : [{ methods: ['GET', '*'], path: `/${which}/:id` }]
+  const policyIds = which % 3 === 0 ? null : [policyId]
   const details = { name: text, description: flag ? null : text, tags: flag ? [] : [text, 'b'], expiresAt }
   const ending = { keyId, reason: 'SUPERSEDED', note: flag ? text : null }
   const inputs = new Map<unknown, object>([
@@ -126,8 +135,23 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     [createKeyspace, { accountId: pick(made.accounts), name: `${text}${which}`, rules }],
     [updateKeyspace, flag ? { keyspaceId, rules } : { keyspaceId, name: `${text}${which}` }],
     [deleteKeyspace, { keyspaceId }],
-    [createKey, { keyspaceId, enabled: flag, ...details, codes: flag ? undefined : [{ slot }, {}] }],
-    [updateKey, { keyId, ...details, metadata: { [text]: [text, which] }, permissions: ['ads.*', `p${which}`] }],
+    [
+      createPolicy,
+      {
+        accountId: pick(made.accounts),
+        name: `${text}${which}`,
+        description: 'd',
+        permissions: [`p${which}`],
+        endpoints,
+      },
+    ],
+    [updatePolicy, flag ? { policyId, endpoints } : { policyId, name: `${text}${which}` }],
+    [deletePolicy, { policyId }],
+    [createKey, { keyspaceId, enabled: flag, ...details, policyIds, codes: flag ? undefined : [{ slot }, {}] }],
+    [
+      updateKey,
+      { keyId, ...details, metadata: { [text]: [text, which] }, policyIds, permissions: ['ads.*', `p${which}`] },
+    ],
     [enableKey, { keyId }],
     [disableKey, { keyId }],
     [revokeKey, ending],
@@ -155,18 +179,19 @@ describe('the rows of state', () => {
         const made: Made = {
           accounts: [account.accountId],
           keyspaces: [account.managementKeyspaceId, keyspaceId],
+          policies: [await at.createPolicy(account.accountId)],
           keys: [keyId],
           codes: [...codeIds],
         }
         for (const step of steps) await take(step, made)
         expect(await differences()).toEqual([])
       }),
-      { numRuns: 10 },
+      { numRuns: 12 },
     )
     // Enough has happened for that to mean something.
     const { rows } = await database.owner.pool.query<{ type: string }>('SELECT DISTINCT type FROM log.event')
     expect(rows.length).toBeGreaterThan(12)
-  }, 60_000)
+  })
 
   test.each([
     ['a changed column', `UPDATE state.key SET name = name || '!' WHERE key_id = (SELECT min(key_id) FROM state.key)`],

@@ -62,6 +62,8 @@ export type TestApp = {
   ): Promise<Result>
   createAccount(name?: string): Promise<{ readonly accountId: string; readonly managementKeyspaceId: string }>
   createKeyspace(accountId: string, rules?: object, name?: string): Promise<string>
+  /** Grants nothing unless `input` says otherwise. */
+  createPolicy(accountId: string, input?: object): Promise<string>
   /** A key with one code, the keyspace permitting. */
   createKey(keyspaceId: string, input?: object): Promise<IssuedKey>
   /** A credential of this API that belongs to the account. */
@@ -201,6 +203,12 @@ function helpersOf({ ask }: Client) {
       const input = { accountId, name: name ?? `keyspace ${count}`, rules }
       const { keyspace } = await mutate('createKeyspace', input, 'keyspace { id }')
       return (keyspace as unknown as { id: string }).id
+    },
+    async createPolicy(accountId: string, input: object = {}) {
+      count += 1
+      const made = { accountId, name: `policy ${count}`, description: 'what it is for', permissions: [], ...input }
+      const { policy } = await mutate('createPolicy', made, 'policy { id }')
+      return (policy as unknown as { id: string }).id
     },
     async createCredential(accountId: string, permissions: readonly string[]) {
       const { account } = await ask<{ account: { managementKeyspace: { id: string } } }, object>(

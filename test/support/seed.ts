@@ -2,7 +2,7 @@
 // care which commands make them.
 import { sql } from 'kysely'
 import type { Database } from '#database/connect.ts'
-import type { CodeTable, KeyspaceTable, KeyTable } from '#database/tables.ts'
+import type { CodeTable, KeyspaceTable, KeyTable, PolicyTable } from '#database/tables.ts'
 import { toBase62 } from '#domain/base62.ts'
 import { foldName } from '#domain/fold-name.ts'
 import { ID_SHARD_DIGITS, type IdKind } from '#domain/ids.ts'
@@ -86,6 +86,8 @@ export function keyRow(account: SeededAccount, n: number, given: Partial<KeyTabl
     description: null,
     tags: [],
     metadata: {},
+    policy_ids: [],
+    frozen_policies: null,
     permissions: [],
     enabled: true,
     expires_at: null,
@@ -100,6 +102,23 @@ export function keyRow(account: SeededAccount, n: number, given: Partial<KeyTabl
     revoked_by_id: null,
     revocation_reason: null,
     revocation_note: null,
+    deleted_at: null,
+    version: 1,
+    ...given,
+  }
+}
+
+/** A policy that grants nothing; `endpoints` as the driver takes jsonb. */
+export function policyRow(account: SeededAccount, n: number, given: Partial<PolicyTable> = {}): PolicyTable {
+  return {
+    shard: account.shard,
+    policy_id: seedId('pol', account.shard, n),
+    account_id: account.accountId,
+    name: `Policy ${n}`,
+    description: 'what it is for',
+    permissions: [],
+    endpoints: JSON.stringify([]) as never,
+    created_at: EPOCH,
     deleted_at: null,
     version: 1,
     ...given,
@@ -176,22 +195,24 @@ export async function seedKeyUses(owner: Database, { shard, accountId }: SeededA
 
 /**
  * Many keys as years of use leave them, around 2026: a tenth deleted, a tenth revoked, two fifths that expire; a code each,
- * and for a fortieth of them a second one; tags from `rare-…` (ten keys) to `common` (every second key). Every 50th is in
+ * and for a fortieth of them a second one; tags from `rare-…` (ten keys) to `common` (every second key);
+ * a ten-thousandth holds policy 1, a third policy 2. Every 50th is in
  * the other keyspace, every 500th in the management keyspace.
  */
 export async function seedManyKeys(owner: Database, account: SeededAccount, count: number): Promise<void> {
   const { shard, accountId, keyspaceId, otherKeyspaceId, managementKeyspaceId } = account
   const digits = toBase62(shard, ID_SHARD_DIGITS)
   const keys = sql`
-    INSERT INTO state.key (shard, key_id, account_id, keyspace_id, name, name_folded, tags, metadata, permissions, enabled,
-                           expires_at, log_request, log_response, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
+    INSERT INTO state.key (shard, key_id, account_id, keyspace_id, name, name_folded, tags, metadata, policy_ids,
+                           permissions, enabled, expires_at, log_request, log_response, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
                            revocation_reason, deleted_at, version)
     SELECT ${shard}::smallint, 'key_' || ${digits} || substr(md5('key' || ${accountId} || i), 1, 20), ${accountId},
            CASE WHEN i % 500 = 3 THEN ${managementKeyspaceId} WHEN i % 50 = 7 THEN ${otherKeyspaceId}
                 ELSE ${keyspaceId} END,
            'Service ' || i % 5000, 'service ' || i % 5000,
            ARRAY['team-' || i % 40, 'rare-' || i / 10] || CASE WHEN i % 2 = 0 THEN ARRAY['common'] END,
-           '{}', ARRAY['ads.read'], i % 20 <> 0,
+           '{}', CASE WHEN i % 10000 = 5 THEN ARRAY[${seedId('pol', shard, 1)}] WHEN i % 3 = 0 THEN ARRAY[${seedId('pol', shard, 2)}]
+                      ELSE '{}' END, ARRAY['ads.read'], i % 20 <> 0,
            CASE WHEN i % 5 < 2 THEN timestamptz '2026-01-01' + (i * 7919 % 200000 - 100000) * interval '10 minutes' END,
            false, false, timestamptz '2024-01-01' + i * 7 % ${count}::integer * interval '10 minutes', 'ROOT', timestamptz '2026-01-01',
            CASE WHEN i % 10 < 2 THEN timestamptz '2026-01-01' END, CASE WHEN i % 10 < 2 THEN 'ROOT' END,

@@ -8,6 +8,7 @@ import type { Command, CommonInput, Origin, Outcome } from '#commands/command.ts
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
+import { createPolicy } from '#commands/create-policy.ts'
 import type { Refusal } from '#commands/refusal.ts'
 import { runCommand } from '#commands/run-command.ts'
 import type { Database } from '#database/connect.ts'
@@ -51,6 +52,8 @@ export type TestServices = ServingServices & {
   ): Promise<Refusal>
   createAccount(name?: string): Promise<MadeAccount>
   createKeyspace(accountId: string, rules?: object, name?: string): Promise<string>
+  /** Grants nothing unless `input` says otherwise. */
+  createPolicy(accountId: string, input?: object): Promise<string>
   /** Enabled, with as many codes as the keyspace gives, unless `input` says otherwise. */
   createKey(keyspaceId: string, input?: object): Promise<MadeKey>
   createCaller(account: MadeAccount, permissions: readonly string[]): Promise<MadeCaller>
@@ -125,6 +128,11 @@ function makersOf(database: Database, done: TestServices['done']) {
       count += 1
       const made = await done(createKeyspace, { accountId, name: name ?? `keyspace ${count}`, rules })
       return made.result.keyspaceId
+    },
+    async createPolicy(accountId: string, input: object = {}) {
+      count += 1
+      const policy = { accountId, name: `policy ${count}`, description: 'what it is for', permissions: [], ...input }
+      return (await done(createPolicy, policy)).result.policyId
     },
     async createCaller({ accountId, managementKeyspaceId }: MadeAccount, permissions: readonly string[]) {
       const made = await make(managementKeyspaceId, { permissions })

@@ -70,10 +70,10 @@ describe('the root key', () => {
 
 describe('a code of a management key', () => {
   test('is that key, with its permissions as they are now', async () => {
-    const made = await at.createCaller(account, ['keys.read', 'events.*'])
+    const made = await at.createCaller(account, ['events.*', 'keys.read'])
     const { keyId, secret } = made
     const { accountId } = account
-    expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, accountId, permissions: ['keys.read', 'events.*'] })
+    expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, accountId, permissions: ['events.*', 'keys.read'] })
     await at.done(updateKey, { keyId, permissions: ['keys.verify'] })
     expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, accountId, permissions: ['keys.verify'] })
   })

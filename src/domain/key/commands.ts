@@ -1,4 +1,5 @@
 // What can be asked of a key and its codes. `now`, ids, digests and looked-up facts come with the command.
+import type { PolicyGrant } from '../grant.ts'
 import type { Instant } from '../instant.ts'
 import type { KeyspaceRules } from '../keyspace/rules.ts'
 import type { CodeSlot, KeyDetails, RevocationReason } from './events.ts'
@@ -31,6 +32,8 @@ export type CreateKey = Timed & {
   readonly type: 'CreateKey'
   readonly keyspaceId: string
   readonly details: KeyDetails
+  /** What the policies of the details are now, in their order. */
+  readonly policies: readonly PolicyGrant[]
   readonly enabled: boolean
   readonly codes: readonly CodeRequest[]
   /** Active keys in the keyspace at `now`, counted under its lock; 0 where there is no limit. */

@@ -2,7 +2,7 @@
 import { accept, type Decision, refuse } from '../event.ts'
 import { type Instant, reached } from '../instant.ts'
 import type { KeyspaceRules } from '../keyspace/rules.ts'
-import { sameValue } from '../same-value.ts'
+import { differs } from '../same-value.ts'
 import type { CreateKey, UpdateKey } from './commands.ts'
 import { decideIssue } from './decide-issue.ts'
 import type { CodeIssued, KeyCreated, KeyUpdated } from './events.ts'
@@ -10,8 +10,9 @@ import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey } from './state.ts'
 
 export function decideCreate(command: CreateKey): Decision<KeyCreated | CodeIssued, KeyRefusal> {
-  const { keyspaceId, details, enabled, codes, activeKeyCount, now, rules } = command
+  const { keyspaceId, details, policies, enabled, codes, activeKeyCount, now, rules } = command
   if (reached(details.expiresAt, now)) return refuse({ code: 'EXPIRY_OUT_OF_RANGE', latest: null })
+  if (rules.policyRequired && details.policyIds.length === 0) return refuse({ code: 'POLICY_REQUIRED' })
   const full = refusalForKeys(activeKeyCount, rules)
   if (full !== undefined) return refuse(full)
 
@@ -22,13 +23,21 @@ export function decideCreate(command: CreateKey): Decision<KeyCreated | CodeIssu
     if (decision.kind === 'refused') return decision
     issued.push(...decision.facts)
   }
-  return accept<KeyCreated | CodeIssued>({ type: 'key.created', data: { ...details, keyspaceId, enabled } }, ...issued)
+  const frozenPolicies = rules.authorizations === 'FROZEN' ? policies : null
+  const created: KeyCreated = { type: 'key.created', data: { ...details, keyspaceId, enabled, frozenPolicies } }
+  return accept<KeyCreated | CodeIssued>(created, ...issued)
 }
 
 export function decideUpdate(command: UpdateKey, key: ActiveKey): Decision<KeyUpdated, KeyRefusal> {
   const { activeKeyCount, now, rules } = command
   const data = changesOf(command, key)
   if (Object.keys(data).length === 0) return accept()
+  if (data.policyIds !== undefined || data.permissions !== undefined) {
+    // Frozen at its creation, or in a keyspace that has been frozen since.
+    if (key.frozenPolicies !== null || rules.authorizations === 'FROZEN')
+      return refuse({ code: 'AUTHORIZATIONS_FROZEN' })
+    if (rules.policyRequired && data.policyIds?.length === 0) return refuse({ code: 'POLICY_REQUIRED' })
+  }
   if (data.expiresAt !== undefined) {
     if (reached(data.expiresAt, now)) return refuse({ code: 'EXPIRY_OUT_OF_RANGE', latest: null })
     // An expired key has left the count; another may have taken its place since.
@@ -44,18 +53,15 @@ function refusalForKeys(activeKeyCount: number, { activeKeysMax }: KeyspaceRules
 }
 
 function changesOf({ details }: UpdateKey, key: ActiveKey): KeyUpdated['data'] {
-  const { name, description, tags, metadata, permissions, expiresAt, logging } = details
+  const { name, description, tags, metadata, policyIds, permissions, expiresAt, logging } = details
   return {
     ...(differs(name, key.name) && { name }),
     ...(differs(description, key.description) && { description }),
     ...(differs(tags, key.tags) && { tags }),
     ...(differs(metadata, key.metadata) && { metadata }),
+    ...(differs(policyIds, key.policyIds) && { policyIds }),
     ...(differs(permissions, key.permissions) && { permissions }),
     ...(differs<Instant | null>(expiresAt, key.expiresAt) && { expiresAt }),
     ...(differs(logging, key.logging) && { logging }),
   }
-}
-
-function differs<Value>(next: Value | undefined, current: Value): next is Value {
-  return next !== undefined && !sameValue(next, current)
 }

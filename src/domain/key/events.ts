@@ -2,6 +2,7 @@
 // reading anything else. Digests and the id of the secret they were made under, never a plaintext. The type strings are
 // permanent; changed data means a new schema version and an upcast.
 import type { Fact } from '../event.ts'
+import type { PolicyGrant } from '../grant.ts'
 import type { Instant } from '../instant.ts'
 
 export type CodeSlot = 'PRIMARY' | 'SECONDARY'
@@ -26,6 +27,8 @@ export type KeyDetails = {
   readonly description: string | null
   readonly tags: readonly string[]
   readonly metadata: Json
+  /** In the order in which they were given; each once. */
+  readonly policyIds: readonly string[]
   /** Granted directly. */
   readonly permissions: readonly string[]
   /** Bounds every code of the key. */
@@ -45,7 +48,15 @@ export type NewCode = {
   readonly secretId: string
 }
 
-export type KeyCreated = Fact<'key.created', KeyDetails & { readonly keyspaceId: string; readonly enabled: boolean }>
+export type KeyCreated = Fact<
+  'key.created',
+  KeyDetails & {
+    readonly keyspaceId: string
+    readonly enabled: boolean
+    /** What the policies were then, where it stays so for good; null: what they are at any time. */
+    readonly frozenPolicies: readonly PolicyGrant[] | null
+  }
+>
 /** Only what changed. */
 export type KeyUpdated = Fact<'key.updated', Partial<KeyDetails>>
 export type KeyEnabled = Fact<'key.enabled', Record<string, never>>

@@ -18,3 +18,5 @@ export type KeyRefusal =
   /** Without saying whose. */
   | { readonly code: 'SECRET_IN_USE' }
   | { readonly code: 'SECRET_NOT_REVEALABLE' }
+  | { readonly code: 'POLICY_REQUIRED' }
+  | { readonly code: 'AUTHORIZATIONS_FROZEN' }

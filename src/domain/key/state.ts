@@ -2,6 +2,7 @@
 // `now`, when it matters.
 import type { Actor } from '../actor.ts'
 import type { Recorded } from '../event.ts'
+import type { PolicyGrant } from '../grant.ts'
 import { earlier, type Instant } from '../instant.ts'
 import { invariant, unreachable } from '../invariant.ts'
 import type {
@@ -46,6 +47,8 @@ export type Rotation = {
 type Described = KeyDetails & {
   readonly keyspaceId: string
   readonly enabled: boolean
+  /** What its policies grant for good, whatever becomes of them; null: what they are at any time. */
+  readonly frozenPolicies: readonly PolicyGrant[] | null
   readonly createdAt: Instant
   readonly createdBy: Actor
   readonly updatedAt: Instant

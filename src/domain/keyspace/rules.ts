@@ -3,6 +3,7 @@ import { DEFAULT_PRESENTATIONS, type Presentation } from './presentation.ts'
 
 /** REVEALABLE: secrets are kept sealed for as long as their codes are not retired, and can be shown again. */
 export type SecretDisplay = 'ONCE' | 'REVEALABLE'
+export type AuthorizationsRule = 'EDITABLE' | 'FROZEN'
 export type CodeDeletionRule = 'ALWAYS' | 'WHEN_DISABLED'
 
 export type KeyspaceRules = {
@@ -23,6 +24,10 @@ export type KeyspaceRules = {
   readonly secretDisplay: SecretDisplay
   /** Whoever issues or rotates may bring a secret of their own. */
   readonly customSecrets: boolean
+  /** Whether what a key grants may be changed, or stays for good as it was when the key was created. */
+  readonly authorizations: AuthorizationsRule
+  /** Every key holds at least one policy. */
+  readonly policyRequired: boolean
   readonly codeDeletion: CodeDeletionRule
   /** A key opens nothing unless whoever guards the service has authenticated a user as well. */
   readonly upstreamUserRequired: boolean
@@ -40,6 +45,8 @@ export const DEFAULT_RULES: KeyspaceRules = {
   expiryRequired: false,
   secretDisplay: 'ONCE',
   customSecrets: false,
+  authorizations: 'EDITABLE',
+  policyRequired: false,
   codeDeletion: 'ALWAYS',
   upstreamUserRequired: false,
   presentations: DEFAULT_PRESENTATIONS,

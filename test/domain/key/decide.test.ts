@@ -104,6 +104,7 @@ describe('UpdateKey', () => {
     description: 'what it is for',
     tags: ['prod', 'eu'],
     metadata: { team: 'payments', limits: [1, 2] },
+    policyIds: ['policy-2'],
     permissions: [],
     expiresAt: days(7),
     logging: { request: true, response: true },

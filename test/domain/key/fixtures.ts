@@ -3,7 +3,7 @@ import type { Recorded } from '#domain/event.ts'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
 import type { CodeRequest, CreateKey, KeyCommand, RevealCode, RotateKey, UpdateKey } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
-import type { CodeSlot, KeyDetails, KeyFact, NewCode } from '#domain/key/events.ts'
+import type { CodeSlot, KeyCreated, KeyDetails, KeyFact, NewCode } from '#domain/key/events.ts'
 import type { KeyRefusal } from '#domain/key/refusals.ts'
 import { type ActiveKey, type Code, type ExistingKey, evolveKey, initialKey, type KeyState } from '#domain/key/state.ts'
 import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
@@ -27,6 +27,7 @@ export const DETAILS: KeyDetails = {
   description: null,
   tags: ['prod'],
   metadata: { team: 'payments' },
+  policyIds: [],
   permissions: ['ads.read'],
   expiresAt: null,
   logging: { request: false, response: false },
@@ -52,9 +53,9 @@ export const code = (codeId: string, changes: Partial<NewCode> = {}): NewCode =>
   ...changes,
 })
 
-export const created = (changes: Partial<KeyDetails & { enabled: boolean }> = {}): KeyFact => ({
+export const created = (changes: Partial<KeyCreated['data']> = {}): KeyFact => ({
   type: 'key.created',
-  data: { ...DETAILS, keyspaceId: 'keyspace-1', enabled: true, ...changes },
+  data: { ...DETAILS, keyspaceId: 'keyspace-1', enabled: true, frozenPolicies: null, ...changes },
 })
 export const issued = (codeId: string, changes: Partial<NewCode> = {}): KeyFact => ({
   type: 'code.issued',
@@ -88,6 +89,7 @@ export const create = (changes: Partial<CreateKey> = {}): CreateKey => ({
   rules: rules(),
   keyspaceId: 'keyspace-1',
   details: DETAILS,
+  policies: [],
   enabled: true,
   codes: [],
   activeKeyCount: 0,

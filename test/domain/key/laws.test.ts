@@ -16,8 +16,8 @@ import { anyRules, anyStep, anySteps, live, type Moment, notFinal, type Step } f
 
 const opens = (key: ExistingKey, code: Code, now: Instant): boolean =>
   judge(
-    { code, key: { ...standingOf(key), permissions: key.permissions }, upstreamUserRequired: false },
-    { permission: null, hasUpstreamUser: false },
+    { code, key: { ...standingOf(key), grants: [] }, upstreamUserRequired: false },
+    { permission: null, endpoint: null, hasUpstreamUser: false },
     now,
   ).code === 'VALID'
 
@@ -279,6 +279,18 @@ describe('events', () => {
       expect(decideKey(command, after)).toEqual({ kind: 'accepted', facts: [] })
     })
   })
+})
+
+test('what a key frozen at its creation grants never changes, whatever becomes of the rules', () => {
+  fc.assert(
+    fc.property(anySteps, (steps) => {
+      for (const { before, after } of live(steps, undefined, rules({ authorizations: 'FROZEN' }))) {
+        if (before.status === 'none') continue
+        const { policyIds, permissions, frozenPolicies } = before
+        expect(after).toMatchObject({ policyIds, permissions, frozenPolicies })
+      }
+    }),
+  )
 })
 
 // A generator that never gets a key into trouble would make every law above hold.

@@ -10,7 +10,7 @@ import type { KeyRefusal } from '#domain/key/refusals.ts'
 import { type ExistingKey, evolveKey, initialKey, type KeyState } from '#domain/key/state.ts'
 import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
 import { SOMEONE } from '#test/support/given.ts'
-import { BORN, DETAILS, request } from './fixtures.ts'
+import { BORN, create, DETAILS, request } from './fixtures.ts'
 
 type Kind = Exclude<KeyCommand['type'], 'CreateKey'>
 
@@ -24,6 +24,7 @@ export type Step = {
   readonly lifetimeMs: number | null | undefined
   readonly overlapSeconds: number
   readonly activeKeyCount: number
+  readonly policyIds: readonly string[] | undefined
   readonly text: string
   /** Of the new code; undefined where it is generated. */
   readonly ownSecret: OwnSecret | undefined
@@ -66,6 +67,8 @@ export const anyRules: fc.Arbitrary<KeyspaceRules> = fc
     customSecrets: fc.boolean(),
     secretDisplay: fc.constantFrom('ONCE', 'REVEALABLE'),
     codeDeletion: fc.constantFrom('ALWAYS', 'WHEN_DISABLED'),
+    authorizations: fc.constantFrom('EDITABLE', 'EDITABLE', 'FROZEN'),
+    policyRequired: fc.boolean(),
     activeKeysMax: fc.option(fc.integer({ min: 1, max: 3 })),
   })
   .map(({ longest, shorter, ...rest }) => ({
@@ -94,6 +97,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
   ),
   overlapSeconds: fc.constantFrom(0, 60, 3_600, 86_400, 2_592_000),
   activeKeyCount: fc.integer({ min: 0, max: 3 }),
+  policyIds: fc.constantFrom(undefined, [], ['policy-1'], ['policy-1', 'policy-2']),
   text: fc.constantFrom('a', 'b'),
   ownSecret: fc.constantFrom(
     ...Array.from({ length: 5 }, () => undefined),
@@ -112,9 +116,13 @@ export const notFinal = (steps: readonly Step[]): readonly Step[] =>
 
 /**
  * Lives it. Throws where `evolve` or `decide` does, which is itself a broken law. Under `constantRules` where given, else
- * under each step's own.
+ * under each step's own, and made under `firstRules`.
  */
-export function live(steps: readonly Step[], constantRules?: KeyspaceRules): readonly Moment[] {
+export function live(
+  steps: readonly Step[],
+  constantRules?: KeyspaceRules,
+  firstRules: KeyspaceRules = DEFAULT_RULES,
+): readonly Moment[] {
   const moments: Moment[] = []
   let version = 0
   let now = BORN
@@ -131,8 +139,8 @@ export function live(steps: readonly Step[], constantRules?: KeyspaceRules): rea
     moments.push({ command, now, before, decision, after: state })
   }
 
-  const rules = constantRules ?? DEFAULT_RULES
-  ask({ type: 'CreateKey', now, rules, keyspaceId: 'k', details: DETAILS, enabled: true, codes: [], activeKeyCount: 0 })
+  const rules = constantRules ?? firstRules
+  ask(create({ now, rules, details: { ...DETAILS, policyIds: ['policy-1'] } }))
   for (const [index, step] of steps.entries()) {
     now = plusMs(now, step.waitMs)
     const command = commandOf(step, state, now, constantRules ?? step.rules, `c${index}`)
@@ -149,7 +157,7 @@ function commandOf(
   rules: KeyspaceRules,
   newId: string,
 ): KeyCommand | undefined {
-  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, text, ownSecret } = step
+  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, policyIds, text, ownSecret } = step
   const expiresAt = typeof lifetimeMs === 'number' ? plusMs(now, lifetimeMs) : lifetimeMs
   const code: CodeRequest = request(newId, { slot: step.slot, expiresAt, description: text, ownSecret })
   const codes = state.status === 'none' ? [] : state.codes
@@ -162,7 +170,7 @@ function commandOf(
     case 'DeleteKey':
       return { type: kind, reason: 'SUPERSEDED', note: text }
     case 'UpdateKey':
-      return { type: kind, now, rules, activeKeyCount, details: { name: text, expiresAt } }
+      return { type: kind, now, rules, activeKeyCount, details: { name: text, expiresAt, policyIds } }
     case 'IssueCode':
       return { type: kind, now, rules, code }
     case 'RotateKey':

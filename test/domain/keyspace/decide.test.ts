@@ -162,6 +162,8 @@ describe('a management keyspace', () => {
     expiryRequired: true,
     secretDisplay: 'REVEALABLE',
     customSecrets: true,
+    authorizations: 'FROZEN',
+    policyRequired: true,
     codeDeletion: 'WHEN_DISABLED',
     upstreamUserRequired: true,
     presentations: [{ place: 'QUERY', name: 'key' }],

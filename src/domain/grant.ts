@@ -1,0 +1,38 @@
+// What a key grants, and whether that is enough for what is asked. Each policy is one grant and the permissions that were given
+// directly are another; the endpoint rules of a grant scope that grant and no other.
+import { allowsEndpoint, type Endpoint, type EndpointRule } from './endpoint.ts'
+import { covers } from './permission.ts'
+import { evaluate, type PermissionExpression } from './permission-expression.ts'
+
+export type Grant = {
+  readonly permissions: readonly string[]
+  /** Where the permissions hold; none: everywhere. */
+  readonly endpoints: readonly EndpointRule[]
+}
+
+/** A policy as a key holds it. */
+export type PolicyGrant = Grant & { readonly policyId: string }
+
+/** What is asked of a key; null asks for nothing of the kind. */
+export type Asked = { readonly permission: PermissionExpression | null; readonly endpoint: Endpoint | null }
+
+/** All permissions of the grants, wherever they hold, each once and sorted. */
+export function effectivePermissions(grants: readonly Pick<Grant, 'permissions'>[]): readonly string[] {
+  return [...new Set(grants.flatMap(({ permissions }) => permissions))].sort()
+}
+
+/**
+ * Whether the grants give what is asked for. A permission, each one of an expression by itself: a grant that has no rules or one
+ * that allows the endpoint holds it. An endpoint alone: a rule allows it, or a grant without rules holds `*`. Neither: no grant
+ * has rules, for whoever doesn't say where would get around them.
+ */
+export function suffices(grants: readonly Grant[], { permission, endpoint }: Asked): boolean {
+  const unscoped = grants.filter(({ endpoints }) => endpoints.length === 0)
+  if (permission === null && endpoint === null) return unscoped.length === grants.length
+  const scoped = grants.filter(({ endpoints }) => endpoint !== null && allowsEndpoint(endpoints, endpoint))
+  if (permission === null) return scoped.length > 0 || unscoped.some(({ permissions }) => covers(permissions, '*'))
+  return evaluate(
+    permission,
+    [...unscoped, ...scoped].flatMap(({ permissions }) => permissions),
+  )
+}

@@ -1,0 +1,52 @@
+// What a key grants: the policies it holds, and all permissions together.
+import { effectivePermissions } from '#domain/grant.ts'
+import type { KeyRow } from '#queries/keys.ts'
+import type { PolicyRow } from '#queries/policies.ts'
+import { builder } from './builder.ts'
+import type { Context } from './context.ts'
+import { ApiKey } from './key.ts'
+import { costOfList } from './limits.ts'
+import { Policy } from './policy.ts'
+
+/** Most keys hold a few; the most there can be would price a page of keys as if each held them all. */
+const POLICIES_EXPECTED = 5
+
+builder.objectFields(ApiKey, (t) => ({
+  policies: t.field({
+    type: [Policy],
+    // Part of the key itself, like its keyspace.
+    needs: 'parent',
+    complexity: costOfList(POLICIES_EXPECTED),
+    description:
+      'The policies it holds, as they are now, in the order in which they were given. Where its authorizations are frozen, what ' +
+      'it grants is what they were when it was created (`effectivePermissions` tells); those deleted since are left out.',
+    resolve: policiesOf,
+  }),
+  authorizationsFrozen: t.boolean({
+    needs: 'parent',
+    description:
+      'Whether its policies and permissions are fixed as they were when it was created, whatever becomes of the policies.',
+    resolve: ({ frozen_policies: frozen }) => frozen !== null,
+  }),
+  effectivePermissions: t.field({
+    type: ['String'],
+    needs: 'parent',
+    complexity: 1,
+    description:
+      'All that it grants, directly and by its policies, sorted. A permission that comes from policies with endpoint rules holds ' +
+      'at their endpoints only.',
+    resolve: async (key, _arguments, context) => {
+      const policies = key.frozen_policies ?? (await policiesOf(key, _arguments, context))
+      return effectivePermissions([key, ...policies])
+    },
+  }),
+}))
+
+async function policiesOf(
+  { policy_ids: ids }: Pick<KeyRow, 'policy_ids'>,
+  _arguments: unknown,
+  { loaders }: Context,
+): Promise<readonly PolicyRow[]> {
+  const policies = await Promise.all(ids.map((id) => loaders.policy.load(id)))
+  return policies.filter((policy): policy is PolicyRow => policy !== null && policy.deleted_at === null)
+}

@@ -1,0 +1,106 @@
+// What a key grants, as against what it is called: given by policies, required by a keyspace, frozen by it.
+import { describe, test } from 'vitest'
+import type { PolicyGrant } from '#domain/grant.ts'
+import { at, givenFor } from '#test/support/given.ts'
+import { BORN, create, created, DETAILS, keyDecider, rules, update } from './fixtures.ts'
+
+const given = givenFor(keyDecider)
+
+const FROZEN = rules({ authorizations: 'FROZEN' })
+const REQUIRED = rules({ policyRequired: true })
+const POLICY: PolicyGrant = {
+  policyId: 'policy-1',
+  permissions: ['ads.read'],
+  endpoints: [{ methods: ['GET'], path: '/' }],
+}
+const withPolicy = { ...DETAILS, policyIds: ['policy-1'] }
+const asked = { details: withPolicy, policies: [POLICY] }
+
+describe('policies of a new key', () => {
+  test('are named, and not copied, where they may be edited', () => {
+    given()
+      .when(create(asked))
+      .then([created({ policyIds: ['policy-1'] })])
+  })
+
+  test('are copied where authorizations are frozen, none included', () => {
+    given()
+      .when(create({ ...asked, rules: FROZEN }))
+      .then([created({ policyIds: ['policy-1'], frozenPolicies: [POLICY] })])
+    given()
+      .when(create({ rules: FROZEN }))
+      .then([created({ frozenPolicies: [] })])
+  })
+
+  test('are required where the keyspace says so', () => {
+    given()
+      .when(create({ rules: REQUIRED }))
+      .thenRefused({ code: 'POLICY_REQUIRED' })
+    given()
+      .when(create({ ...asked, rules: REQUIRED }))
+      .then([created({ policyIds: ['policy-1'] })])
+  })
+})
+
+describe('policies of a key', () => {
+  test('can be given, changed and taken', () => {
+    given(at(BORN, created()))
+      .when(update({ policyIds: ['policy-1'] }))
+      .then([{ type: 'key.updated', data: { policyIds: ['policy-1'] } }])
+    given(at(BORN, created({ policyIds: ['policy-1'] })))
+      .when(update({ policyIds: [] }))
+      .then([{ type: 'key.updated', data: { policyIds: [] } }])
+  })
+
+  test('the last is not taken where one is required', () => {
+    given(at(BORN, created({ policyIds: ['policy-1'] })))
+      .when(update({ policyIds: [] }, { rules: REQUIRED }))
+      .thenRefused({ code: 'POLICY_REQUIRED' })
+    given(at(BORN, created({ policyIds: ['policy-1'] })))
+      .when(update({ policyIds: ['policy-2'] }, { rules: REQUIRED }))
+      .then([{ type: 'key.updated', data: { policyIds: ['policy-2'] } }])
+  })
+
+  test('a key from before policies were required is edited as before', () => {
+    given(at(BORN, created()))
+      .when(update({ name: 'other', policyIds: [], permissions: [] }, { rules: REQUIRED }))
+      .then([{ type: 'key.updated', data: { name: 'other', permissions: [] } }])
+  })
+})
+
+describe('a key that was frozen at its creation', () => {
+  const frozen = at(BORN, created({ policyIds: ['policy-1'], frozenPolicies: [POLICY] }))
+
+  test.each([
+    ['still', FROZEN],
+    ['also when its keyspace no longer is', rules()],
+  ])('keeps its policies and permissions, %s', (_when, now) => {
+    for (const change of [{ policyIds: [] }, { policyIds: ['policy-1', 'policy-2'] }, { permissions: [] }])
+      given(frozen)
+        .when(update(change, { rules: now }))
+        .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+  })
+
+  test('can be edited in everything else', () => {
+    given(frozen)
+      .when(update({ name: 'other', tags: [], policyIds: ['policy-1'], permissions: ['ads.read'] }, { rules: FROZEN }))
+      .then([{ type: 'key.updated', data: { name: 'other', tags: [] } }])
+  })
+
+  test('is frozen without any policy too', () => {
+    given(at(BORN, created({ frozenPolicies: [] })))
+      .when(update({ policyIds: ['policy-1'] }))
+      .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+  })
+})
+
+describe('a key from before its keyspace was frozen', () => {
+  test('can be edited no more, until the keyspace is opened again', () => {
+    given(at(BORN, created()))
+      .when(update({ permissions: ['*'] }, { rules: FROZEN }))
+      .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+    given(at(BORN, created()))
+      .when(update({ permissions: ['*'] }))
+      .then([{ type: 'key.updated', data: { permissions: ['*'] } }])
+  })
+})
