@@ -7,11 +7,14 @@ const PURE = ['test/{architecture,domain,secret}/**/*.test.ts', 'test/*.test.ts'
 // Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
 const ssr = { resolve: { conditions: ['module-sync', 'node', 'development|production'] } }
 
+// Far beyond what any test takes alone: only a hang should end one, not a busy machine.
+const timeouts = { testTimeout: 60_000, hookTimeout: 120_000 }
+
 export default defineConfig({
   ssr,
   test: {
     projects: [
-      { ssr, test: { name: 'unit', include: PURE } },
+      { ssr, test: { name: 'unit', include: PURE, ...timeouts } },
       {
         ssr,
         test: {
@@ -19,9 +22,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: PURE,
           globalSetup: ['test/support/global-setup.ts'],
-          // Far beyond what any test takes alone: only a hang should end one, not a busy machine.
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          ...timeouts,
         },
       },
     ],
