@@ -186,12 +186,12 @@ describe('the rows of state', () => {
         for (const step of steps) await take(step, made)
         expect(await differences()).toEqual([])
       }),
-      { numRuns: 12 },
+      { numRuns: 10 },
     )
     // Enough has happened for that to mean something.
     const { rows } = await database.owner.pool.query<{ type: string }>('SELECT DISTINCT type FROM log.event')
     expect(rows.length).toBeGreaterThan(12)
-  })
+  }, 60_000)
 
   test.each([
     ['a changed column', `UPDATE state.key SET name = name || '!' WHERE key_id = (SELECT min(key_id) FROM state.key)`],
