@@ -1,0 +1,182 @@
+// Random commands. What they are about is drawn as numbers and looked up in the world when they run, so that a run can be shrunk
+// to the few commands that matter.
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import type { TestApp } from '#test/support/app.ts'
+import { agreeOnAccounts, agreeOnKey, agreeOnVerdicts, type Inquiry, instantText } from './agree.ts'
+import { glimpseKey, send } from './api.ts'
+import type { Input, Mutation } from './decision.ts'
+import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
+import { predict, remember } from './predict.ts'
+import { credentialFor, inputFor, pickFrom } from './requests.ts'
+import { callerBy, type Key, may, sees, type World } from './world.ts'
+
+/** A mutation as it is sent. */
+type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
+/** What commands run against. `sent`: what may be sent again. */
+export type Real = { readonly app: TestApp; readonly sent: Sent[] }
+export type Command = fc.AsyncCommand<World, Real>
+
+/** Sends a mutation, holds what becomes of it against the prediction, and lets the world follow. */
+export async function perform(world: World, { app, sent }: Real, request: Sent): Promise<void> {
+  const { mutation, input, credential } = request
+  const caller = callerBy(world, credential, app.rootKey)
+  const prediction = predict(world, caller, mutation, input)
+  const answer = await send(app, mutation, input, credential)
+  if (input.idempotencyKey !== undefined) sent.push(request)
+  if (prediction.reasons.length > 0) return expect(answer.outcome).toBeOneOf([...prediction.reasons])
+  expect(answer.outcome).toBe('DONE')
+  if (prediction.replayed !== undefined) {
+    const { codes, ...made } = prediction.replayed
+    return expect(answer.made).toEqual({ ...made, codes: codes.map(({ id }) => ({ id, secret: null })) })
+  }
+  const { events = [], codes = [], subjectId } = prediction
+  expect(answer.events.map(({ type }) => type)).toEqual(events)
+  expect(answer.issued.map(({ accessCode: { slot, expiresAt } }) => ({ slot, expiresAt }))).toEqual(
+    codes.map(({ slot, expiresAt }) => ({ slot, expiresAt: instantText(expiresAt) })),
+  )
+  prediction.apply?.(answer.made)
+  if (caller !== undefined) remember(world, caller, mutation, input, answer.made)
+  const subject = subjectId ?? (answer.made.ids.key || answer.made.ids.keyspace) ?? ''
+  const where = world.keys.get(subject) ?? world.keyspaces.get(subject)
+  const history = world.accounts.get(where?.accountId ?? subject)?.history
+  if (mutation !== 'createAccount') history?.push(...events.map((type) => `${type} ${subject}`))
+  const key = world.keys.get(subject)
+  if (key !== undefined) await agreeOnKey(world, app, key)
+}
+
+const mutations = draws.map((draw) => {
+  let told: string = draw.mutation
+  return command(
+    async (world, real) => {
+      const { rootKey } = real.app
+      const credential = credentialFor(world, rootKey, draw.who)
+      const request = { mutation: draw.mutation, input: inputFor(world, draw), credential }
+      told = `${draw.mutation} ${JSON.stringify(request.input)}${credential === rootKey ? '' : ` by ${credential}`}`
+      await perform(world, real, request)
+    },
+    () => told,
+  )
+})
+
+function command(run: (world: World, real: Real) => Promise<void>, tell: () => string): Command {
+  return {
+    check: () => true,
+    async run(world, real) {
+      world.now = Date.parse(real.app.clock.now())
+      await run(world, real)
+    },
+    toString: tell,
+  }
+}
+
+/** The very request again, or another under its idempotency key. */
+const retries = fc.record({ pick: numbers, changed: fc.boolean() }).map(({ pick, changed }) =>
+  command(
+    async (world, real) => {
+      const again = real.sent.at(-1 - (pick % Math.max(1, Math.min(real.sent.length, 10))))
+      if (again === undefined) return
+      const other =
+        'expectedVersion' in again.input
+          ? { expectedVersion: 77 }
+          : 'name' in again.input
+            ? { name: `changed ${pick}` }
+            : {}
+      await perform(world, real, changed ? { ...again, input: { ...again.input, ...other } } : again)
+    },
+    () => `retry ${pick}${changed ? ' changed' : ''}`,
+  ),
+)
+
+/** Often to the very instant at which something ends, or to just before it. */
+const moments = fc.constantFrom('end', 'end', 'just before an end', 60_000, HOUR_MS, DAY_MS, 40 * DAY_MS).map((to) =>
+  command(
+    async (world, { app }) => {
+      const keys = [...world.keys.values()]
+      const ends = keys.flatMap((key) => [
+        key.expiresAt,
+        ...key.codes.flatMap((code) => [code.expiresAt, code.overlapEndsAt]),
+      ])
+      const next = Math.min(...ends.filter((end): end is number => end !== null && end > world.now + 1))
+      const step = typeof to === 'number' ? to : next - world.now - (to === 'end' ? 0 : 1)
+      app.clock.advance(Number.isFinite(step) ? step : HOUR_MS)
+      world.now = Date.parse(app.clock.now())
+    },
+    () => `advance to ${to}`,
+  ),
+)
+
+const wishes = fc.option(
+  fc.array(
+    fc.array(fc.constantFrom('ads.read', 'ads.read.own', 'ads', 'reports.export', 'keys.write'), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    { minLength: 1, maxLength: 2 },
+  ),
+)
+const inquiries = fc.record({
+  who: numbers,
+  asked: fc.array(fc.record({ pick: fc.nat(), where: fc.nat({ max: 9 }), wish: wishes }), {
+    minLength: 1,
+    maxLength: 60,
+  }),
+})
+
+const verifications = inquiries.map(({ who, asked }) =>
+  command(
+    async (world, real) => {
+      const keys = [...world.keys.values()]
+      const held = keys.flatMap((key) => key.codes.map(({ secret }) => ({ key, secret })))
+      const questions = asked.map(({ pick, where, wish }): Inquiry => {
+        const { key, secret } = held[pick % held.length] as { key: Key; secret: string }
+        const other = keys[(pick * 7) % keys.length] as Key
+        return {
+          key: secret,
+          wish,
+          ...(wish === null ? {} : { permission: wish.map((all) => `(${all.join(' AND ')})`).join(' OR ') }),
+          ...(where < 4 ? { keyspaceId: key.keyspaceId } : where === 4 ? { keyspaceId: other.keyspaceId } : {}),
+          ...(where === 5 ? { accountId: other.accountId } : where === 6 ? { accountId: key.accountId } : {}),
+        }
+      })
+      const credential = credentialFor(world, real.app.rootKey, who)
+      await agreeOnVerdicts(world, real.app, callerBy(world, credential, real.app.rootKey), credential, questions)
+    },
+    () => `verify ${asked.length}`,
+  ),
+)
+
+const looks = fc.constant(
+  command(
+    (world, { app }) => agreeOnAccounts(world, app),
+    () => 'look',
+  ),
+)
+
+const glimpses = fc.record({ who: numbers, pick: numbers }).map(({ who, pick }) =>
+  command(
+    async (world, real) => {
+      const id = pickFrom([...world.keys.keys()], pick)
+      const credential = credentialFor(world, real.app.rootKey, who)
+      const caller = callerBy(world, credential, real.app.rootKey)
+      const key = world.keys.get(id)
+      const visible = caller !== undefined && key !== undefined && sees(caller, key.accountId) ? id : null
+      const denied = caller === undefined ? 'UNAUTHENTICATED' : may(caller, 'keys.read') ? undefined : 'FORBIDDEN'
+      expect(await glimpseKey(real.app, id, credential)).toBe(denied ?? visible)
+    },
+    () => `glimpse ${pick} by ${who}`,
+  ),
+)
+
+/** All there are, in about the proportions in which they find something. */
+export const commands: readonly fc.Arbitrary<Command>[] = [
+  ...Array.from({ length: 15 }, () => mutations),
+  retries,
+  retries,
+  moments,
+  moments,
+  verifications,
+  verifications,
+  looks,
+  glimpses,
+]

@@ -1,0 +1,75 @@
+// Random commands against the API and against a model of it in memory must come to the same: what is answered, what is there
+// afterwards, what every secret opens, what the history says. MODEL_RUNS sets how many random lives are led; MODEL_SEED,
+// MODEL_PATH and MODEL_REPLAY lead one again as the report of its failure has them.
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkState } from '#state/check.ts'
+import { rebuildState } from '#state/rebuild.ts'
+import { startTestApp, type TestApp } from '#test/support/app.ts'
+import { agreeOnEverything } from './agree.ts'
+import { commands, perform, type Real } from './commands.ts'
+import type { Input, Mutation } from './decision.ts'
+import { FIRST_CREDENTIAL } from './requests.ts'
+import { newWorld, type World } from './world.ts'
+
+const RUNS = Number(process.env.MODEL_RUNS ?? 12)
+const COMMANDS_MAX = 120
+const TIMEOUT_MS = 60_000 + RUNS * 20_000
+
+const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY } = process.env
+const again = MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED), ...(MODEL_PATH ? { path: MODEL_PATH } : {}) }
+
+const replay = MODEL_REPLAY ? { replayPath: MODEL_REPLAY } : {}
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp()
+})
+afterAll(() => app.close())
+
+/** All there is at first: two tenants, the second one's rules strict, each with two credentials, a keyspace and a key. */
+async function begin(): Promise<{ model: World; real: Real }> {
+  const world = newWorld(Date.parse(app.clock.now()))
+  const real: Real = { app, sent: [] }
+  const done = (mutation: Mutation, input: Input) => perform(world, real, { mutation, input, credential: app.rootKey })
+  const strict = { activeKeysMax: 3, codeLifetimeDays: 30, customSecrets: true, codeDeletion: 'WHEN_DISABLED' } as const
+  for (const rules of [{}, strict]) {
+    await done('createAccount', { name: 'tenant' })
+    const { id: accountId, managementKeyspaceId: keyspaceId } = [...world.accounts.values()].at(-1)!
+    for (const permissions of [['*'], ['keys.write', 'keys.verify']])
+      await done('createKey', { keyspaceId, name: FIRST_CREDENTIAL, permissions })
+    await done('createKeyspace', { accountId, name: 'main', rules })
+    await done('createKey', { keyspaceId: [...world.keyspaces.keys()].at(-1)!, name: 'first', codes: [{}, {}] })
+  }
+  return { model: world, real }
+}
+
+const worlds: World[] = []
+let count = 0
+
+test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS }, async () => {
+  const lives = fc.commands([...commands], { maxCommands: COMMANDS_MAX, size: 'max', ...replay })
+  const property = fc.asyncProperty(lives, async (life) => {
+    const setup = await begin()
+    await fc.asyncModelRun(() => setup, life)
+    await agreeOnEverything(setup.model, app)
+    worlds.push(setup.model)
+    count += [...life].length
+  })
+  await fc.assert(property, { numRuns: RUNS, ...again })
+  console.info(`${count} commands in ${worlds.length} lives`)
+})
+
+test('and so does the state that is rebuilt from the log', { timeout: TIMEOUT_MS }, async () => {
+  expect(await checkState(app.database.owner)).toMatchObject({ difference: null })
+  await rebuildState(app.database.owner)
+  for (const world of worlds) {
+    world.now = Date.parse(app.clock.now())
+    await agreeOnEverything(world, app)
+  }
+  expect(await checkState(app.database.owner)).toMatchObject({ difference: null })
+})
+
+test('nothing was logged as unexpected', () => {
+  expect(app.logged.filter(({ level }) => level === 'error')).toEqual([])
+})
