@@ -49,6 +49,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await keys(db)
   await codes(db)
   await policies(db)
+  await users(db)
 }
 
 async function keys(db: Kysely<unknown>): Promise<void> {
@@ -187,4 +188,23 @@ async function policies(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX policy_by_creation ON state.policy (shard, account_id, created_at, policy_id)
       WHERE deleted_at IS NULL`.execute(db)
+}
+
+// Nothing in here tells who somebody is: that lies in the vault.
+async function users(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    CREATE TABLE state.user (
+      shard       smallint         NOT NULL,
+      user_id     text COLLATE "C" NOT NULL,
+      account_id  text COLLATE "C" NOT NULL,
+      role        text COLLATE "C" NOT NULL,
+      permissions text[] COLLATE "C" NOT NULL,
+      created_at  timestamptz      NOT NULL,
+      removed_at  timestamptz,
+      version     integer          NOT NULL,
+      CONSTRAINT user_pkey PRIMARY KEY (shard, user_id)
+    )`.execute(db)
+  await sql`
+    CREATE INDEX user_by_creation ON state.user (shard, account_id, created_at, user_id)
+      WHERE removed_at IS NULL`.execute(db)
 }

@@ -50,4 +50,43 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT sealed_secret_pkey PRIMARY KEY (shard, code_id)
     )`.execute(db)
   await sql`CREATE INDEX sealed_secret_of_keyspace ON vault.sealed_secret (shard, keyspace_id)`.execute(db)
+
+  await people(db)
+}
+
+async function people(db: Kysely<unknown>): Promise<void> {
+  // The key that a user's personal data is encrypted with, sealed. Without it all that was ever kept of them is noise.
+  await sql`
+    CREATE TABLE vault.user_key (
+      shard      smallint         NOT NULL,
+      user_id    text COLLATE "C" NOT NULL,
+      account_id text COLLATE "C" NOT NULL,
+      sealed     bytea            NOT NULL CHECK (octet_length(sealed) = 60),
+      secret_id  text COLLATE "C" NOT NULL,
+      CONSTRAINT user_key_pkey PRIMARY KEY (shard, user_id)
+    )`.execute(db)
+
+  // What an event says about a person, by the event's place in the user's stream and a name; the event holds its hash.
+  await sql`
+    CREATE TABLE vault.personal (
+      shard      smallint         NOT NULL,
+      user_id    text COLLATE "C" NOT NULL,
+      name       text COLLATE "C" NOT NULL,
+      version    integer          NOT NULL,
+      ciphertext bytea            NOT NULL,
+      CONSTRAINT personal_pkey PRIMARY KEY (shard, user_id, name, version)
+    )`.execute(db)
+
+  // Who has which external id now: digests, one under each secret that was configured, so that the account's directory can
+  // be asked for a name and not read. Unique whoever wrote it.
+  await sql`
+    CREATE TABLE vault.identity (
+      shard      smallint         NOT NULL,
+      account_id text COLLATE "C" NOT NULL,
+      digest     bytea            NOT NULL CHECK (octet_length(digest) = 32),
+      secret_id  text COLLATE "C" NOT NULL,
+      user_id    text COLLATE "C" NOT NULL,
+      CONSTRAINT identity_pkey PRIMARY KEY (shard, account_id, digest)
+    )`.execute(db)
+  await sql`CREATE INDEX identity_by_user ON vault.identity (shard, user_id)`.execute(db)
 }

@@ -284,6 +284,19 @@ CREATE TABLE state.rotation (
   CONSTRAINT rotation_ordinal_key UNIQUE (shard, key_id, ordinal)
 );
 
+CREATE TABLE state."user" (
+  shard smallint NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  role text COLLATE "C" NOT NULL,
+  permissions text[] COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  removed_at timestamp with time zone,
+  version integer NOT NULL,
+  CONSTRAINT user_pkey PRIMARY KEY (shard, user_id)
+);
+
+CREATE INDEX user_by_creation ON state."user" USING btree (shard, account_id, created_at, user_id) WHERE (removed_at IS NULL);
 CREATE INDEX account_by_creation ON state.account USING btree (created_at, account_id);
 CREATE INDEX code_by_digest ON state.code USING btree (digest);
 CREATE INDEX code_by_expiry ON state.code USING btree (shard, account_id, expires_at) WHERE ((replaced_at IS NULL) AND (deleted_at IS NULL) AND (expires_at IS NOT NULL));
@@ -310,6 +323,7 @@ CREATE INDEX policy_by_creation ON state.policy USING btree (shard, account_id, 
 CREATE UNIQUE INDEX policy_name_key ON state.policy USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
 
 GRANT USAGE ON SCHEMA state TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE state."user" TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.account TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.code TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.generation TO keyledger_serving;
@@ -332,6 +346,25 @@ CREATE TABLE vault.idempotency (
   CONSTRAINT idempotency_pkey PRIMARY KEY (shard, caller, mutation, key_digest),
   CONSTRAINT idempotency_fingerprint_check CHECK ((octet_length(fingerprint) = 32)),
   CONSTRAINT idempotency_key_digest_check CHECK ((octet_length(key_digest) = 32))
+);
+
+CREATE TABLE vault.identity (
+  shard smallint NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  digest bytea NOT NULL,
+  secret_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  CONSTRAINT identity_pkey PRIMARY KEY (shard, account_id, digest),
+  CONSTRAINT identity_digest_check CHECK ((octet_length(digest) = 32))
+);
+
+CREATE TABLE vault.personal (
+  shard smallint NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  version integer NOT NULL,
+  ciphertext bytea NOT NULL,
+  CONSTRAINT personal_pkey PRIMARY KEY (shard, user_id, name, version)
 );
 
 CREATE TABLE vault.root_key (
@@ -363,14 +396,28 @@ CREATE TABLE vault.secret_check (
   CONSTRAINT secret_check_check_value_check CHECK ((octet_length(check_value) = 32))
 );
 
+CREATE TABLE vault.user_key (
+  shard smallint NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  sealed bytea NOT NULL,
+  secret_id text COLLATE "C" NOT NULL,
+  CONSTRAINT user_key_pkey PRIMARY KEY (shard, user_id),
+  CONSTRAINT user_key_sealed_check CHECK ((octet_length(sealed) = 60))
+);
+
 CREATE INDEX idempotency_by_age ON vault.idempotency USING btree (created_at);
+CREATE INDEX identity_by_user ON vault.identity USING btree (shard, user_id);
 CREATE INDEX sealed_secret_of_keyspace ON vault.sealed_secret USING btree (shard, keyspace_id);
 
 GRANT USAGE ON SCHEMA vault TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.idempotency TO keyledger_serving;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.identity TO keyledger_serving;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.personal TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.root_key TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.sealed_secret TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.secret_check TO keyledger_serving;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE vault.user_key TO keyledger_serving;
 
 CREATE SCHEMA usage;
 

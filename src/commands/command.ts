@@ -11,6 +11,7 @@ import type { ManagementPermission } from '#domain/permission.ts'
 import type { Facts, Stream, StreamKind } from '#domain/streams.ts'
 import type { StreamLock } from '#log/load.ts'
 import type { Keyring } from '#secret/keyring.ts'
+import type { PersonalKey, PersonalValues } from '#secret/personal.ts'
 import type { Secret } from '#secret/secret.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -65,6 +66,8 @@ export type DecideStep = LocateStep &
 export type Change<Kind extends StreamKind = StreamKind> = {
   readonly stream: Stream<Kind>
   readonly facts: readonly Facts[Kind][]
+  /** What the facts tell of a person, and their key: goes into the vault encrypted, and into the events as hashes. */
+  readonly personal?: { readonly key: PersonalKey; readonly values: ReadonlyMap<Facts[Kind], PersonalValues> }
 }
 
 export type Decided<Result> =

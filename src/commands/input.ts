@@ -8,6 +8,8 @@ import { isOwnSecret } from '#secret/token.ts'
 const NAME_LENGTH_MAX = 200
 const DESCRIPTION_LENGTH_MAX = 2_000
 const NOTE_LENGTH_MAX = 1_000
+/** An e-mail address may have as many. */
+const EXTERNAL_ID_LENGTH_MAX = 320
 const TAGS_MAX = 50
 const TAG_LENGTH_MAX = 100
 const PERMISSIONS_MAX = 100
@@ -38,6 +40,12 @@ function line(lengthMax: number) {
 }
 
 export const nameInput = line(NAME_LENGTH_MAX)
+/** Taken as it is: two that differ in anything at all are two users. Space around it would be a trap. */
+export const externalIdInput = line(EXTERNAL_ID_LENGTH_MAX).refine(
+  (value) => value.trim() === value || value.trim() === '',
+  'must not begin or end with space',
+)
+export const displayNameInput = line(NAME_LENGTH_MAX)
 export const descriptionInput = text(DESCRIPTION_LENGTH_MAX, CONTROL_BUT_LINES)
 export const noteInput = text(NOTE_LENGTH_MAX, CONTROL_BUT_LINES)
 /** Any text: an ill-formed id is simply not found. Lone surrogates can't be kept apart, as no answer could repeat them. */

@@ -2,6 +2,7 @@
 import type { KeyRefusal } from '#domain/key/refusals.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
 import type { PolicyRefusal } from '#domain/policy/refusals.ts'
+import type { UserRefusal } from '#domain/user/refusals.ts'
 
 /** `path` leads to the wrong field of the input. */
 export type InputIssue = { readonly path: readonly string[]; readonly message: string }
@@ -15,6 +16,7 @@ export type Refusal =
   | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
   | KeyRefusal
   | PolicyRefusal
+  | UserRefusal
   | Exclude<KeyspaceRefusal, { readonly code: 'INVALID_RULE' }>
 
 export function invalidInput(path: readonly string[], message: string): Refusal {

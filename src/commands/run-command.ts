@@ -32,6 +32,7 @@ import {
   refused,
 } from './command.ts'
 import { type Claim, claim } from './idempotency.ts'
+import { encryptFor, insertPersonal } from './personal.ts'
 import type { InputIssue } from './refusal.ts'
 import { destroyed } from './seals.ts'
 
@@ -146,10 +147,12 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   const rows: TableRows[] = []
   const vault: CompiledQuery[] = []
   const actor = actorOf(step.origin.caller)
-  for (const { stream, facts } of changes) {
+  for (const { stream, facts, personal: told } of changes) {
     let after: Stream = stream
     for (const fact of facts) {
       after = evolveStream(after, { ...fact, at: step.now, actor, version: after.version + 1 })
+      const encrypted = told === undefined ? [] : encryptFor(told.key, after.version, told.values.get(fact) ?? {})
+      if (encrypted.length > 0) vault.push(insertPersonal(step.shard, encrypted))
       bodies.push({
         eventId: newId('evt', step.shard),
         accountId: step.accountId,
@@ -163,7 +166,7 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
         decidedAt: step.now,
         data: fact.data,
         salt: newSalt(),
-        personal: {},
+        personal: Object.fromEntries(encrypted.map(({ name, hash }) => [name, hash])),
       })
     }
     if (facts.length > 0) rows.push(...changedRows(stream, after))

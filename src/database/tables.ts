@@ -6,6 +6,7 @@ import type { PolicyGrant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { CodeSlot, Json, RevocationReason } from '#domain/key/events.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { Role } from '#domain/user/roles.ts'
 import type { VerificationCode } from '#domain/verdict.ts'
 
 export type FeedShardTable = { shard: number; head: bigint; last_at: Instant }
@@ -131,6 +132,17 @@ export type PolicyTable = {
   version: number
 }
 
+export type UserTable = {
+  shard: number
+  user_id: string
+  account_id: string
+  role: Role
+  permissions: readonly string[]
+  created_at: Instant
+  removed_at: Instant | null
+  version: number
+}
+
 export type SecretCheckTable = { secret_id: string; check_value: Buffer }
 export type RootKeyTable = { single: boolean; digest: Buffer; secret_id: string; created_at: Instant }
 export type IdempotencyTable = {
@@ -143,6 +155,9 @@ export type IdempotencyTable = {
   outcome: unknown
   created_at: Instant
 }
+export type UserKeyTable = { shard: number; user_id: string; account_id: string; sealed: Buffer; secret_id: string }
+export type PersonalTable = { shard: number; user_id: string; name: string; version: number; ciphertext: Buffer }
+export type IdentityTable = { shard: number; account_id: string; digest: Buffer; secret_id: string; user_id: string }
 
 export type SealedSecretTable = {
   shard: number
@@ -200,6 +215,7 @@ export type Tables = {
   'state.code': CodeTable
   'state.rotation': RotationTable
   'state.policy': PolicyTable
+  'state.user': UserTable
   'vault.secret_check': SecretCheckTable
   'vault.root_key': RootKeyTable
   'vault.idempotency': IdempotencyTable
@@ -208,4 +224,7 @@ export type Tables = {
   'usage.code_use': CodeUseTable
   'usage.code_day': CodeDayTable
   'usage.access_log': AccessLogTable
+  'vault.user_key': UserKeyTable
+  'vault.personal': PersonalTable
+  'vault.identity': IdentityTable
 }

@@ -9,9 +9,17 @@ import type { KeyspaceFact } from './keyspace/events.ts'
 import { evolveKeyspace, initialKeyspace, type KeyspaceState } from './keyspace/state.ts'
 import type { PolicyFact } from './policy/events.ts'
 import { evolvePolicy, initialPolicy, type PolicyState } from './policy/state.ts'
+import type { UserFact } from './user/events.ts'
+import { evolveUser, initialUser, type UserState } from './user/state.ts'
 
-export type States = { account: AccountState; keyspace: KeyspaceState; key: KeyState; policy: PolicyState }
-export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact; policy: PolicyFact }
+export type States = {
+  account: AccountState
+  keyspace: KeyspaceState
+  key: KeyState
+  policy: PolicyState
+  user: UserState
+}
+export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact; policy: PolicyFact; user: UserFact }
 export type StreamKind = keyof States
 export type AnyFact = Facts[StreamKind]
 
@@ -25,6 +33,7 @@ export const folds: { readonly [Kind in StreamKind]: Fold<Kind> } = {
   keyspace: { initial: initialKeyspace, evolve: evolveKeyspace },
   key: { initial: initialKey, evolve: evolveKey },
   policy: { initial: initialPolicy, evolve: evolvePolicy },
+  user: { initial: initialUser, evolve: evolveUser },
 }
 
 /** The events of one thing, folded. */

@@ -32,6 +32,6 @@ export function startOver(context: Context): void {
 }
 
 function freshView(services: ServingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
-  const reader: Reader = { database: services.database, now: services.clock.now() }
+  const reader: Reader = { database: services.database, keyring: services.keyring, now: services.clock.now() }
   return { reader, loaders: createLoaders(reader, caller) }
 }

@@ -29,7 +29,9 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   SECRET_NOT_REVEALABLE: { description: 'The secret was not kept to be shown again.' },
   KEYSPACE_NOT_EMPTY: { description: 'The keyspace has keys that are not deleted.' },
   MANAGEMENT_KEYSPACE: { description: 'The management keyspace can not be deleted, nor changed in this.' },
-  NAME_IN_USE: { description: 'Another keyspace, or another policy, of the account has the name.' },
+  NAME_IN_USE: {
+    description: 'Another keyspace or policy of the account has the name, or another user the external id.',
+  },
   GRANT_EXCEEDS_CALLER: { description: 'A credential would grant more than the caller holds.' },
 }
 

@@ -14,6 +14,7 @@ import { Keyspace } from './keyspace.ts'
 import { costOfPage } from './limits.ts'
 import { findNode, Node } from './node.ts'
 import { codeNamedBy, summaryOf } from './summary.ts'
+import { userLabel } from './user-label.ts'
 
 export const Event = builder.objectRef<EventRow>('Event').implement({
   description: 'One fact. Events are never changed or removed, and everything else follows from them.',
@@ -40,7 +41,8 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
     }),
     subjectId: t.exposeID('stream_id', {
       needs: 'parent',
-      description: 'The account, keyspace, key or policy that changed. What happens to a code happens to its key.',
+      description:
+        'The account, keyspace, key, policy or user that changed. What happens to a code happens to its key.',
     }),
     subject: t.field({
       type: Node,
@@ -82,7 +84,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       type: 'JSON',
       needs: 'parent',
       description:
-        'What was decided, in the form that `type` and `schemaVersion` say; digests of secrets are left out.',
+        'What was decided, in the form that `type` and `schemaVersion` say; digests of secrets are left out, and who a user is.',
       resolve: ({ data }) => publicData(data),
     }),
   }),
@@ -94,8 +96,8 @@ const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
   fields: (t) => ({
     types: t.stringList({ description: 'Only events of one of these types, such as `key.rotated`.' }),
-    subjectId: t.id({ description: 'Only events of this account, keyspace, key or policy itself.' }),
-    actorId: t.id({ description: 'Only what this key did.' }),
+    subjectId: t.id({ description: 'Only events of this account, keyspace, key, policy or user itself.' }),
+    actorId: t.id({ description: 'Only what this key or user did.' }),
     since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
     until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
     correlationId: t.string({ description: 'Only what this request caused.' }),
@@ -179,5 +181,6 @@ async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loa
   if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
   if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
   if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
+  if (kind === 'user') return userLabel(id, loaders)
   return (await loaders.keyName.load(id)) ?? id
 }

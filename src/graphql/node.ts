@@ -9,11 +9,12 @@ import type { KeyRow } from '#queries/keys.ts'
 import type { KeyspaceRow } from '#queries/keyspaces.ts'
 import type { PolicyRow } from '#queries/policies.ts'
 import type { RotationRow } from '#queries/rotations.ts'
+import type { UserRow } from '#queries/users.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { demand } from './needs.ts'
 
-export type NodeRow = AccountRow | KeyspaceRow | KeyRow | CodeRow | RotationRow | PolicyRow | EventRow
+export type NodeRow = AccountRow | KeyspaceRow | KeyRow | CodeRow | RotationRow | PolicyRow | UserRow | EventRow
 
 export const Node = builder.interfaceRef<NodeRow>('Node').implement({
   description: 'Anything with an id of its own: it can be read by `node(id)`.',
@@ -31,6 +32,7 @@ function typeOf(row: NodeRow): string {
   if ('code_id' in row) return 'AccessCode'
   if ('key_id' in row) return 'ApiKey'
   if ('policy_id' in row) return 'Policy'
+  if ('user_id' in row) return 'User'
   return 'keyspace_id' in row ? 'Keyspace' : 'Account'
 }
 
@@ -40,6 +42,7 @@ function idOf(row: NodeRow): string {
   if ('code_id' in row) return row.code_id
   if ('key_id' in row) return row.key_id
   if ('policy_id' in row) return row.policy_id
+  if ('user_id' in row) return row.user_id
   return 'keyspace_id' in row ? row.keyspace_id : row.account_id
 }
 
@@ -55,6 +58,7 @@ const KINDS: { readonly [Name in IdKind]: Kind } = {
   code: { permission: 'keys.read', load: (loaders, id) => loaders.code.load(id) },
   rot: { permission: 'keys.read', load: (loaders, id) => loaders.rotation.load(id) },
   pol: { permission: 'accounts.read', load: (loaders, id) => loaders.policy.load(id) },
+  usr: { permission: 'accounts.read', load: (loaders, id) => loaders.user.load(id) },
   evt: { permission: 'events.read', load: (loaders, id) => loaders.event.load(id) },
 }
 

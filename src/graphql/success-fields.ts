@@ -7,6 +7,7 @@ import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
 import { costOfList } from './limits.ts'
 import { Policy } from './policy.ts'
+import { User } from './user.ts'
 
 export function accountField<Result extends { readonly accountId: string }>(t: SuccessBuilder<Result>) {
   return t.field({
@@ -32,6 +33,15 @@ export function policyField<Result extends { readonly policyId: string }>(t: Suc
     needs: 'parent',
     description: 'The policy, as it is now.',
     resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.policy.load(result.policyId)),
+  })
+}
+
+export function userField<Result extends { readonly userId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: User,
+    needs: 'parent',
+    description: 'The user, as they are now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.user.load(result.userId)),
   })
 }
 

@@ -6,7 +6,7 @@ import type { AnyFact } from '#domain/streams.ts'
 /** Labels as they are on reading. */
 export type Labels = {
   readonly actor: string
-  /** The name that the account, keyspace, key or policy bears now. */
+  /** The name that the account, keyspace, key, policy or user bears now. */
   readonly subject: string
   /** The hint of the code that the event names by its id only; null where it names none. */
   readonly hint: string | null
@@ -65,6 +65,12 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
       return `deleted code ${hint} of key ${subject}`
     case 'code.revealed':
       return `was shown the secret of code ${hint} of key ${subject}`
+    case 'user.added':
+      return `added user ${subject} as ${fact.data.role}`
+    case 'user.updated':
+      return `changed the ${Object.keys(fact.data).length === 0 ? 'display name' : fieldsOf(fact.data)} of user ${subject}`
+    case 'user.removed':
+      return `removed user ${subject}`
     default:
       return unreachable(fact)
   }

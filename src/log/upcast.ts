@@ -37,6 +37,9 @@ export const eventSchemas: { readonly [Type in AnyFact['type']]: EventSchema } =
   'code.disabled': first,
   'code.deleted': first,
   'code.revealed': first,
+  'user.added': first,
+  'user.updated': first,
+  'user.removed': first,
 }
 
 /** Throws for a type or version that this software does not know: written by a newer one, or not by us. */

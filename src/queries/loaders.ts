@@ -14,6 +14,7 @@ import type { PolicyRow } from './policies.ts'
 import { type Reader, runNamed } from './reader.ts'
 import type { RotationRow } from './rotations.ts'
 import { locate, type Place } from './shard.ts'
+import { type Profile, readProfiles, type UserRow } from './users.ts'
 
 export type Loader<Value> = { load(id: string): Promise<Value> }
 
@@ -31,6 +32,10 @@ export type Loaders = {
   readonly rotation: Loader<RotationRow | null>
   /** Deleted ones too. */
   readonly policy: Loader<PolicyRow | null>
+  /** Removed ones too. */
+  readonly user: Loader<UserRow | null>
+  /** By the user's id: who they are; null for those who were erased. */
+  readonly profile: Loader<Profile | null>
   readonly event: Loader<EventRow | null>
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
   readonly codesOfKey: Loader<readonly CodeRow[]>
@@ -81,6 +86,8 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
     rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
     policy: rows<PolicyRow>('pol', 'state.policy', 'policy_id'),
+    user: rows<UserRow>('usr', 'state.user', 'user_id'),
+    profile: loader<Profile, null>('usr', null, (places, tenant) => readProfiles(reader, places, tenant)),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     codesOfKey,
     retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {

@@ -2,10 +2,11 @@
 import { type Compilable, type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
 import type { Database } from '#database/connect.ts'
 import type { Instant } from '#domain/instant.ts'
+import type { Keyring } from '#secret/keyring.ts'
 import { COUNT_MAX } from './page.ts'
 
-/** `now` is one for the whole operation, so that all of an answer is judged by the same instant. */
-export type Reader = { readonly database: Database; readonly now: Instant }
+/** `keyring` opens what users are called; `now` is one for the whole operation, so that all of an answer is judged by the same instant. */
+export type Reader = { readonly database: Database; readonly keyring: Keyring; readonly now: Instant }
 
 /** Sends a statement, answers its rows. */
 export type Run = <Row>(reader: Reader, query: Compilable<Row> | CompiledQuery<Row>) => Promise<readonly Row[]>

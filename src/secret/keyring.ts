@@ -8,7 +8,7 @@ export type KeyringEntry = {
   readonly id: string
   /** Digests of codes' secrets. */
   readonly pepper: KeyObject
-  /** AES-256-GCM of revealable secrets. */
+  /** AES-256-GCM of revealable secrets, and of the keys of users' personal data. */
   readonly seal: KeyObject
   /** HMAC of events. */
   readonly mac: KeyObject
@@ -16,6 +16,8 @@ export type KeyringEntry = {
   readonly idempotency: KeyObject
   /** HMAC of the inputs of idempotent requests. */
   readonly fingerprint: KeyObject
+  /** HMAC of users' external ids. */
+  readonly identity: KeyObject
   /** What is stored to recognise the secret again. */
   readonly check: KeyObject
 }
@@ -113,6 +115,7 @@ function entryOf(id: string | undefined, value: Buffer | undefined): KeyringEntr
     mac: derive(value, 'mac'),
     idempotency: derive(value, 'idempotency'),
     fingerprint: derive(value, 'fingerprint'),
+    identity: derive(value, 'identity'),
     check: derive(value, 'check'),
   })
 }

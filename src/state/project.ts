@@ -8,6 +8,7 @@ import { keyspaceRow, keyspaceTable } from './keyspace-rows.ts'
 import { policyRow, policyTable } from './policy-rows.ts'
 import { rotationRows, rotationTable } from './rotation-rows.ts'
 import type { TableRows, TableSpec } from './row-writer.ts'
+import { userRow, userTable } from './user-rows.ts'
 
 /** In the order in which everyone locks them: see rebuild.ts. */
 export const stateTables: readonly TableSpec[] = [
@@ -17,6 +18,7 @@ export const stateTables: readonly TableSpec[] = [
   codeTable,
   rotationTable,
   policyTable,
+  userTable,
 ]
 
 /** The rows by which `after` differs from `before`, grouped by table. */
@@ -39,6 +41,7 @@ function rowsOf(before: Stream, after: Stream): readonly TableRows[] {
       { table: rotationTable, rows: rotationRows(before, after) },
     ]
   if (is(after, 'policy')) return [{ table: policyTable, rows: [policyRow(after)] }]
+  if (is(after, 'user')) return [{ table: userTable, rows: [userRow(after)] }]
   return unreachable(after as never)
 }
 

@@ -2,7 +2,7 @@
 // meanwhile, then the swap, which waits for the commands in flight and holds the others back for a moment.
 //
 // The order in which the swap locks the tables is the order in which every command and query touches them: accounts,
-// keyspaces, keys, codes, rotations, policies. Otherwise the swap and a command could wait for each other.
+// keyspaces, keys, codes, rotations, policies, users. Otherwise the swap and a command could wait for each other.
 import { setTimeout } from 'node:timers/promises'
 import { type Connection, type Database, send, statement } from '#database/connect.ts'
 import { grantServing } from '#database/grants.ts'

@@ -46,8 +46,9 @@ export async function indexShadow(run: Run): Promise<void> {
         [`state.${name}`],
       ),
     )
+    // The catalog quotes names that are words of SQL, such as user.
     for (const { definition } of indexes)
-      await run(statement(definition.replace(` ON state.${name} `, ` ON ${SHADOW}.${name} `), []))
+      await run(statement(definition.replace(/ ON state\.("?\w+"?) /, ` ON ${SHADOW}.$1 `), []))
     await run(statement(`ANALYZE ${SHADOW}.${name}`, []))
   }
 }

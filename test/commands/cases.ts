@@ -1,4 +1,6 @@
 // Every command with an input that it accepts: what all of them have in common is tested for each.
+
+import { addUser } from '#commands/add-user.ts'
 import type { Command, CommonInput } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
@@ -13,6 +15,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
@@ -21,6 +24,7 @@ import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
+import { updateUser } from '#commands/update-user.ts'
 import type { MadeAccount, TestServices } from '../support/services.ts'
 
 export type AnyCommand = Command<CommonInput, unknown>
@@ -29,10 +33,12 @@ export type Case = {
   readonly name: string
   readonly command: AnyCommand
   /** The member of the input that names what it is about. */
-  readonly id: 'accountId' | 'keyspaceId' | 'policyId' | 'keyId' | 'codeId' | null
+  readonly id: 'accountId' | 'keyspaceId' | 'policyId' | 'keyId' | 'codeId' | 'userId' | null
   readonly versioned: boolean
   /** Takes no idempotency key: every call is an event. */
   readonly neverRetried?: true
+  /** What the caller must hold beside its permission, because the input gives it away. */
+  readonly gives?: readonly string[]
   /** Types of the events that it makes. */
   readonly events: readonly string[]
   /** Plaintexts in its answer. */
@@ -246,9 +252,46 @@ const revealCase: Omit<Case, 'name'> = {
   },
 }
 
-export const cases: readonly Case[] = [...accountCases, ...policyCases, ...keyCases, ...codeCases, revealCase].map(
-  (found) => ({
-    ...found,
-    name: found.command.name,
-  }),
-)
+const userCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: addUser as AnyCommand,
+    id: 'accountId',
+    versioned: false,
+    events: ['user.added'],
+    secrets: 0,
+    gives: ['keys.verify'],
+    prepare: async (_at, { accountId }) => ({
+      accountId,
+      externalId: `${crypto.randomUUID()}@example.org`,
+      role: 'VERIFIER',
+    }),
+  },
+  {
+    command: updateUser as AnyCommand,
+    id: 'userId',
+    versioned: true,
+    events: ['user.updated'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({ userId: await at.addUser(accountId), displayName: 'changed' }),
+  },
+  {
+    command: removeUser as AnyCommand,
+    id: 'userId',
+    versioned: true,
+    events: ['user.removed'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({ userId: await at.addUser(accountId) }),
+  },
+]
+
+export const cases: readonly Case[] = [
+  ...accountCases,
+  ...policyCases,
+  ...keyCases,
+  ...codeCases,
+  revealCase,
+  ...userCases,
+].map((found) => ({
+  ...found,
+  name: found.command.name,
+}))

@@ -178,6 +178,7 @@ const wrongKey = {
   expiresAt: [['a number', 5]] as const,
 }
 const wrongCode = { description: wrongText(2_000), expiresAt: [['a number', 5]] as const, secret: wrongSecret }
+const role: readonly Wrong[] = [['unknown', SENT], ['in lower case', 'member'], NULL]
 const slot: readonly Wrong[] = [
   ['unknown', SENT],
   ['in lower case', 'primary'],
@@ -254,6 +255,20 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
   disableCode: {},
   deleteCode: {},
   revealCode: {},
+  addUser: {
+    externalId: [
+      ...wrongLine(320),
+      ['with space in front', ` ${SENT}`],
+      ['with space behind', `${SENT}\u00a0`],
+      NULL,
+      ABSENT,
+    ],
+    displayName: wrongLine(200),
+    role: [...role, ABSENT],
+    permissions: wrongPermissions,
+  },
+  updateUser: { displayName: wrongLine(200), role, permissions: wrongPermissions },
+  removeUser: {},
 }
 
 test('every command is looked at', () => {

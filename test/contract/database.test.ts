@@ -225,6 +225,16 @@ const columns: Columns = {
     deleted_at: 'timestamptz?',
     version: 'integer',
   },
+  'state.user': {
+    shard: 'smallint',
+    user_id: 'text',
+    account_id: 'text',
+    role: 'text',
+    permissions: 'text[]',
+    created_at: 'timestamptz',
+    removed_at: 'timestamptz?',
+    version: 'integer',
+  },
   'vault.secret_check': { secret_id: 'text', check_value: 'bytea' },
   'vault.root_key': { single: 'boolean', digest: 'bytea', secret_id: 'text', created_at: 'timestamptz' },
   'vault.idempotency': {
@@ -277,6 +287,27 @@ const columns: Columns = {
     user_agent: 'text?',
     request_body: 'text?',
     response_body: 'text?',
+  },
+  'vault.user_key': {
+    shard: 'smallint',
+    user_id: 'text',
+    account_id: 'text',
+    sealed: 'bytea',
+    secret_id: 'text',
+  },
+  'vault.personal': {
+    shard: 'smallint',
+    user_id: 'text',
+    name: 'text',
+    version: 'integer',
+    ciphertext: 'bytea',
+  },
+  'vault.identity': {
+    shard: 'smallint',
+    account_id: 'text',
+    digest: 'bytea',
+    secret_id: 'text',
+    user_id: 'text',
   },
 }
 

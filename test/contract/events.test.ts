@@ -1,6 +1,6 @@
 // The golden samples of schema/events: one whole event body for each type and version that was ever written, by hand. Once a
 // version is released its samples are frozen, as the events of its users are: a changed shape gets a new version, an upcast
-// and a new sample. Together they are the lives of one account, one keyspace, one policy and one key.
+// and a new sample. Together they are the lives of one of each kind of stream.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ import { testServices } from '#test/support/services.ts'
 import { runEveryMutation } from './every-mutation.ts'
 
 /** Types whose data holds only what changed. */
-const PARTIAL = new Set(['key.updated', 'policy.updated'])
+const PARTIAL = new Set(['key.updated', 'policy.updated', 'user.updated'])
 
 const FOLDER = join(import.meta.dirname, '../../schema/events')
 
@@ -86,7 +86,7 @@ describe('schema/events', () => {
     expect(kindOf(sample.eventId)).toBe('evt')
     expect(kindOf(sample.accountId)).toBe('acct')
     expect(kindOf(sample.streamId)).toBe(
-      { account: 'acct', keyspace: 'ks', key: 'key', policy: 'pol' }[sample.streamKind],
+      { account: 'acct', keyspace: 'ks', key: 'key', policy: 'pol', user: 'usr' }[sample.streamKind],
     )
     expect(sample.decidedAt).toBe(new Date(sample.decidedAt).toISOString())
     expect(sample.salt).toMatch(/^[A-Za-z0-9_-]{22}$/)
@@ -117,6 +117,16 @@ describe('schema/events', () => {
           management: false,
           rules: { prefix: 'ads', activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' },
           deletedAt: '2026-05-01T12:00:00.000Z',
+        },
+      },
+      user: {
+        version: 3,
+        state: {
+          status: 'removed',
+          role: 'ADMINISTRATOR',
+          permissions: ['ads.*'],
+          createdAt: '2026-03-03T10:00:00.000Z',
+          removedAt: '2026-06-01T10:00:00.000Z',
         },
       },
       key: {

@@ -2,6 +2,7 @@
 // traces of in the database.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { addUser } from '#commands/add-user.ts'
 import type { Command, CommonInput, Origin } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
@@ -16,6 +17,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
@@ -24,6 +26,7 @@ import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
+import { updateUser } from '#commands/update-user.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { randomDigits } from '#secret/random.ts'
 import type { TestServices } from '../support/services.ts'
@@ -33,6 +36,8 @@ export type Everything = {
   readonly ran: ReadonlySet<string>
   /** Every plaintext that was issued. */
   readonly plaintexts: readonly string[]
+  /** Who users are: every external id and display name. */
+  readonly personal: readonly string[]
   readonly idempotencyKeys: readonly string[]
   readonly accountIds: readonly string[]
 }
@@ -55,7 +60,7 @@ export async function runEveryMutation(at: TestServices): Promise<Everything> {
     accountIds.push(accountId)
     await live(at, done, accountId, name)
   }
-  return { ran, plaintexts, idempotencyKeys, accountIds }
+  return { ran, plaintexts, personal: PERSONAL, idempotencyKeys, accountIds }
 }
 
 type Run = <I extends CommonInput, R>(command: Command<I, R>, input: object, origin?: Origin) => Promise<R>
@@ -89,6 +94,7 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
   const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
   await ownSecrets(done, own.keyspaceId, caller)
   await keptSecrets(done, accountId, caller)
+  await userLife(done, accountId, caller)
 }
 
 async function keptSecrets(done: Run, accountId: string, caller: Origin): Promise<void> {
@@ -126,6 +132,21 @@ async function policyLife(done: Run, accountId: string, caller: Origin): Promise
   await done(updatePolicy, { policyId, name: 'ads', description: 'other', permissions: null, endpoints: null }, caller)
   await done(updateKey, { keyId, policyIds: null, permissions: ['ads.read'] }, caller)
   await done(deletePolicy, { policyId }, caller)
+}
+
+const PERSONAL = ['kharnagy@domain.corp', 'Kálmán "Kharnagy" Nagy', 'Frau Dr. Groß', 'batch.reports/ÄÖ']
+
+async function userLife(done: Run, accountId: string, caller: Origin): Promise<void> {
+  const [externalId, displayName, renamed, other] = PERSONAL
+  const { userId } = await done(
+    addUser,
+    { accountId, externalId, displayName, role: 'ADMINISTRATOR', permissions: ['ads.read', 'reports.*'] },
+    caller,
+  )
+  await done(updateUser, { userId, displayName: renamed }, caller)
+  await done(updateUser, { userId, displayName: null, role: 'AUDITOR', permissions: null }, caller)
+  await done(addUser, { accountId, externalId: other, role: 'MEMBER' }, caller)
+  await done(removeUser, { userId }, caller)
 }
 
 async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: Origin): Promise<void> {

@@ -95,6 +95,11 @@ describe('after every mutation', () => {
     for (const form of formsOf(rootKey)) expect(tablesWith(dump, form)).toEqual([])
   })
 
+  test('no table tells who a user is, as text, hex or base64', () => {
+    expect(everything.personal.length).toBeGreaterThan(3)
+    for (const name of everything.personal) for (const form of formsOf(name)) expect(tablesWith(dump, form)).toEqual([])
+  })
+
   test('no table holds an idempotency key or a secret of the server', () => {
     const server = Buffer.alloc(32, 'k1')
     for (const text of [...everything.idempotencyKeys, ...formsOf(server.toString('latin1'))])

@@ -23,6 +23,22 @@ export type ActorKind =
   /** A user of the account's directory. */
   | 'USER';
 
+/** A new user. */
+export type AddUserInput = {
+  /** The account they will belong to. */
+  readonly accountId: string;
+  /** What people call them, up to 200 characters. Default: none. */
+  readonly displayName?: string | null | undefined;
+  /** Their name in the account's own directory, 1 to 320 characters, taken exactly as it is and unique in the account. It can not be changed. */
+  readonly externalId: string;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** What they may do in the application, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. Default: `*` for an ADMINISTRATOR, else nothing. */
+  readonly permissions?: ReadonlyArray<string> | null | undefined;
+  /** What they may do in this API: nothing that the caller may not. */
+  readonly role: Role;
+};
+
 /** What may become of the authorizations of a key: its policies and permissions. */
 export type AuthorizationsRule =
   /** They can be changed at any time, and follow the policies. */
@@ -269,7 +285,7 @@ export type ErrorCode =
   | 'KEY_REVOKED'
   /** The management keyspace can not be deleted, nor changed in this. */
   | 'MANAGEMENT_KEYSPACE'
-  /** Another keyspace, or another policy, of the account has the name. */
+  /** Another keyspace or policy of the account has the name, or another user the external id. */
   | 'NAME_IN_USE'
   /** There is no such thing for this caller. */
   | 'NOT_FOUND'
@@ -290,13 +306,13 @@ export type ErrorCode =
 
 /** Which events to list: those for which everything that is given holds. Null is the same as absent. */
 export type EventFilter = {
-  /** Only what this key did. */
+  /** Only what this key or user did. */
   readonly actorId?: string | null | undefined;
   /** Only what this request caused. */
   readonly correlationId?: string | null | undefined;
   /** Only what happened at this instant or later. */
   readonly since?: string | null | undefined;
-  /** Only events of this account, keyspace, key or policy itself. */
+  /** Only events of this account, keyspace, key, policy or user itself. */
   readonly subjectId?: string | null | undefined;
   /** Only events of one of these types, such as `key.rotated`. */
   readonly types?: ReadonlyArray<string> | null | undefined;
@@ -437,6 +453,16 @@ export type PresentationPlace =
   /** A parameter of the URL's query. */
   | 'QUERY';
 
+/** A user to remove. */
+export type RemoveUserInput = {
+  /** Changes nothing (ConflictError) unless the user is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The user. */
+  readonly userId: string;
+};
+
 /** A code whose secret is to be shown again. */
 export type RevealCodeInput = {
   /** The code. */
@@ -471,6 +497,17 @@ export type RevokeKeyInput = {
   /** Why, in general. Of no effect on a key that is revoked already. */
   readonly reason?: RevocationReason;
 };
+
+/** What a user may do in this API. What they may do in the application are their permissions. */
+export type Role =
+  /** May do everything in the account. */
+  | 'ADMINISTRATOR'
+  /** May read everything, history and access log included, and change nothing. */
+  | 'AUDITOR'
+  /** May see and manage the keys they own, in keyspaces that are managed by OWNERS. */
+  | 'MEMBER'
+  /** May verify keys, and nothing else. */
+  | 'VERIFIER';
 
 /** A key to rotate, and what the new code is to be like. */
 export type RotateKeyInput = {
@@ -579,6 +616,22 @@ export type UpdatePolicyInput = {
   readonly policyId: string;
 };
 
+/** Changes of a user. What is absent stays as it is. */
+export type UpdateUserInput = {
+  /** What people call them, up to 200 characters. Null: nothing. */
+  readonly displayName?: string | null | undefined;
+  /** Changes nothing (ConflictError) unless the user is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** What they may do in the application, up to 100, in place of what they might. Null: nothing. */
+  readonly permissions?: ReadonlyArray<string> | null | undefined;
+  /** What they may do in this API: nothing that the caller may not. Null is not valid. */
+  readonly role?: Role | null | undefined;
+  /** The user. */
+  readonly userId: string;
+};
+
 /** The verdict: the first that applies, in this order. Only VALID opens anything. */
 export type VerificationCode =
   /** The key or this code of it is switched off for now. */
@@ -643,6 +696,19 @@ export type AccountsQueryVariables = Exact<{
 
 
 export type AccountsQuery = { readonly accounts: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly createdAt: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type AddUserMutationVariables = Exact<{
+  input: AddUserInput;
+}>;
+
+
+export type AddUserMutation = { readonly addUser:
+    | { readonly __typename: 'AddUserSuccess', readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
 
 export type CodeQueryVariables = Exact<{
   codeId: string;
@@ -885,6 +951,7 @@ export type NodeQuery = { readonly node:
     | { readonly __typename: 'Keyspace', readonly name: string, readonly id: string }
     | { readonly __typename: 'Policy', readonly name: string, readonly id: string }
     | { readonly __typename: 'Rotation', readonly slot: CodeSlot, readonly rotatedAt: string, readonly id: string }
+    | { readonly __typename: 'User', readonly displayName: string | null, readonly role: Role, readonly id: string }
    | null };
 
 export type PoliciesQueryVariables = Exact<{
@@ -910,6 +977,19 @@ export type PolicyQueryVariables = Exact<{
 
 
 export type PolicyQuery = { readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly createdAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> } | null };
+
+export type RemoveUserMutationVariables = Exact<{
+  input: RemoveUserInput;
+}>;
+
+
+export type RemoveUserMutation = { readonly removeUser:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RemoveUserSuccess', readonly userId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
 
 export type RevealCodeMutationVariables = Exact<{
   input: RevealCodeInput;
@@ -1024,6 +1104,43 @@ export type UpdatePolicyMutation = { readonly updatePolicy:
     | { readonly __typename: 'UpdatePolicySuccess', readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly version: number, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
+export type UpdateUserMutationVariables = Exact<{
+  input: UpdateUserInput;
+}>;
+
+
+export type UpdateUserMutation = { readonly updateUser:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'UpdateUserSuccess', readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+   };
+
+export type UserByExternalIdQueryVariables = Exact<{
+  accountId: string;
+  externalId: string;
+}>;
+
+
+export type UserByExternalIdQuery = { readonly account: { readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly version: number } | null } | null };
+
+export type UserQueryVariables = Exact<{
+  userId: string;
+}>;
+
+
+export type UserQuery = { readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly createdAt: string, readonly removedAt: string | null, readonly version: number, readonly account: { readonly id: string } } | null };
+
+export type UsersQueryVariables = Exact<{
+  accountId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type UsersQuery = { readonly account: { readonly users: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly createdAt: string, readonly version: number }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
 export type VerifyKeyQueryVariables = Exact<{
   input: VerifyKeyInput;
 }>;
@@ -1117,6 +1234,37 @@ export const AccountsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<AccountsQuery, AccountsQueryVariables>;
+export const AddUserDocument = new TypedDocumentString(`
+    mutation AddUser($input: AddUserInput!) {
+  addUser(input: $input) {
+    __typename
+    ... on AddUserSuccess {
+      user {
+        id
+        externalId
+        displayName
+        role
+        permissions
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<AddUserMutation, AddUserMutationVariables>;
 export const CodeDocument = new TypedDocumentString(`
     query Code($codeId: ID!) {
   code(id: $codeId) {
@@ -1852,6 +2000,10 @@ export const NodeDocument = new TypedDocumentString(`
       slot
       rotatedAt
     }
+    ... on User {
+      displayName
+      role
+    }
     ... on Event {
       type
       summary
@@ -1916,6 +2068,33 @@ export const PolicyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PolicyQuery, PolicyQueryVariables>;
+export const RemoveUserDocument = new TypedDocumentString(`
+    mutation RemoveUser($input: RemoveUserInput!) {
+  removeUser(input: $input) {
+    __typename
+    ... on RemoveUserSuccess {
+      userId
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RemoveUserMutation, RemoveUserMutationVariables>;
 export const RevealCodeDocument = new TypedDocumentString(`
     mutation RevealCode($input: RevealCodeInput!) {
   revealCode(input: $input) {
@@ -2259,6 +2438,92 @@ export const UpdatePolicyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpdatePolicyMutation, UpdatePolicyMutationVariables>;
+export const UpdateUserDocument = new TypedDocumentString(`
+    mutation UpdateUser($input: UpdateUserInput!) {
+  updateUser(input: $input) {
+    __typename
+    ... on UpdateUserSuccess {
+      user {
+        id
+        externalId
+        displayName
+        role
+        permissions
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UpdateUserMutation, UpdateUserMutationVariables>;
+export const UserByExternalIdDocument = new TypedDocumentString(`
+    query UserByExternalId($accountId: ID!, $externalId: String!) {
+  account(id: $accountId) {
+    user(externalId: $externalId) {
+      id
+      externalId
+      displayName
+      role
+      version
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UserByExternalIdQuery, UserByExternalIdQueryVariables>;
+export const UserDocument = new TypedDocumentString(`
+    query User($userId: ID!) {
+  user(id: $userId) {
+    id
+    account {
+      id
+    }
+    externalId
+    displayName
+    role
+    permissions
+    createdAt
+    removedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<UserQuery, UserQueryVariables>;
+export const UsersDocument = new TypedDocumentString(`
+    query Users($accountId: ID!, $first: Int, $after: String) {
+  account(id: $accountId) {
+    users(first: $first, after: $after) {
+      nodes {
+        id
+        externalId
+        displayName
+        role
+        permissions
+        createdAt
+        version
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UsersQuery, UsersQueryVariables>;
 export const VerifyKeyDocument = new TypedDocumentString(`
     query VerifyKey($input: VerifyKeyInput!) {
   verifyKey(input: $input) {

@@ -53,6 +53,7 @@ describe('what fields need', () => {
       'Query.keyspace': 'accounts.read',
       'Query.node': 'caller',
       'Query.policy': 'accounts.read',
+      'Query.user': 'accounts.read',
       'Query.verifyKey': 'keys.verify',
       'Query.verifyKeys': 'keys.verify',
       'Query.viewer': 'caller',
@@ -77,6 +78,9 @@ describe('what fields need', () => {
       'Mutation.deleteCode': 'keys.write',
       'Mutation.revealCode': 'secrets.reveal',
       'Mutation.rotateKey': 'keys.write',
+      'Mutation.addUser': 'users.write',
+      'Mutation.updateUser': 'users.write',
+      'Mutation.removeUser': 'users.write',
     })
   })
 
@@ -91,6 +95,8 @@ describe('what fields need', () => {
       'Account.policies': 'accounts.read',
       'Account.policy': 'accounts.read',
       'Account.keys': 'keys.read',
+      'Account.users': 'accounts.read',
+      'Account.user': 'accounts.read',
       'Account.events': 'events.read',
       'Keyspace.account': 'parent',
       'Keyspace.keys': 'keys.read',
@@ -110,6 +116,7 @@ describe('what fields need', () => {
       'Rotation.replacement': 'parent',
       'Event.account': 'parent',
       'Event.subject': 'caller',
+      'User.account': 'parent',
       'Viewer.account': 'parent',
     })
   })
@@ -160,6 +167,7 @@ describe('before anything is touched', () => {
     ['key_', 'keys.read'],
     ['code_', 'keys.read'],
     ['rot_', 'keys.read'],
+    ['usr_', 'accounts.read'],
     ['evt_', 'events.read'],
   ])('node of %s needs %s', async (prefix, permission) => {
     const source = `{ node(id: "${prefix}0000000000000000000000") { id } }`

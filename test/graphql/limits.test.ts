@@ -6,6 +6,7 @@ import {
   type DocumentNode,
   getIntrospectionQuery,
   getNamedType,
+  isEnumType,
   isInputObjectType,
   isRequiredInputField,
   Kind,
@@ -32,6 +33,8 @@ const VARIABLES = {
   eventId: 'x',
   policyId: 'x',
   name: 'x',
+  userId: 'x',
+  externalId: 'x',
   secret: 'x',
   id: 'x',
   inputs: Array.from({ length: 100 }, () => ({ key: 'x' })),
@@ -174,5 +177,10 @@ function inputFor(document: DocumentNode): unknown {
   const named = type && getNamedType(type)
   if (!isInputObjectType(named)) return undefined
   const required = Object.values(named.getFields()).filter((field) => isRequiredInputField(field))
-  return Object.fromEntries(required.map(({ name }) => [name, 'x']))
+  return Object.fromEntries(
+    required.map(({ name, type }) => {
+      const wanted = getNamedType(type)
+      return [name, isEnumType(wanted) ? wanted.getValues()[0]?.name : 'x']
+    }),
+  )
 }

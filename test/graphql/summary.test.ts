@@ -66,6 +66,9 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'code.disabled': [{ codeId: 'code_old' }, 'root switched off code HINT of key SUBJECT'],
   'code.revealed': [{ codeId: 'code_old' }, 'root was shown the secret of code HINT of key SUBJECT'],
   'code.deleted': [{ codeId: 'code_old' }, 'root deleted code HINT of key SUBJECT'],
+  'user.added': [{ role: 'MEMBER', permissions: [] }, 'root added user SUBJECT as MEMBER'],
+  'user.updated': [{ role: 'AUDITOR', permissions: [] }, 'root changed the role and permissions of user SUBJECT'],
+  'user.removed': [{}, 'root removed user SUBJECT'],
 }
 
 const LABELS = { actor: 'root', subject: 'SUBJECT', hint: 'HINT' }
@@ -83,6 +86,10 @@ describe('the summary of an event', () => {
   test('gives no reason where none was given', () => {
     const data = { reason: 'UNSPECIFIED', note: null } as const
     expect(summaryOf({ type: 'key.revoked', data }, LABELS)).toBe('root revoked key SUBJECT')
+  })
+
+  test('says that it was the display name where an event tells nothing else', () => {
+    expect(summaryOf({ type: 'user.updated', data: {} }, LABELS)).toBe('root changed the display name of user SUBJECT')
   })
 
   test('names a single change as such', () => {

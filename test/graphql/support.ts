@@ -4,6 +4,7 @@ import {
   type GraphQLNamedType,
   getNamedType,
   graphql,
+  isEnumType,
   isInputObjectType,
   isInterfaceType,
   isIntrospectionType,
@@ -82,6 +83,7 @@ export function documentFor({ of, name, field }: FieldOfSchema): string {
 }
 
 function literalFor(type: GraphQLNamedType): string {
+  if (isEnumType(type)) return String(type.getValues()[0]?.name)
   if (!isInputObjectType(type)) return '"x"'
   const required = Object.values(type.getFields()).filter(isRequiredInputField)
   return `{ ${required.map((field) => `${field.name}: ${literalFor(getNamedType(field.type))}`).join(', ')} }`

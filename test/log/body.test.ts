@@ -83,7 +83,13 @@ describe('the body of every event', () => {
         'version',
       ])
       expect(Object.keys(body.actor as object)).toEqual(['id', 'kind'])
-      expect(body.personal).toEqual({})
+      const isPersonal = event.type === 'user.added' || event.type === 'user.updated'
+      const hashes = Object.entries(body.personal as object)
+      if (!isPersonal) expect(hashes).toEqual([])
+      for (const [name, hash] of hashes) {
+        expect(['externalId', 'displayName']).toContain(name)
+        expect(hash).toMatch(/^[0-9a-f]{64}$/)
+      }
     }
   })
 
@@ -103,7 +109,7 @@ describe('the body of every event', () => {
         data: event.data,
         decidedAt: event.decided_at,
         eventId: event.event_id,
-        personal: {},
+        personal: body.personal,
         salt: body.salt,
         schemaVersion: event.schema_version,
         streamId: event.stream_id,

@@ -5,6 +5,7 @@ import type { PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type SeededAccount, seedAccount, seedEvents, seedId } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 const FROM = '2026-03-01T00:00:00.000Z'
 const COUNT = 230
@@ -18,7 +19,7 @@ let streamIds: readonly string[]
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: FROM }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: FROM }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   streamIds = [1, 2, 3, 4].map((n) => seedId('key', 1, n))

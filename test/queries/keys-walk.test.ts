@@ -19,6 +19,7 @@ import {
   type SeededAccount,
   seedAccount,
 } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 const NOW = '2026-06-01T00:00:00.000Z'
 const DAYS = ['2026-05-01', '2026-05-31', '2026-06-01', '2026-06-02', '2026-07-01'].map((day) => `${day}T00:00:00.000Z`)
@@ -37,7 +38,7 @@ let lastUses: ReadonlyMap<string, string>
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: NOW }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
   account = await seedAccount(database.owner, 1)
   const stranger = await seedAccount(database.owner, 17)
   // A fixed seed: rows are the same in every run, requests are not.

@@ -13,6 +13,7 @@ import {
   seedAccount,
   seedId,
 } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 const NOW = '2026-06-01T00:00:00.000Z'
 const PAST = '2026-05-01T00:00:00.000Z'
@@ -29,7 +30,7 @@ let stranger: SeededAccount
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: NOW }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
 })

@@ -8,6 +8,7 @@ import type { Reader } from '#queries/reader.ts'
 import { listRotations } from '#queries/rotations.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { keyspaceRow, type SeededAccount, seedAccount, seedId } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 let database: TestDatabase
 let reader: Reader
@@ -15,7 +16,7 @@ const accounts: SeededAccount[] = []
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: '2026-06-01T00:00:00.000Z' }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z' }
   for (let n = 0; n < 40; n++) accounts.push(await seedAccount(database.owner, n))
 })
 afterAll(() => database.drop())

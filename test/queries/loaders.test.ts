@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Caller } from '#domain/caller.ts'
 import { createLoaders, type Loaders } from '#queries/loaders.ts'
 import type { Reader } from '#queries/reader.ts'
+import { encryptPersonal, newPersonalKey } from '#secret/personal.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import {
   codeRow,
@@ -15,6 +16,7 @@ import {
   seedEvents,
   seedId,
 } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 const NOW = '2026-06-01T00:00:00.000Z'
 const PAST = '2026-05-01T00:00:00.000Z'
@@ -38,6 +40,8 @@ const idsOf = ({ accountId, keyspaceId, shard }: SeededAccount, n: number) => ({
   activeKeyCount: keyspaceId,
   accountPosition: accountId,
   keyName: seedId('key', shard, n),
+  user: seedId('usr', shard, n),
+  profile: seedId('usr', shard, n),
 })
 const keyCaller = (own: SeededAccount): Caller => ({
   kind: 'KEY',
@@ -48,7 +52,8 @@ const keyCaller = (own: SeededAccount): Caller => ({
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: NOW }
+  const keyring = testKeyring('k1')
+  reader = { database: database.serving, keyring, now: NOW }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   for (const [own, n] of [
@@ -75,6 +80,32 @@ beforeAll(async () => {
       })
       .execute()
     await database.owner.kysely.insertInto('state.policy').values(policyRow(own, n)).execute()
+    const { accountId: account_id, shard } = own
+    const user_id = seedId('usr', shard, n)
+    const { sealed, secretId, ...personal } = newPersonalKey(keyring, user_id)
+    const told = ['externalId', 'displayName'].map((name) => {
+      const place = { userId: user_id, version: 1, name }
+      return { shard, user_id, version: 1, name, ciphertext: encryptPersonal(personal, place, `${name} ${n}`) }
+    })
+    const { kysely } = database.owner
+    await kysely
+      .insertInto('state.user')
+      .values({
+        shard,
+        user_id,
+        account_id,
+        role: 'MEMBER',
+        permissions: [],
+        created_at: PAST,
+        removed_at: null,
+        version: 1,
+      })
+      .execute()
+    await kysely
+      .insertInto('vault.user_key')
+      .values({ shard, user_id, account_id, sealed, secret_id: secretId })
+      .execute()
+    await kysely.insertInto('vault.personal').values(told).execute()
     await seedEvents(database.owner, own, { from: PAST, count: 1, streamIds: [key.key_id], types: ['key.created'] })
   }
 })
@@ -114,6 +145,8 @@ describe('loaders', () => {
         activeKeyCount: 1,
         accountPosition: 1n,
         keyName: `Key ${n}`,
+        user: { role: 'MEMBER' },
+        profile: { externalId: `externalId ${n}`, displayName: `displayName ${n}` },
       })
     }
   })

@@ -21,6 +21,7 @@ import {
   sortsOf,
 } from '#test/support/explain.ts'
 import { type SeededAccount, seedAccount, seedEvents, seedId, seedKeyUses, seedManyKeys } from '#test/support/seed.ts'
+import { testKeyring } from '#test/support/services.ts'
 
 const KEYS = 100_000
 const EVENTS = 50_000
@@ -32,7 +33,7 @@ let account: SeededAccount
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, now: '2026-06-01T00:00:00.000Z' }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z' }
   account = await seedAccount(database.owner, 1)
   await seedManyKeys(database.owner, account, KEYS)
   await seedKeyUses(database.owner, account)

@@ -1,6 +1,7 @@
 // Projections: the rows that commands keep up step by step are those that the whole log comes to.
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addUser } from '#commands/add-user.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
@@ -14,6 +15,7 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
@@ -22,6 +24,7 @@ import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
+import { updateUser } from '#commands/update-user.ts'
 import type { Connection, Database } from '#database/connect.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { foldStreams, type StoredEvent } from '#log/load.ts'
@@ -96,16 +99,24 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
 })
 
 /** What has been made so far, for later steps to pick from. */
-type Made = { accounts: string[]; keyspaces: string[]; policies: string[]; keys: string[]; codes: string[] }
+type Made = {
+  accounts: string[]
+  keyspaces: string[]
+  policies: string[]
+  keys: string[]
+  codes: string[]
+  users: string[]
+}
 
 async function take(step: Step, made: Made): Promise<void> {
   at.clock.advance(step.waitMs)
   const outcome = await at.run(step.command, inputFor(step, made))
   if (outcome.kind === 'refused') return
-  const { accountId, keyspaceId, policyId, keyId, issuedCodeIds } = outcome.result as Record<string, never>
+  const { accountId, keyspaceId, policyId, keyId, userId, issuedCodeIds } = outcome.result as Record<string, never>
   if (step.command.name === 'createAccount') made.accounts.push(accountId ?? '')
   if (step.command.name === 'createKeyspace') made.keyspaces.push(keyspaceId ?? '')
   if (step.command.name === 'createPolicy') made.policies.push(policyId ?? '')
+  if (step.command.name === 'addUser') made.users.push(userId ?? '')
   if (step.command.name === 'createKey') made.keys.push(keyId ?? '')
   made.codes.push(...((issuedCodeIds as string[] | undefined) ?? []))
 }
@@ -117,6 +128,8 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
   const policyId = pick(made.policies)
   const keyId = pick(made.keys)
   const codeId = pick(made.codes)
+  const userId = pick(made.users)
+  const role = (['ADMINISTRATOR', 'AUDITOR', 'VERIFIER', 'MEMBER'] as const)[which % 4]
   const slot = which % 3 === 0 ? 'SECONDARY' : 'PRIMARY'
   const authorizations = which % 2 === 0 ? 'FROZEN' : 'EDITABLE'
   const rules = {
@@ -163,6 +176,12 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     [disableCode, { codeId }],
     [deleteCode, { codeId }],
     [revealCode, { codeId }],
+    [
+      addUser,
+      { accountId: pick(made.accounts), externalId: `${text}${which % 9}`, role, displayName: flag ? text : null },
+    ],
+    [updateUser, { userId, role, displayName: flag ? text : null, permissions: flag ? null : [`p${which}`] }],
+    [removeUser, { userId }],
   ])
   const input = inputs.get(command)
   if (input === undefined) throw new Error(`${command.name} has no input here`)
@@ -182,6 +201,7 @@ describe('the rows of state', () => {
           policies: [await at.createPolicy(account.accountId)],
           keys: [keyId],
           codes: [...codeIds],
+          users: [await at.addUser(account.accountId)],
         }
         for (const step of steps) await take(step, made)
         expect(await differences()).toEqual([])

@@ -66,6 +66,8 @@ export type TestApp = {
   createPolicy(accountId: string, input?: object): Promise<string>
   /** A key with one code, the keyspace permitting. */
   createKey(keyspaceId: string, input?: object): Promise<IssuedKey>
+  /** A user's id. A MEMBER of a name of their own, unless `input` says otherwise. */
+  addUser(accountId: string, input?: object): Promise<string>
   /** A credential of this API that belongs to the account. */
   createCredential(accountId: string, permissions: readonly string[]): Promise<string>
   close(): Promise<void>
@@ -209,6 +211,12 @@ function helpersOf({ ask }: Client) {
       const made = { accountId, name: `policy ${count}`, description: 'what it is for', permissions: [], ...input }
       const { policy } = await mutate('createPolicy', made, 'policy { id }')
       return (policy as unknown as { id: string }).id
+    },
+    async addUser(accountId: string, input: object = {}) {
+      count += 1
+      const given = { accountId, externalId: `user-${count}@example.org`, role: 'MEMBER', ...input }
+      const { user } = await mutate('addUser', given, 'user { id }')
+      return (user as unknown as { id: string }).id
     },
     async createCredential(accountId: string, permissions: readonly string[]) {
       const { account } = await ask<{ account: { managementKeyspace: { id: string } } }, object>(

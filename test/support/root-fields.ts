@@ -10,6 +10,7 @@ import {
   getIntrospectionQuery,
   getNamedType,
   type IntrospectionQuery,
+  isEnumType,
   isInputObjectType,
   isLeafType,
   isNonNullType,
@@ -149,6 +150,7 @@ function isFilled({ path, required }: Slot, { isWanted }: Filling): boolean {
 
 function filled(slot: Slot, filling: Filling): unknown {
   const type = getNamedType(slot.type)
+  if (isEnumType(type)) return type.getValues()[0]?.name
   if (!isInputObjectType(type)) return filling.valueFor(slot)
   const path = isList(slot.type) ? [...slot.path, '0'] : slot.path
   const members = Object.values(type.getFields()).map((field) => ({

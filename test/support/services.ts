@@ -4,6 +4,7 @@
 //   const database = await createTestDatabase()
 //   const at = testServices(database.serving)
 //   const { accountId } = await at.createAccount()
+import { addUser } from '#commands/add-user.ts'
 import type { Command, CommonInput, Origin, Outcome } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
@@ -56,6 +57,8 @@ export type TestServices = ServingServices & {
   createPolicy(accountId: string, input?: object): Promise<string>
   /** Enabled, with as many codes as the keyspace gives, unless `input` says otherwise. */
   createKey(keyspaceId: string, input?: object): Promise<MadeKey>
+  /** A user's id. A MEMBER of a name of their own, unless `input` says otherwise. */
+  addUser(accountId: string, input?: object): Promise<string>
   createCaller(account: MadeAccount, permissions: readonly string[]): Promise<MadeCaller>
 }
 
@@ -134,6 +137,11 @@ function makersOf(database: Database, done: TestServices['done']) {
       const policy = { accountId, name: `policy ${count}`, description: 'what it is for', permissions: [], ...input }
       return (await done(createPolicy, policy)).result.policyId
     },
+    async addUser(accountId: string, input: object = {}) {
+      count += 1
+      const given = { accountId, externalId: `user-${count}@example.org`, role: 'MEMBER', ...input }
+      return (await done(addUser, given)).result.userId
+    },
     async createCaller({ accountId, managementKeyspaceId }: MadeAccount, permissions: readonly string[]) {
       const made = await make(managementKeyspaceId, { permissions })
       const caller = { kind: 'KEY', keyId: made.keyId, accountId, permissions } as const
@@ -151,8 +159,19 @@ export async function tracesIn(database: Database): Promise<unknown> {
     'log.event',
     'vault.idempotency',
     'vault.sealed_secret',
+    'vault.user_key',
+    'vault.identity',
+    'vault.personal',
   ]
-  const state = ['state.account', 'state.keyspace', 'state.key', 'state.code', 'state.rotation']
+  const state = [
+    'state.account',
+    'state.keyspace',
+    'state.key',
+    'state.code',
+    'state.rotation',
+    'state.policy',
+    'state.user',
+  ]
   const texts = [...tables, ...state].map(
     (table) =>
       `SELECT '${table}' AS name, count(*), md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE "C")) FROM ${table} t`,
