@@ -4,6 +4,7 @@ import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
 import type { Clock } from '#database/clock.ts'
 import { type Database, statement } from '#database/connect.ts'
+import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
 import { secretDownloadHandler } from '#http/secret-download.ts'
@@ -36,6 +37,7 @@ export function buildApp({ services: given, log, accessLogDays, graphiql, intros
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),
     secretDownload: secretDownloadHandler(services),
+    forwardAuth: forwardAuthHandler({ services, log }),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
   })

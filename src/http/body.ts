@@ -19,6 +19,8 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
     request.resume()
     return { kind: 'too-long' }
   }
+  // Whoever went away before will not be heard of again.
+  if (request.destroyed) throw new ClientGoneError()
   const chunks: Buffer[] = []
   let bytes = 0
   const whole = await new Promise<boolean>((resolve, reject) => {

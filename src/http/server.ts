@@ -13,6 +13,7 @@ export type HttpServerParts = {
   readonly graphql: RequestHandler
   /** Of every path below /codes/. */
   readonly secretDownload: RequestHandler
+  readonly forwardAuth: RequestHandler
   readonly readiness: () => Promise<Readiness>
   readonly log: BaseLogger
 }
@@ -74,7 +75,7 @@ function askToClose(response: ServerResponse): void {
 }
 
 async function route(
-  { graphql, secretDownload, readiness }: HttpServerParts,
+  { graphql, secretDownload, forwardAuth, readiness }: HttpServerParts,
   draining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -91,6 +92,7 @@ async function route(
   if (draining) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
   if (path === '/graphql') return graphql(request, response, requestId)
   if (path?.startsWith('/codes/')) return secretDownload(request, response, requestId)
+  if (path === '/forward-auth') return forwardAuth(request, response, requestId)
   return sendError(response, 404, 'NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.')
 }
 

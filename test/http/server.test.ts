@@ -16,7 +16,13 @@ afterEach(async () => {
 
 async function start(graphql: RequestHandler = async (_request, response) => sendJson(response, 200, {})) {
   const { log, logged } = recordingLogger()
-  const server = createHttpServer({ graphql, secretDownload: graphql, readiness: async () => READY, log })
+  const server = createHttpServer({
+    graphql,
+    secretDownload: graphql,
+    forwardAuth: graphql,
+    readiness: async () => READY,
+    log,
+  })
   servers.push(server)
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
   return { server, port, origin: `http://127.0.0.1:${port}`, logged }

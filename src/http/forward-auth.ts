@@ -1,0 +1,162 @@
+// Forward-auth: a proxy passes a request's head, and maybe its body, and lets the request through only where this answers 2xx.
+// Whatever is not understood, contradicts itself or can't be checked now is answered with something else.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BaseLogger } from 'pino'
+import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import { type Caller, mayDo } from '#domain/caller.ts'
+import type { Presentation } from '#domain/keyspace/presentation.ts'
+import { presentedKey } from '#domain/presented-key.ts'
+import { type VerificationCode, verdictMessage } from '#domain/verdict.ts'
+import type { ServingServices } from '#usage/services.ts'
+import { authenticate } from '#verify/authenticate.ts'
+import { guardedKeyspace } from '#verify/presentations.ts'
+import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
+import { send, sendError } from './answer.ts'
+import { ClientGoneError } from './body.ts'
+import { type Headers, headersOf, onlyValue, originalRequest } from './original-request.ts'
+import { presentingBody } from './presenting-body.ts'
+import type { RequestHandler } from './server.ts'
+
+export type ForwardAuthParts = { readonly services: ServingServices; readonly log: BaseLogger }
+
+/** What the proxy's configuration asks for, in the URL it calls. */
+type Asked = { readonly keyspaceId: string; readonly permission: string | null; readonly ignoresEndpoint: boolean }
+
+type Answer =
+  | { readonly kind: 'valid'; readonly verification: Verification }
+  /** `bearer`: that is how a key could be presented. */
+  | {
+      readonly kind: 'denied'
+      readonly status: 401 | 403 | 503
+      readonly code: string
+      readonly message: string
+      readonly bearer: boolean
+    }
+
+/** Above this the header is left out: proxies refuse an answer whose headers take more than 4 or 8 KiB. */
+const PERMISSIONS_LENGTH_MAX = 2_048
+
+export function forwardAuthHandler({ services, log }: ForwardAuthParts): RequestHandler {
+  return async (request, response, requestId) => {
+    const answer = await answerTo(services, request).catch((error: unknown) => {
+      if (error instanceof ClientGoneError) throw error
+      log.error({ requestId, err: error }, 'a request could not be judged')
+      return verdict('UNAVAILABLE', false)
+    })
+    // Proxies keep the reason to themselves, so that here is where their operators can read it.
+    if (answer.kind === 'denied') log.debug({ requestId, code: answer.code, reason: answer.message }, 'denied')
+    tell(response, answer)
+  }
+}
+
+async function answerTo(services: ServingServices, request: IncomingMessage): Promise<Answer> {
+  const headers = headersOf(request)
+  const asked = askedBy(request.url ?? '')
+  const [caller, keyspace] = await Promise.all([
+    authenticate(services, onlyValue(headers, 'x-keyledger-authorization') ?? undefined),
+    'why' in asked ? undefined : guardedKeyspace(services.database, asked.keyspaceId),
+  ])
+  if (caller === undefined)
+    return denied('UNAUTHENTICATED', "The proxy's X-Keyledger-Authorization does not hold a valid credential.")
+  if (!mayDo(caller, 'keys.verify'))
+    return denied('FORBIDDEN', "The proxy's credential lacks the permission keys.verify.")
+  if ('why' in asked) return denied('INVALID_INPUT', asked.why)
+  if (keyspace === undefined || (caller.kind !== 'ROOT' && caller.accountId !== keyspace.accountId))
+    return denied('NOT_FOUND', 'There is no such keyspace.')
+  return judge({ services, request, headers, caller, asked, presentations: keyspace.presentations })
+}
+
+type Case = {
+  readonly services: ServingServices
+  readonly request: IncomingMessage
+  readonly headers: Headers
+  readonly caller: Caller
+  readonly asked: Asked
+  readonly presentations: readonly Presentation[]
+}
+
+async function judge({ services, request, headers, caller, asked, presentations }: Case): Promise<Answer> {
+  const bearer = presentations.some(({ place, name }) => place === 'HEADER' && name.toLowerCase() === 'authorization')
+  const original = originalRequest(headers, !asked.ignoresEndpoint)
+  if (original.kind === 'untold') return denied('INVALID_INPUT', original.why, bearer)
+  const upstreamUser = onlyValue(headers, 'x-forwarded-user')
+  if (upstreamUser === null) return denied('INVALID_INPUT', 'The proxy tells two users.', bearer)
+  const body = await presentingBody(request, headers, presentations)
+  if (body.kind === 'unclear') return denied('MALFORMED', body.why, bearer)
+  const presented = presentedKey(presentations, { headers, query: original.query, body })
+  if (presented.kind === 'absent') return denied('UNAUTHENTICATED', 'No key was presented.', bearer)
+  if (presented.kind === 'unclear') return denied('MALFORMED', presented.why, bearer)
+  const { keyspaceId, permission } = asked
+  return verified(services, caller, bearer, {
+    key: presented.key,
+    keyspaceId,
+    permission,
+    endpoint: original.endpoint,
+    upstreamUser,
+  })
+}
+
+async function verified(
+  services: ServingServices,
+  caller: Caller,
+  bearer: boolean,
+  question: VerifyQuestion,
+): Promise<Answer> {
+  try {
+    const [verification] = await verifyKeys(services, caller, [question])
+    if (verification?.valid === true) return { kind: 'valid', verification }
+    return verdict(verification?.code ?? 'UNAVAILABLE', bearer)
+  } catch (error) {
+    if (!(error instanceof BadQueryArgumentError)) throw error
+    const issues = error.issues.map(({ message }) => message).join('; ')
+    return denied('INVALID_INPUT', `The permission asked for can't be read: ${issues}.`, bearer)
+  }
+}
+
+/**
+ * Parameters that are unknown or repeated are refused, rather than passed over: a mistyped `permission` would ask for nothing.
+ */
+function askedBy(url: string): Asked | { readonly why: string } {
+  const parameters = [...new URLSearchParams(url.split('?').slice(1).join('?'))]
+  const values = new Map(parameters)
+  if (values.size < parameters.length) return { why: 'A parameter is given twice.' }
+  const { keyspace, permission = null, endpoints, ...others } = Object.fromEntries(values)
+  if (keyspace === undefined) return { why: 'The parameter keyspace is missing.' }
+  if (endpoints !== undefined && endpoints !== 'ignore') return { why: 'The parameter endpoints can only be ignore.' }
+  if (Object.keys(others).length > 0)
+    return { why: 'There are only the parameters keyspace, permission and endpoints.' }
+  return { keyspaceId: keyspace, permission, ignoresEndpoint: endpoints === 'ignore' }
+}
+
+function denied(code: string, message: string, bearer = false): Answer {
+  return { kind: 'denied', status: 401, code, message, bearer }
+}
+
+function verdict(code: VerificationCode, bearer: boolean): Answer {
+  return { kind: 'denied', status: statusOf(code), code, message: verdictMessage(code), bearer }
+}
+
+function statusOf(code: VerificationCode): 401 | 403 | 503 {
+  if (code === 'UNAVAILABLE') return 503
+  return code === 'UPSTREAM_USER_REQUIRED' || code === 'INSUFFICIENT_PERMISSIONS' ? 403 : 401
+}
+
+function tell(response: ServerResponse, answer: Answer): void {
+  if (answer.kind === 'valid') {
+    send(response, 200, headersAbout(answer.verification), '')
+    return
+  }
+  if (answer.status === 401) response.setHeader('www-authenticate', answer.bearer ? 'Bearer' : 'ApiKey')
+  sendError(response, answer.status, answer.code, answer.message)
+}
+
+/** Texts of people's choice are percent-encoded UTF-8, so that no name can end a header or begin another. */
+function headersAbout({ keyId, name, permissions }: Verification): Record<string, string> {
+  const granted = permissions.join(',')
+  return {
+    'cache-control': 'no-store',
+    'x-key-id': keyId ?? '',
+    'x-key-name': encodeURIComponent(name ?? ''),
+    ...(granted.length > PERMISSIONS_LENGTH_MAX ? {} : { 'x-key-permissions': granted }),
+  }
+}

@@ -1,0 +1,254 @@
+// The configuration of docs/forward-auth.md in a real nginx, between a client and a service that writes down what reaches it.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startTestApp, type TestApp } from '#test/support/app.ts'
+
+const DOCUMENT = join(import.meta.dirname, '../../docs/forward-auth.md')
+
+function nginxBinary(): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(':')
+    .concat('/usr/sbin')
+    .map((folder) => join(folder, 'nginx'))
+    .find((path) => existsSync(path))
+}
+const nginx = nginxBinary()
+
+type Seen = { method: string | undefined; url: string | undefined; headers: IncomingHttpHeaders; body: string }
+type Ask = { path?: string; method?: string; headers?: readonly (readonly [string, string])[]; body?: string }
+
+let app: TestApp
+let service: Server
+let folder: string
+let proxy: ChildProcess | undefined
+let accountId: string
+let keyspaceId: string
+let key: { keyId: string; secret: string }
+const seen: Seen[] = []
+
+// .ci/run installs it, so that this is never skipped there.
+describe.skipIf(nginx === undefined)(
+  'nginx, configured as the documentation says (skipped where there is none)',
+  () => {
+    beforeAll(async () => {
+      app = await startTestApp()
+      accountId = (await app.createAccount()).accountId
+      const presentations = [
+        { place: 'HEADER', name: 'X-API-Key' },
+        { place: 'QUERY', name: 'apiKey' },
+      ]
+      keyspaceId = await app.createKeyspace(accountId, { presentations })
+      key = await app.createKey(keyspaceId, { name: 'Zoë’s shop', permissions: ['*'] })
+      service = createServer(async (request, response) => {
+        const { method, url, headers } = request
+        seen.push({ method, url, headers, body: await text(request) })
+        response.end('served')
+      })
+      service.listen(0, '127.0.0.1')
+      await once(service, 'listening')
+      folder = await mkdtemp(join(tmpdir(), 'keyledger-nginx-'))
+      await startNginx(await configuration())
+    }, 60_000)
+
+    afterAll(async () => {
+      if (proxy !== undefined && proxy.exitCode === null) {
+        const ended = once(proxy, 'exit')
+        proxy.kill('SIGTERM')
+        await ended
+      }
+      service.closeAllConnections()
+      service.close()
+      await app.close()
+      await rm(folder, { recursive: true, force: true })
+    }, 30_000)
+
+    test('lets a good key through, and tells the service whose it is and not what it is', async () => {
+      const { status, reached } = await ask({ headers: [['X-API-Key', key.secret]] })
+      expect(status).toBe(200)
+      expect(reached?.headers).toMatchObject({
+        'x-key-id': key.keyId,
+        'x-key-name': encodeURIComponent('Zoë’s shop'),
+        'x-key-permissions': '*',
+      })
+      expect(JSON.stringify(reached)).not.toContain(key.secret)
+    })
+
+    test('passes method, path, query and body on as they were sent', async () => {
+      const headers = [
+        ['X-API-Key', key.secret],
+        ['Content-Type', 'application/json'],
+      ] as const
+      const sent = { method: 'PUT', path: '/a%20b/c;d?x=%C3%A9&y=1+2', headers, body: '{"a":1}' }
+      const { status, reached } = await ask(sent)
+      expect(status).toBe(200)
+      expect(reached).toMatchObject({ method: 'PUT', url: sent.path, body: sent.body })
+    })
+
+    test.each([
+      ['/reports?apiKey=KEY', '/reports?'],
+      ['/reports?apiKey=KEY&a=1', '/reports?a=1'],
+      ['/reports?a=1&apiKey=KEY&b=2', '/reports?a=1&b=2'],
+      ['/reports?a=1&apiKey=KEY', '/reports?a=1&'],
+      ['/reports?notapiKey=1&apiKey=KEY', '/reports?notapiKey=1&'],
+    ])('finds the key in %s and takes it out', async (path, url) => {
+      const { status, reached } = await ask({ path: path.replace('KEY', key.secret) })
+      expect(status).toBe(200)
+      expect(reached?.url).toBe(url)
+    })
+
+    test.each<[string, () => Ask]>([
+      ['no key', () => ({})],
+      ['a wrong key', () => ({ headers: [['X-API-Key', `${key.secret}x`]] })],
+      ['a key where none is looked for', () => ({ headers: [['Authorization', `Bearer ${key.secret}`]] })],
+      [
+        'a header twice',
+        () => ({
+          headers: [
+            ['X-API-Key', key.secret],
+            ['x-api-key', key.secret],
+          ],
+        }),
+      ],
+      ['a parameter twice', () => ({ path: `/?apiKey=${key.secret}&apiKey=${key.secret}` })],
+      ['two keys', () => ({ path: '/?apiKey=other', headers: [['X-API-Key', key.secret]] })],
+      [
+        'a key in the body',
+        () => ({
+          method: 'POST',
+          headers: [['Content-Type', 'application/x-www-form-urlencoded']],
+          body: `apiKey=${key.secret}`,
+        }),
+      ],
+      [
+        'a key in a URI that the client made up',
+        () => ({
+          headers: [
+            ['X-Original-URI', `/?apiKey=${key.secret}`],
+            ['X-Original-Method', 'GET'],
+          ],
+        }),
+      ],
+      [
+        'the same by the other custom',
+        () => ({
+          headers: [
+            ['X-Forwarded-Uri', `/?apiKey=${key.secret}`],
+            ['X-Forwarded-Method', 'GET'],
+          ],
+        }),
+      ],
+    ])('lets nobody through with %s', async (_name, asked) => {
+      const { status, headers, reached } = await ask(asked())
+      expect(status).toBe(401)
+      expect(headers['www-authenticate']).toBe('ApiKey')
+      expect(reached).toBeUndefined()
+    })
+
+    test('can’t be made to believe a client that speaks for it', async () => {
+      const headers = [
+        ['X-API-Key', key.secret],
+        ['X-Key-Id', 'forged'],
+        ['X-Key-Name', 'forged'],
+        ['X-Key-Owner', 'forged'],
+        ['X-Key-Acts-As', 'forged'],
+        ['X-Key-Permissions', 'forged'],
+        ['x_key_owner', 'forged'],
+        ['X-Keyledger-Authorization', 'Bearer forged'],
+        ['X-Original-Method', 'forged'],
+        ['X-Original-URI', '/forged'],
+        ['X-Forwarded-Method', 'forged'],
+        ['X-Forwarded-Uri', '/forged'],
+        ['X-Forwarded-User', 'forged'],
+        ['X-HTTP-Method-Override', 'DELETE'],
+      ] as const
+      const { status, reached } = await ask({ path: '/own', headers })
+      expect(status).toBe(200)
+      expect(reached).toMatchObject({ url: '/own', headers: { 'x-key-id': key.keyId } })
+      for (const name of ['x-key-owner', 'x-key-acts-as', 'x_key_owner', 'x-forwarded-user', 'x-http-method-override'])
+        expect(reached?.headers[name], name).toBeUndefined()
+      expect(reached?.headers['x-keyledger-authorization']).toBeUndefined()
+    })
+
+    test('refuses a revoked key at the very next request', async () => {
+      const { keyId, secret } = await app.createKey(keyspaceId, { permissions: ['*'] })
+      const now = async () => (await ask({ headers: [['X-API-Key', secret]] })).status
+      expect(await now()).toBe(200)
+      await app.ask('mutation ($input: RevokeKeyInput!) { revokeKey(input: $input) { __typename } }', {
+        input: { keyId },
+      })
+      expect(await now()).toBe(401)
+    })
+
+    test('does not show what is behind the question itself', async () => {
+      const { status, reached } = await ask({ path: '/_keyledger', headers: [['X-API-Key', key.secret]] })
+      expect(status).toBe(404)
+      expect(reached).toBeUndefined()
+    })
+
+    test('keeps keys out of its access log', async () => {
+      await ask({ path: `/logged?apiKey=${key.secret}` })
+      const log = await readFile(join(folder, 'access.log'), 'utf8')
+      expect(log).toContain('"/logged" 200')
+      expect(log).not.toContain(key.secret)
+    })
+  },
+)
+
+/** The printed block, with the addresses, the id and the credential of this test in the places of those to be replaced. */
+async function configuration(): Promise<string> {
+  const printed = /```nginx\n([\s\S]*?)```/.exec(await readFile(DOCUMENT, 'utf8'))?.[1]
+  if (printed === undefined) throw new Error('the documentation has a block of nginx')
+  const credential = await app.createCredential(accountId, ['keys.verify'])
+  const { port } = service.address() as AddressInfo
+  const replacements = {
+    'listen 8000;': `listen unix:${folder}/socket;`,
+    '127.0.0.1:4000': new URL(app.origin).host,
+    '127.0.0.1:8080': `127.0.0.1:${port}`,
+    'keyspace=ks_your_keyspace': `keyspace=${keyspaceId}`,
+    'Bearer keyledger_your_credential': `Bearer ${credential}`,
+    '/var/log/nginx/service.log': `${folder}/access.log`,
+  }
+  const replaced = Object.entries(replacements).reduce((text, [from, to]) => {
+    if (text.split(from).length !== 2) throw new Error(`the documentation holds ${from} once`)
+    return text.replace(from, to)
+  }, printed)
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  )
+  return `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
+    events {} http { access_log off; ${paths.join(' ')} ${replaced} }`
+}
+
+async function startNginx(text: string): Promise<void> {
+  const file = join(folder, 'nginx.conf')
+  await writeFile(file, text)
+  const command = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]
+  execFileSync(nginx ?? '', [...command, '-t'], { stdio: 'pipe' })
+  proxy = spawn(nginx ?? '', command, { stdio: 'ignore' })
+  await vi.waitFor(() => ask({}), { timeout: 20_000 })
+}
+
+async function ask({ path = '/', method = 'GET', headers = [], body }: Ask) {
+  seen.length = 0
+  const length = body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))] as const]
+  const raw = [['Host', 'service.test'] as const, ...length, ...headers].flat()
+  const request = httpRequest({ socketPath: join(folder, 'socket'), path, method, headers: raw as never })
+  const answered = new Promise<{ status: number; headers: IncomingHttpHeaders }>((resolve, reject) => {
+    request.on('error', reject)
+    request.on('response', async (response) => {
+      await text(response)
+      resolve({ status: response.statusCode ?? 0, headers: response.headers })
+    })
+  })
+  request.end(body)
+  const answer = await answered
+  return { ...answer, reached: seen[0] }
+}
