@@ -24,8 +24,10 @@ export async function serve(config: Config): Promise<number> {
   const installation = await openInstallation(config, { log, maintenance: false })
   const app = appOf(config, installation, log)
   try {
+    const port = await app.listen(config)
+    // Only now that the port is ours: a start that fails must not take the root key from a server that runs.
     if (config.rootKey !== null) await replaceRootKey(app.services, config.rootKey)
-    await greet(config, app, await app.listen(config), log)
+    await greet(config, app, port, log)
     const stop = await Promise.race([signalled, endOf(installation)])
     if (stop.kind === 'database') log.fatal({ said: stop.said }, 'the embedded database ended by itself')
     else log.info({ signal: stop.signal }, 'stopping')

@@ -226,9 +226,11 @@ function noteMigrations(names: readonly string[], log: BaseLogger): void {
 
 /** The version as people write it, of a server that we can write to. */
 async function checkedVersion(database: Database, place: string): Promise<string> {
-  const { number, text, standby } = await identify(database, place)
+  const { number, text, standby, encoding } = await identify(database, place)
   if (number < VERSION_MIN)
     throw new InstallationError(`PostgreSQL 15 or later is needed, and the server at ${place} is version ${text}.`)
+  if (encoding !== 'UTF8')
+    throw new InstallationError(`The database at ${place} is encoded as ${encoding}. Create one with ENCODING 'UTF8'.`)
   if (standby)
     throw new InstallationError(`The server at ${place} is a read-only standby. Give DATABASE_URL of the primary.`)
   return text
@@ -237,9 +239,9 @@ async function checkedVersion(database: Database, place: string): Promise<string
 async function identify(database: Database, place: string) {
   try {
     const { rows } = await database.kysely.executeQuery(
-      statement<{ number: number; text: string; standby: boolean }>(
+      statement<{ number: number; text: string; standby: boolean; encoding: string }>(
         `SELECT current_setting('server_version_num')::int AS number, split_part(current_setting('server_version'), ' ', 1)
-                AS text, pg_is_in_recovery() AS standby`,
+                AS text, pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding`,
         [],
       ),
     )

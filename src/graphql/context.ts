@@ -7,7 +7,10 @@ import { authenticate } from '#verify/authenticate.ts'
 
 export type Context = {
   readonly services: ServingServices
-  readonly caller: Caller | undefined
+  /** As judged before this operation's latest mutation. */
+  caller: Caller | undefined
+  /** Who the request's credential proves at this moment. */
+  readonly authenticate: () => Promise<Caller | undefined>
   readonly correlationId: string
   /** One `now` an operation; a new one after each mutation, like the loaders. */
   reader: Reader
@@ -22,8 +25,19 @@ export type RequestFacts = {
 }
 
 export async function createContext(services: ServingServices, request: RequestFacts): Promise<Context> {
-  const caller = await authenticate(services, request.authorization)
-  return { services, caller, correlationId: request.correlationId, ...freshView(services, caller) }
+  const { authorization, correlationId } = request
+  const judge = () => authenticate(services, authorization)
+  const caller = await judge()
+  return { services, caller, authenticate: judge, correlationId, ...freshView(services, caller) }
+}
+
+/**
+ * Judges the credential anew. Every mutation of an operation does: one operation may hold a hundred of them, and a key that
+ * was revoked meanwhile, by one of them even, must not go on with the rest.
+ */
+export async function judgeCaller(context: Context): Promise<Caller | undefined> {
+  context.caller = await context.authenticate()
+  return context.caller
 }
 
 /** Forgets what was read: the payload of a mutation shows things as the mutation left them. */

@@ -149,7 +149,7 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       type: AccessLogging,
       nullable: true,
       needs: 'parent',
-      description: 'Which bodies to give to `recordAccess` for this key.',
+      description: 'Of which bodies of requests and responses an access log may be kept for this key.',
     }),
   }),
 })

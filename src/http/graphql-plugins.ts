@@ -110,8 +110,10 @@ export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions:
     const told = toClientError(error) ?? fault(error, requestId, log)
     const spoken = withoutValues(told.message)
     const message = suggestions ? spoken : spoken.replace(SUGGESTION, '')
-    if (message === told.message && told.extensions.code !== undefined) return told
-    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...told.extensions } })
+    // What Yoga adds of a body that is no JSON: the parser's message, which quotes it.
+    const { originalError, ...extensions } = told.extensions
+    if (message === told.message && extensions.code !== undefined && originalError === undefined) return told
+    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...extensions } })
   }
   return {
     onResultProcess({ result, setResult, serverContext }) {

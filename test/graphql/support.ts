@@ -57,6 +57,7 @@ export function untouchable(caller: Caller | undefined): Context {
   return {
     services: refuse('services'),
     caller,
+    authenticate: async () => caller,
     correlationId: 'test',
     reader: refuse('reader'),
     loaders: refuse('loaders'),
