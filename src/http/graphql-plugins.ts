@@ -110,10 +110,12 @@ export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions:
     const told = toClientError(error) ?? fault(error, requestId, log)
     const spoken = withoutValues(told.message)
     const message = suggestions ? spoken : spoken.replace(SUGGESTION, '')
-    // What Yoga adds of a body that is no JSON: the parser's message, which quotes it.
-    const { originalError, ...extensions } = told.extensions
-    if (message === told.message && extensions.code !== undefined && originalError === undefined) return told
-    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...extensions } })
+    // What Yoga adds of a body that is no JSON is the parser's message, which quotes it. Without it Yoga takes the error for
+    // one of the operation, hence the status.
+    if (told.extensions.originalError !== undefined)
+      return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } })
+    if (message === told.message && told.extensions.code !== undefined) return told
+    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...told.extensions } })
   }
   return {
     onResultProcess({ result, setResult, serverContext }) {

@@ -37,6 +37,7 @@ test('a body that is no JSON is not quoted in the answer', async () => {
     headers: { 'Content-Type': 'application/json' },
     body: `{"query":"{ __typename }","variables":{"secret":"${secret}`,
   })
+  expect(response.status).toBe(400)
   const text = await response.text()
   expect(text).not.toContain(secret)
   expect(text).toContain('BAD_REQUEST')
