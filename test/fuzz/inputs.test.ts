@@ -43,6 +43,7 @@ async function makeSubjects() {
   const keyspaceId = await app.createKeyspace(accountId)
   const { keyId, codeId, secret } = await app.createKey(keyspaceId)
   const policyId = await app.createPolicy(accountId)
+  const userId = await app.addUser(accountId)
   return {
     accountId,
     keyspaceId,
@@ -50,6 +51,7 @@ async function makeSubjects() {
     codeId,
     secret,
     policyId,
+    userId,
     emptyKeyspaceId: await app.createKeyspace(accountId),
   }
 }
@@ -138,7 +140,7 @@ test('mutations name what is bad, and append nothing when they refuse', { timeou
     if (result === undefined) return
     expect(faultOfResult(result, bad, sorts.includes('unstorable'))).toBeUndefined()
     for (const { id } of result.events ?? []) told.add(id)
-    if (result.events !== undefined && /^(delete|revoke)/.test(field.name)) {
+    if (result.events !== undefined && /^(delete|revoke|remove)/.test(field.name)) {
       const before = await eventIds()
       subjects = await makeSubjects()
       for (const id of await eventIds()) if (!before.has(id)) told.add(id)
