@@ -75,6 +75,7 @@ describe('the serving role', () => {
       { schema: 'log', rights: ['SELECT'] },
       { schema: 'migration', rights: ['SELECT'] },
       { schema: 'state', rights: ['INSERT', 'SELECT', 'UPDATE'] },
+      { schema: 'usage', rights: ['DELETE', 'INSERT', 'SELECT', 'UPDATE'] },
       { schema: 'vault', rights: ['DELETE', 'INSERT', 'SELECT', 'UPDATE'] },
     ])
   })
@@ -132,7 +133,7 @@ describe('the functions of the log', () => {
     const { rows } = await database.owner.pool.query(
       `SELECT p.proname AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE p.prosecdef AND n.nspname !~ '^pg_|^information_schema$'
-          AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']`,
+          AND (p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp']) IS NOT TRUE`,
     )
     expect(rows).toEqual([])
   })
