@@ -2,7 +2,6 @@
 // order of their ids, fold · decide · rows, events and COMMIT. Every mutation goes through here, top to bottom.
 import { setTimeout } from 'node:timers/promises'
 import type { CompiledQuery } from 'kysely'
-import type { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { inTransaction } from '#database/transaction.ts'
 import { actorOf, type Caller, DenialError, mayDo } from '#domain/caller.ts'
@@ -32,8 +31,8 @@ import {
   refused,
 } from './command.ts'
 import { type Claim, claim } from './idempotency.ts'
+import { issuesOf } from './input-issues.ts'
 import { encryptFor, insertPersonal } from './personal.ts'
-import type { InputIssue } from './refusal.ts'
 import { destroyed } from './seals.ts'
 
 /** Three tries: what still collides then is contention that the client should see and pace. */
@@ -173,10 +172,6 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
     vault.push(...destroyed(step.shard, stream, after))
   }
   return { bodies, rows, vault }
-}
-
-function issuesOf(error: z.ZodError): readonly InputIssue[] {
-  return error.issues.map((issue) => ({ path: issue.path.map(String), message: issue.message }))
 }
 
 function sqlStateOf(error: unknown): string {

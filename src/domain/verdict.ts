@@ -75,6 +75,9 @@ const MESSAGES: { readonly [Code in VerificationCode]: string } = {
   UNAVAILABLE: 'The key could not be checked now.',
 }
 
+/** All of them, in the order in which the first that applies is told. */
+export const VERIFICATION_CODES = Object.keys(MESSAGES) as readonly VerificationCode[]
+
 /** One sentence for people. */
 export function verdictMessage(code: VerificationCode): string {
   return MESSAGES[code]

@@ -32,8 +32,12 @@ const PageInfo = builder.objectRef<Page<unknown>['pageInfo']>('PageInfo').implem
  * The type of a list of `node`s, which are called `things` in descriptions. `as never`, because the compiler does not see that a
  * generic row is the shape of its own ref.
  */
-export function connectionOf<Row>(node: ObjectRef<Types, Row>, things: string) {
-  const Edge = builder.objectRef<Page<Row>['edges'][number]>(`${node.name}Edge`).implement({
+export function connectionOf<Row>(
+  node: ObjectRef<Types, Row>,
+  things: string,
+  { name = node.name, counted = true }: { readonly name?: string; readonly counted?: boolean } = {},
+) {
+  const Edge = builder.objectRef<Page<Row>['edges'][number]>(`${name}Edge`).implement({
     description: `One of a page of ${things}, with its place in the list.`,
     fields: (t) => ({
       cursor: t.exposeString('cursor', {
@@ -48,7 +52,7 @@ export function connectionOf<Row>(node: ObjectRef<Types, Row>, things: string) {
       }),
     }),
   })
-  return builder.objectRef<Page<Row>>(`${node.name}Connection`).implement({
+  return builder.objectRef<Page<Row>>(`${name}Connection`).implement({
     description: `A page of ${things}.`,
     fields: (t) => ({
       edges: t.field({
@@ -72,13 +76,15 @@ export function connectionOf<Row>(node: ObjectRef<Types, Row>, things: string) {
         description: 'Whether there is more, and how to ask for it.',
         resolve: (page) => page.pageInfo,
       }),
-      totalCount: t.int({
-        nullable: true,
-        needs: 'parent',
-        complexity: COUNT_COST,
-        description:
-          'How many there are in all, under the same filter; exact. Null where more than 10 000 would have to be counted.',
-        resolve: (page) => page.totalCount(),
+      ...(counted && {
+        totalCount: t.int({
+          nullable: true,
+          needs: 'parent',
+          complexity: COUNT_COST,
+          description:
+            'How many there are in all, under the same filter; exact. Null where more than 10 000 would have to be counted.',
+          resolve: (page) => page.totalCount(),
+        }),
       }),
     }),
   })

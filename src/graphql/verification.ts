@@ -22,7 +22,7 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   INSUFFICIENT_PERMISSIONS: { description: 'The key is good but does not grant what was asked for.' },
   UNAVAILABLE: { description: 'It could not be checked now. Do not let the request in; try again.' },
 }
-const VerificationCode = builder.enumType('VerificationCode', {
+export const VerificationCode = builder.enumType('VerificationCode', {
   description: 'The verdict: the first that applies, in this order. Only VALID opens anything.',
   values: CODES,
 })
@@ -149,7 +149,7 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       type: AccessLogging,
       nullable: true,
       needs: 'parent',
-      description: 'Of which bodies of requests and responses an access log may be kept for this key.',
+      description: 'Which bodies to give to `recordAccess` for this key.',
     }),
   }),
 })

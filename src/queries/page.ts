@@ -47,8 +47,8 @@ export type List<Row> = {
   readonly fields: readonly CursorField[]
   cursorOf(row: Row): Cursor
   read(walk: Walk): Promise<readonly Row[]>
-  /** All rows, or any number above COUNT_MAX. */
-  count(): Promise<number>
+  /** All rows, or any number above COUNT_MAX. Absent: the list has no total. */
+  count?(): Promise<number>
   /** With `last`, edges come in the order of the walk: the list's last row first. */
   readonly lastComesFirst?: boolean
 }
@@ -84,8 +84,8 @@ export async function pageOf<Row>(list: List<Row>, request: PageRequest): Promis
       endCursor: listed.at(-1)?.cursor ?? null,
     },
     async totalCount() {
-      const total = await list.count()
-      return total > COUNT_MAX ? null : total
+      const total = (await list.count?.()) ?? null
+      return total === null || total > COUNT_MAX ? null : total
     },
   }
 }

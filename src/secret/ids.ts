@@ -12,6 +12,15 @@ const SALT_BYTES = 16
 
 /** A new id, `<kind>_<shard 2><random 20>` in base62, with 119 random bits. `shard` is 0 to ID_SHARD_MAX. */
 export function newId(kind: IdKind, shard: number): string {
+  return idOf(kind, shard)
+}
+
+/** The same for an entry of the access log, which nothing is ever found by: no kind of its own among ids. */
+export function newEntryId(shard: number): string {
+  return idOf('use', shard)
+}
+
+function idOf(kind: string, shard: number): string {
   invariant(Number.isInteger(shard) && shard >= 0 && shard <= ID_SHARD_MAX, 'a shard is written in two base62 digits')
   return `${kind}_${toBase62(shard, ID_SHARD_DIGITS)}${randomDigits(ID_RANDOM_DIGITS)}`
 }

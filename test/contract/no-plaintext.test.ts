@@ -5,7 +5,10 @@ import { createKey } from '#commands/create-key.ts'
 import { newRootKey } from '#secret/ids.ts'
 import { parseToken } from '#secret/token.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
+import { recordingLogger } from '#test/support/log.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
+import { recordAccess } from '#usage/record-access.ts'
+import { gatherUses } from '#usage/uses.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
 import { type Everything, everyCommand, runEveryMutation } from './every-mutation.ts'
@@ -17,7 +20,8 @@ let rootKey: string
 let dump: readonly Table[]
 beforeAll(async () => {
   database = await createTestDatabase()
-  at = testServices(database.serving)
+  const uses = gatherUses({ database: database.serving, log: recordingLogger().log })
+  at = testServices(database.serving, { uses })
   const root = newRootKey()
   rootKey = root.reveal()
   await replaceRootKey(at, root)
@@ -26,9 +30,28 @@ beforeAll(async () => {
   const questions = everything.plaintexts.map((key) => ({ key }))
   await verifyKeys(at, at.root.caller, questions)
   for (const plaintext of [rootKey, ...everything.plaintexts]) await authenticate(at, `Bearer ${plaintext}`)
+  await recordEverywhere()
+  await uses.flush()
   dump = await readAll()
 })
 afterAll(() => database.drop())
+
+/** Uses as a careless recorder tells them: with every secret wherever clients present and services repeat them. */
+async function recordEverywhere(): Promise<void> {
+  const [accountId = ''] = everything.accountIds
+  const { keyId } = await at.createKey(await at.createKeyspace(accountId), {
+    logging: { request: true, response: true },
+  })
+  const entries = [rootKey, ...everything.plaintexts].map((secret) => ({
+    keyId,
+    at: at.clock.now(),
+    verdict: 'VALID',
+    path: `/v1?api_key=${encodeURIComponent(secret)}`,
+    requestBody: `POST /v1 HTTP/1.1\r\nAuthorization: Bearer ${secret}\r\nX-API-Key: ${secret}\r\n\r\n`,
+    responseBody: JSON.stringify({ key: secret, headers: [`Authorization: Bearer ${secret}`] }),
+  }))
+  expect(await recordAccess(at, at.root.caller, { entries })).toMatchObject({ kind: 'recorded' })
+}
 
 type Table = { readonly name: string; readonly bytes: Buffer }
 
@@ -82,7 +105,15 @@ describe('after every mutation', () => {
     expect([...everything.ran].sort()).toEqual(names.sort())
     expect(new Set(everything.plaintexts).size).toBeGreaterThan(10)
     expect(dump.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['log.event', 'state.code', 'vault.idempotency', 'vault.root_key', 'migration.applied']),
+      expect.arrayContaining([
+        'log.event',
+        'state.code',
+        'vault.idempotency',
+        'vault.root_key',
+        'usage.access_log',
+        'usage.code_use',
+        'migration.applied',
+      ]),
     )
   })
 
@@ -110,7 +141,8 @@ describe('after every mutation', () => {
     const hints = everything.plaintexts.flatMap((plaintext) => parseToken(plaintext)?.hint ?? [])
     expect(hints.length).toBeGreaterThan(10)
     expect(hints.length).toBeLessThan(everything.plaintexts.length)
-    for (const hint of hints) expect(tablesWith(dump, hint)).toEqual(['log.event', 'state.code'])
+    const elsewhere = (name: string) => name !== 'usage.access_log'
+    for (const hint of hints) expect(tablesWith(dump, hint).filter(elsewhere)).toEqual(['log.event', 'state.code'])
   })
 })
 

@@ -4,6 +4,48 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** One use of a key. Never send the secret that was presented; what may be one is redacted all the same. */
+export type AccessInput = {
+  /** When the request came: in the last 6 days, and at most 5 minutes ahead. */
+  readonly at: string;
+  /** The client's IPv4 or IPv6 address. */
+  readonly clientIp?: string | null | undefined;
+  /** The presented code, as the verdict told it; one of the key's. */
+  readonly codeId?: string | null | undefined;
+  /** Milliseconds from request to response. */
+  readonly durationMs?: number | null | undefined;
+  /** The key, as the verdict told it. */
+  readonly keyId: string;
+  /** Of the request, up to 32 characters. */
+  readonly method?: string | null | undefined;
+  /** Of the request; cut after 2048 bytes. */
+  readonly path?: string | null | undefined;
+  /** Kept only where `logging.request` of the key is on; cut after 64 KiB. */
+  readonly requestBody?: string | null | undefined;
+  /** Kept only where `logging.response` of the key is on; cut after 64 KiB. */
+  readonly responseBody?: string | null | undefined;
+  /** Of the response, 100 to 599. */
+  readonly status?: number | null | undefined;
+  /** What the client called itself; cut after 512 bytes. */
+  readonly userAgent?: string | null | undefined;
+  /** What was said of the key. */
+  readonly verdict: VerificationCode;
+};
+
+/** Which entries to list: those for which everything that is given holds. Null is the same as absent. */
+export type AccessLogFilter = {
+  /** Only uses of this code. */
+  readonly codeId?: string | null | undefined;
+  /** Only uses of this key. */
+  readonly keyId?: string | null | undefined;
+  /** Only uses at this instant or later. */
+  readonly since?: string | null | undefined;
+  /** Only uses before this instant. */
+  readonly until?: string | null | undefined;
+  /** Only uses of which one of these was said. */
+  readonly verdicts?: ReadonlyArray<VerificationCode> | null | undefined;
+};
+
 /** Which bodies the access log is to keep. */
 export type AccessLoggingInput = {
   /** The bodies of requests. */
@@ -453,6 +495,12 @@ export type PresentationPlace =
   /** A parameter of the URL's query. */
   | 'QUERY';
 
+/** Uses to record. */
+export type RecordAccessInput = {
+  /** The uses, 1 to 500, in any order. */
+  readonly entries: ReadonlyArray<AccessInput>;
+};
+
 /** A user to remove. */
 export type RemoveUserInput = {
   /** Changes nothing (ConflictError) unless the user is still at this version. Absent: whatever it is at. */
@@ -679,6 +727,16 @@ export type ViewerKind =
   | 'KEY'
   /** The holder of the installation's root key, who may do everything in every account. */
   | 'ROOT';
+
+export type AccessLogQueryVariables = Exact<{
+  accountId: string;
+  filter?: AccessLogFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type AccessLogQuery = { readonly account: { readonly accessLog: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly at: string, readonly keyId: string, readonly codeId: string | null, readonly keyName: string, readonly verdict: VerificationCode, readonly method: string | null, readonly path: string | null, readonly status: number | null, readonly durationMs: number | null, readonly clientIp: string | null, readonly userAgent: string | null, readonly requestBody: string | null, readonly responseBody: string | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
 export type AccountQueryVariables = Exact<{
   accountId: string;
@@ -917,6 +975,16 @@ export type IssueOwnSecretMutation = { readonly issueCode:
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
 
+export type KeyAccessLogQueryVariables = Exact<{
+  keyId: string;
+  filter?: AccessLogFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type KeyAccessLogQuery = { readonly key: { readonly accessLog: { readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly id: string, readonly at: string, readonly codeId: string | null, readonly verdict: VerificationCode, readonly method: string | null, readonly path: string | null, readonly status: number | null, readonly clientIp: string | null } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
 export type KeyQueryVariables = Exact<{
   keyId: string;
   eventsBefore?: string | null | undefined;
@@ -977,6 +1045,17 @@ export type PolicyQueryVariables = Exact<{
 
 
 export type PolicyQuery = { readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly createdAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> } | null };
+
+export type RecordAccessMutationVariables = Exact<{
+  input: RecordAccessInput;
+}>;
+
+
+export type RecordAccessMutation = { readonly recordAccess:
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RecordAccessSuccess', readonly recorded: number }
+   };
 
 export type RemoveUserMutationVariables = Exact<{
   input: RemoveUserInput;
@@ -1179,6 +1258,34 @@ export class TypedDocumentString<TResult, TVariables>
   }
 }
 
+export const AccessLogDocument = new TypedDocumentString(`
+    query AccessLog($accountId: ID!, $filter: AccessLogFilter, $first: Int, $after: String) {
+  account(id: $accountId) {
+    accessLog(filter: $filter, first: $first, after: $after) {
+      nodes {
+        id
+        at
+        keyId
+        codeId
+        keyName
+        verdict
+        method
+        path
+        status
+        durationMs
+        clientIp
+        userAgent
+        requestBody
+        responseBody
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<AccessLogQuery, AccessLogQueryVariables>;
 export const AccountDocument = new TypedDocumentString(`
     query Account($accountId: ID!, $first: Int, $after: String) {
   account(id: $accountId) {
@@ -1853,6 +1960,31 @@ export const IssueOwnSecretDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<IssueOwnSecretMutation, IssueOwnSecretMutationVariables>;
+export const KeyAccessLogDocument = new TypedDocumentString(`
+    query KeyAccessLog($keyId: ID!, $filter: AccessLogFilter, $first: Int, $after: String) {
+  key(id: $keyId) {
+    accessLog(filter: $filter, first: $first, after: $after) {
+      edges {
+        cursor
+        node {
+          id
+          at
+          codeId
+          verdict
+          method
+          path
+          status
+          clientIp
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<KeyAccessLogQuery, KeyAccessLogQueryVariables>;
 export const KeyDocument = new TypedDocumentString(`
     query Key($keyId: ID!, $eventsBefore: String) {
   key(id: $keyId) {
@@ -2068,6 +2200,26 @@ export const PolicyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PolicyQuery, PolicyQueryVariables>;
+export const RecordAccessDocument = new TypedDocumentString(`
+    mutation RecordAccess($input: RecordAccessInput!) {
+  recordAccess(input: $input) {
+    __typename
+    ... on RecordAccessSuccess {
+      recorded
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RecordAccessMutation, RecordAccessMutationVariables>;
 export const RemoveUserDocument = new TypedDocumentString(`
     mutation RemoveUser($input: RemoveUserInput!) {
   removeUser(input: $input) {

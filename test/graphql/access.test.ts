@@ -81,6 +81,7 @@ describe('what fields need', () => {
       'Mutation.addUser': 'users.write',
       'Mutation.updateUser': 'users.write',
       'Mutation.removeUser': 'users.write',
+      'Mutation.recordAccess': 'logs.write',
     })
   })
 
@@ -98,6 +99,7 @@ describe('what fields need', () => {
       'Account.users': 'accounts.read',
       'Account.user': 'accounts.read',
       'Account.events': 'events.read',
+      'Account.accessLog': 'logs.read',
       'Keyspace.account': 'parent',
       'Keyspace.keys': 'keys.read',
       'Keyspace.events': 'events.read',
@@ -108,6 +110,7 @@ describe('what fields need', () => {
       'ApiKey.codes': 'parent',
       'ApiKey.rotations': 'parent',
       'ApiKey.events': 'events.read',
+      'ApiKey.accessLog': 'logs.read',
       'AccessCode.key': 'parent',
       'AccessCode.replacedBy': 'parent',
       'IssuedCode.accessCode': 'parent',

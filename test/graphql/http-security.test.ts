@@ -87,6 +87,7 @@ function variablesFor(field: RootField) {
   return requiredVariables(field, {
     valueFor(slot) {
       if (isId(slot)) return ours.ids[kindsAt(field, slot)[0]!]
+      if (getNamedType(slot.type).name === 'DateTime') return app.clock.now()
       return slot.path.at(-1) === 'key' ? ours.secret : 'text'
     },
   })

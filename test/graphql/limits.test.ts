@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { complexityFromQuery } from '@pothos/plugin-complexity'
 import {
   type DocumentNode,
+  type GraphQLNamedType,
   getIntrospectionQuery,
   getNamedType,
   isEnumType,
@@ -174,13 +175,13 @@ function inputFor(document: DocumentNode): unknown {
   if (operation?.kind !== Kind.OPERATION_DEFINITION) return undefined
   const input = operation.variableDefinitions?.find(({ variable }) => variable.name.value === 'input')
   const type = input && typeFromAST(schema, input.type as NamedTypeNode)
-  const named = type && getNamedType(type)
-  if (!isInputObjectType(named)) return undefined
+  return type && leastOf(getNamedType(type))
+}
+
+function leastOf(named: GraphQLNamedType): unknown {
+  if (isEnumType(named)) return named.getValues()[0]?.name
+  if (named.name === 'DateTime') return '2026-01-01T00:00:00Z'
+  if (!isInputObjectType(named)) return 'x'
   const required = Object.values(named.getFields()).filter((field) => isRequiredInputField(field))
-  return Object.fromEntries(
-    required.map(({ name, type }) => {
-      const wanted = getNamedType(type)
-      return [name, isEnumType(wanted) ? wanted.getValues()[0]?.name : 'x']
-    }),
-  )
+  return Object.fromEntries(required.map(({ name, type }) => [name, leastOf(getNamedType(type))]))
 }
