@@ -93,21 +93,25 @@ async function lockStreams(db: Kysely<unknown>): Promise<void> {
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     #variable_conflict use_column
     DECLARE
-      wanted record;
+      wanted text;
     BEGIN
-      FOR wanted IN SELECT u.id, u.exclusive FROM unnest(p_stream_ids, p_exclusive) AS u (id, exclusive)
-                    ORDER BY u.id COLLATE "C" LOOP
-        IF wanted.exclusive THEN
-          PERFORM 1 FROM log.stream s WHERE s.shard = p_shard AND s.stream_id = wanted.id FOR UPDATE;
+      FOR i IN 1 .. cardinality(p_stream_ids) LOOP
+        IF i > 1 AND p_stream_ids[i] <= p_stream_ids[i - 1] COLLATE "C" THEN
+          RAISE EXCEPTION 'streams are locked in the order of their ids';
+        END IF;
+        IF p_exclusive[i] THEN
+          PERFORM 1 FROM log.stream s WHERE s.shard = p_shard AND s.stream_id = p_stream_ids[i] FOR UPDATE;
         ELSE
-          PERFORM 1 FROM log.stream s WHERE s.shard = p_shard AND s.stream_id = wanted.id FOR SHARE;
+          PERFORM 1 FROM log.stream s WHERE s.shard = p_shard AND s.stream_id = p_stream_ids[i] FOR SHARE;
         END IF;
       END LOOP;
-      RETURN QUERY
-        SELECT e.stream_id, e.stream_kind, e.account_id, e.version, e.type, e.schema_version, e.actor_kind, e.actor_id,
-               e.decided_at, e.data
-          FROM log.event e WHERE e.shard = p_shard AND e.stream_id = ANY (p_stream_ids)
-         ORDER BY e.stream_id, e.version;
+      -- One by one: a list of unknown length would be planned anew at every call, which takes longer than all the rest.
+      FOREACH wanted IN ARRAY p_stream_ids LOOP
+        RETURN QUERY
+          SELECT e.stream_id, e.stream_kind, e.account_id, e.version, e.type, e.schema_version, e.actor_kind, e.actor_id,
+                 e.decided_at, e.data
+            FROM log.event e WHERE e.shard = p_shard AND e.stream_id = wanted ORDER BY e.version;
+      END LOOP;
     END $$`.execute(db)
 }
 
@@ -125,28 +129,28 @@ async function append(db: Kysely<unknown>): Promise<void> {
     RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     DECLARE
       n        integer := cardinality(p_event_ids);
-      touched  integer;
+      first    integer := 1;
       at_version integer;
       last_position bigint;
       last_shard_position bigint;
       last_occurred_at timestamptz;
     BEGIN
-      WITH wanted AS (
-        SELECT u.id, min(u.kind) AS kind, min(u.version) AS first, max(u.version) AS last
-          FROM unnest(p_stream_ids, p_stream_kinds, p_versions) AS u (id, kind, version) GROUP BY u.id
-      ), created AS (
-        INSERT INTO log.stream (shard, stream_id, account_id, kind, version)
-        SELECT p_shard, w.id, p_account_id, w.kind, w.last FROM wanted w WHERE w.first = 1
-        ON CONFLICT DO NOTHING RETURNING 1
-      ), moved AS (
-        UPDATE log.stream s SET version = w.last FROM wanted w
-         WHERE w.first > 1 AND s.shard = p_shard AND s.stream_id = w.id AND s.account_id = p_account_id
-           AND s.version = w.first - 1 RETURNING 1
-      )
-      SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM created) - (SELECT count(*) FROM moved) INTO touched;
-      IF touched <> 0 THEN
-        RAISE EXCEPTION 'a stream has moved on' USING ERRCODE = 'KL001';
-      END IF;
+      -- Each run of consecutive versions of a stream moves its row once.
+      FOR i IN 1 .. n LOOP
+        CONTINUE WHEN i < n AND p_stream_ids[i + 1] = p_stream_ids[i] AND p_versions[i + 1] = p_versions[i] + 1;
+        IF p_versions[first] = 1 THEN
+          INSERT INTO log.stream (shard, stream_id, account_id, kind, version)
+          VALUES (p_shard, p_stream_ids[i], p_account_id, p_stream_kinds[i], p_versions[i]) ON CONFLICT DO NOTHING;
+        ELSE
+          UPDATE log.stream s SET version = p_versions[i]
+           WHERE s.shard = p_shard AND s.stream_id = p_stream_ids[i] AND s.account_id = p_account_id
+             AND s.version = p_versions[first] - 1;
+        END IF;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'a stream has moved on' USING ERRCODE = 'KL001';
+        END IF;
+        first := i + 1;
+      END LOOP;
 
       UPDATE log.account a SET position = a.position + n
        WHERE a.shard = p_shard AND a.account_id = p_account_id RETURNING a.position INTO last_position;

@@ -14,7 +14,7 @@ import { foldStreams, lockStreams } from '#log/load.ts'
 import { eventSchemas } from '#log/upcast.ts'
 import { newId, newSalt } from '#secret/ids.ts'
 import { changedRows } from '#state/project.ts'
-import { type TableRows, upsert } from '#state/row-writer.ts'
+import { writeEach } from '#state/row-writer.ts'
 import {
   type Change,
   type Command,
@@ -111,10 +111,12 @@ function placeFor(caller: Caller, located: Located): Located {
 
 async function lock(step: LocateStep, place: Place): Promise<DecideStep> {
   const shard = knownShardOf(place.accountId)
-  const [events, [clock]] = await Promise.all([
-    step.transaction.run(lockStreams(shard, place.locks)),
-    step.transaction.run(statement<{ now: Instant }>('SELECT clock_timestamp() AS now', [])),
-  ])
+  const { transaction } = step
+  const events = place.locks.length === 0 ? [] : await transaction.run(lockStreams(shard, place.locks))
+  const [clock] =
+    events.length > 0
+      ? events
+      : await transaction.run(statement<{ now: Instant }>('SELECT clock_timestamp() AS now', []))
   // To the millisecond: an instant in an event and in a row of state are then the same text.
   const databaseNow = instantOf(epochMsOf(clock?.now ?? ''))
   const now = step.services.clock.fromDatabase(databaseNow)
@@ -128,22 +130,20 @@ async function commit<Result>(
   claimed: Claim | undefined,
 ): Promise<Outcome<Result>> {
   const { transaction, accountId } = step
-  const { bodies, rows, vault } = prepare(step, decided.changes)
+  const { bodies, writes } = prepare(step, decided.changes)
   const eventIds = bodies.map((body) => body.eventId)
-  const statements = [...rows.map((table) => upsert(table)), ...(decided.vault ?? []), ...vault]
-  const writes = statements.map((query) => transaction.run(query))
-  if (claimed?.kind === 'claimed')
-    writes.push(claimed.remember({ accountId, result: decided.result, eventIds }) as never)
+  const sent = [...writes, ...(decided.vault ?? [])].map((query) => transaction.run(query))
+  if (claimed?.kind === 'claimed') sent.push(claimed.remember({ accountId, result: decided.result, eventIds }) as never)
   const last = bodies.length > 0 ? append(step.services.keyring, step.shard, bodies) : statement<never>('SELECT 1', [])
-  await Promise.all([...writes, transaction.commitWith(last)])
+  await Promise.all([...sent, transaction.commitWith(last)])
   return { kind: 'done', accountId, result: decided.result, eventIds, secrets: decided.secrets ?? new Map() }
 }
 
-type Prepared = { bodies: EventBody[]; rows: TableRows[]; vault: CompiledQuery[] }
+type Prepared = { bodies: EventBody[]; writes: CompiledQuery[] }
 
 function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   const bodies: EventBody[] = []
-  const rows: TableRows[] = []
+  const rows: CompiledQuery[] = []
   const vault: CompiledQuery[] = []
   const actor = actorOf(step.origin.caller)
   for (const { stream, facts, personal: told } of changes) {
@@ -168,10 +168,11 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
         personal: Object.fromEntries(encrypted.map(({ name, hash }) => [name, hash])),
       })
     }
-    if (facts.length > 0) rows.push(...changedRows(stream, after))
+    if (facts.length > 0)
+      rows.push(...changedRows(stream, after).flatMap((changed) => writeEach(changed, stream.version === 0)))
     vault.push(...destroyed(step.shard, stream, after))
   }
-  return { bodies, rows, vault }
+  return { bodies, writes: [...rows, ...vault] }
 }
 
 function sqlStateOf(error: unknown): string {

@@ -24,12 +24,19 @@ export type StoredEvent = {
   readonly data: unknown
 }
 
-/** Locks in the order of ids, then reads the streams' events; ids that are no stream are left out. */
-export function lockStreams(shard: number, locks: readonly StreamLock[]): CompiledQuery<StoredEvent> {
-  return statement('SELECT * FROM log.lock_streams($1, $2, $3)', [
+/** Locks in the order of ids, then reads the streams' events; ids that are no stream are left out. Each row has the clock. */
+export function lockStreams(
+  shard: number,
+  locks: readonly StreamLock[],
+): CompiledQuery<StoredEvent & { readonly now: Instant }> {
+  const exclusive = new Map<string, boolean>()
+  for (const lock of locks) exclusive.set(lock.id, lock.exclusive || exclusive.get(lock.id) === true)
+  const ids = [...exclusive.keys()].sort()
+  // The clock is read when all locks are held: the function has returned by then.
+  return statement('SELECT *, clock_timestamp() AS now FROM log.lock_streams($1, $2, $3)', [
     shard,
-    locks.map((lock) => lock.id),
-    locks.map((lock) => lock.exclusive),
+    ids,
+    ids.map((id) => exclusive.get(id)),
   ])
 }
 

@@ -39,6 +39,7 @@ export const keyTable: TableSpec = {
     'deleted_at',
     'version',
   ],
+  json: ['metadata', 'frozen_policies'],
 }
 
 export function keyRow({ id, accountId, state, version }: Stream<'key'>): KeyTable {

@@ -10,6 +10,7 @@ export const keyspaceTable: TableSpec = {
   key: ['shard', 'keyspace_id'],
   stream: 'keyspace_id',
   columns: ['shard', 'keyspace_id', 'account_id', 'name', 'management', 'rules', 'created_at', 'deleted_at', 'version'],
+  json: ['rules'],
 }
 
 export function keyspaceRow({ id, accountId, state, version }: Stream<'keyspace'>): KeyspaceTable {

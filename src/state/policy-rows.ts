@@ -21,6 +21,7 @@ export const policyTable: TableSpec = {
     'deleted_at',
     'version',
   ],
+  json: ['endpoints'],
 }
 
 export function policyRow({ id, accountId, state, version }: Stream<'policy'>): PolicyTable {

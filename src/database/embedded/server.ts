@@ -39,6 +39,8 @@ const POLL_READY_MS = 5
 
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '',
+  // A system call a statement, for a text that nobody reads.
+  update_process_title: 'off',
   unix_socket_permissions: '0700',
   max_connections: '200',
   timezone: 'UTC',
