@@ -25,7 +25,9 @@ const KeyFilter = builder.inputType('KeyFilter', {
     }),
     expiresBefore: t.field({
       type: 'DateTime',
-      description: 'Only keys that expire, or of which a live code expires, before this instant.',
+      description:
+        'Only keys whose own expiry is before this instant, or of which a live code expires before it: one that is not replaced, ' +
+        'deleted, revoked with its key or past its expiry already.',
     }),
     unusedSince: t.field({
       type: 'DateTime',

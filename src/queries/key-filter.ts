@@ -25,7 +25,7 @@ export type KeyFilter = {
   readonly name?: string | null | undefined
   /** The head of a secret: of any code that the key ever had. */
   readonly hint?: string | null | undefined
-  /** Keys that expire before then, or have a code that does and is neither replaced nor deleted. */
+  /** Keys whose own expiry lies before then, or of which a code that is live now expires before then. */
   readonly expiresBefore?: Instant | null | undefined
   /** Keys that were last used before then, or never and were created before then. */
   readonly unusedSince?: Instant | null | undefined
@@ -66,7 +66,7 @@ export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): re
     ...(filter.unusedSince == null ? [] : unusedSince(scope, filter, filter.unusedSince)),
   ]
   return statusBranches(filter.statuses ?? [], now).flatMap((status) =>
-    expiryBranches(place, filter.expiresBefore).map((expiry) => [...common, ...status, ...expiry]),
+    expiryBranches(place, status, filter.expiresBefore, now).map((expiry) => [...common, ...status, ...expiry]),
   )
 }
 
@@ -143,9 +143,11 @@ function statusBranches(statuses: readonly KeyStatus[], now: Instant): readonly 
 
 const usable = sql<SqlBool>`key.revoked_at IS NULL AND key.enabled`
 
+const unexpiring = sql<SqlBool>`key.expires_at IS NULL`
+
 /** Apart, so that a list of active keys by expiry begins at `now` instead of passing by all that have expired before. */
 function unexpiredBranches(now: Instant): Branch {
-  return [sql<SqlBool>`key.expires_at IS NULL`, sql<SqlBool>`key.expires_at > ${now}::timestamptz`]
+  return [unexpiring, sql<SqlBool>`key.expires_at > ${now}::timestamptz`]
 }
 
 /** As `keyStatus` in the domain judges a key that is not deleted. */
@@ -164,17 +166,26 @@ function liveStatus(status: Exclude<KeyStatus, 'DELETED'>, now: Instant): Condit
   }
 }
 
-/** Keys that expire by themselves, and those that do not but have a code that does. */
-function expiryBranches({ shard, accountId }: KeyPlace, before: Instant | null | undefined): readonly Branch[] {
+/** Keys that expire by themselves, and those that do not but have a code that is live, as the domain judges it, and does. */
+function expiryBranches(
+  { shard, accountId }: KeyPlace,
+  status: Branch,
+  before: Instant | null | undefined,
+  now: Instant,
+): readonly Branch[] {
   if (before == null) return [[]]
   // Materialised, or the codes of key after key might be asked for: the oldest keys expire first, and lists begin with the newest.
   const codeExpires = sql<SqlBool>`key.key_id IN (WITH expiring AS MATERIALIZED (SELECT code.key_id FROM state.code
-    WHERE code.shard = ${shard} AND code.account_id = ${accountId} AND code.expires_at < ${before}::timestamptz
+    WHERE code.shard = ${shard} AND code.account_id = ${accountId}
+      AND code.expires_at > ${now}::timestamptz AND code.expires_at < ${before}::timestamptz
       AND code.replaced_at IS NULL AND code.deleted_at IS NULL) SELECT key_id FROM expiring)`
-  return [
-    [sql<SqlBool>`key.expires_at < ${before}::timestamptz`],
-    [sql<SqlBool>`(key.expires_at IS NULL OR key.expires_at >= ${before}::timestamptz)`, codeExpires],
-  ]
+  const notByItself = sql<SqlBool>`(key.expires_at IS NULL OR key.expires_at >= ${before}::timestamptz)`
+  // Revoked keys have no live codes; deleted ones are revoked.
+  const mayHaveLiveCodes = sql<SqlBool>`key.revoked_at IS NULL`
+  const byCode: Branch = [notByItself, mayHaveLiveCodes, codeExpires]
+  // The database does not see the contradiction, and would look for such keys to the end of the list.
+  if (status.includes(unexpiring)) return [byCode]
+  return [[sql<SqlBool>`key.expires_at < ${before}::timestamptz`], byCode]
 }
 
 function hasHint({ shard, accountId }: KeyPlace, hint: string): Condition {

@@ -382,7 +382,7 @@ export type IssueCodeInput = {
 
 /** Which keys to list: those for which everything that is given holds. Null is the same as absent. */
 export type KeyFilter = {
-  /** Only keys that expire, or of which a live code expires, before this instant. */
+  /** Only keys whose own expiry is before this instant, or of which a live code expires before it: one that is not replaced, deleted, revoked with its key or past its expiry already. */
   readonly expiresBefore?: string | null | undefined;
   /** Only keys of which one code, retired ones included, shows this hint: give the head of a secret as it was seen in a log, `bss_7Q2mX9aTzK`. Never give a whole secret. */
   readonly hint?: string | null | undefined;

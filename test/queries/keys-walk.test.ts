@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CodeTable, KeyTable } from '#database/tables.ts'
 import { foldName } from '#domain/fold-name.ts'
+import { isLive } from '#domain/key/code-status.ts'
 import { type KeyStatus, keyStatus } from '#domain/key/key-status.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder, listKeys } from '#queries/keys.ts'
@@ -73,17 +74,19 @@ function arbitraryKey(): fc.Arbitrary<(account: SeededAccount) => Partial<KeyTab
       name: fc.constantFrom(...NAMES),
       created_at: fc.constantFrom(...DAYS),
       expires_at: maybe,
-      revoked_at: fc.option(fc.constant(NOW), { freq: 1, nil: null }),
-      deleted_at: fc.option(fc.constant(NOW), { freq: 1, nil: null }),
+      ended: fc.constantFrom('no', 'no', 'revoked', 'deleted'),
       enabled: fc.boolean(),
       tags: fc.subarray(TAGS),
       keyspace: fc.constantFrom('keyspaceId', 'keyspaceId', 'otherKeyspaceId', 'managementKeyspaceId'),
     })
-    .map(({ keyspace, ...given }) => (owner) => ({
+    .map(({ keyspace, ended, ...given }) => (owner) => ({
       ...given,
       keyspace_id: owner[keyspace as 'keyspaceId'],
-      revoked_by_kind: given.revoked_at === null ? null : 'ROOT',
-      revocation_reason: given.revoked_at === null ? null : 'UNSPECIFIED',
+      // What is deleted has been revoked.
+      revoked_at: ended === 'no' ? null : NOW,
+      revoked_by_kind: ended === 'no' ? null : 'ROOT',
+      revocation_reason: ended === 'no' ? null : 'UNSPECIFIED',
+      deleted_at: ended === 'deleted' ? NOW : null,
     }))
 }
 
@@ -125,6 +128,8 @@ function matches(key: KeyTable, scope: KeyScope, filter: KeyFilter): boolean {
   const wanted = statuses?.length ? statuses : STATUSES.filter((each) => each !== 'DELETED')
   const own = codes.filter((code) => code.key_id === key.key_id)
   const head = hint?.replace('…', '')
+  const isLiveNow = (code: CodeTable) =>
+    isLive({ expiresAt: code.expires_at, replacedAt: code.replaced_at, deletedAt: code.deleted_at }, NOW)
   const soon = (at: string | null) => at !== null && expiresBefore != null && at < expiresBefore
   return (
     ('keyspaceId' in scope
@@ -138,7 +143,7 @@ function matches(key: KeyTable, scope: KeyScope, filter: KeyFilter): boolean {
     (unusedSince == null || (lastUses.get(key.key_id) ?? key.created_at) < unusedSince) &&
     (expiresBefore == null ||
       soon(key.expires_at) ||
-      own.some((code) => code.replaced_at === null && code.deleted_at === null && soon(code.expires_at)))
+      (key.revoked_at === null && own.some((code) => isLiveNow(code) && soon(code.expires_at))))
   )
 }
 

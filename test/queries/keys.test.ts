@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CodeTable } from '#database/tables.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder, listKeys } from '#queries/keys.ts'
@@ -27,12 +28,14 @@ let database: TestDatabase
 let reader: Reader
 let account: SeededAccount
 let stranger: SeededAccount
+let expiring: SeededAccount
 
 beforeAll(async () => {
   database = await createTestDatabase()
   reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
+  expiring = await seedAccount(database.owner, 2)
 })
 afterAll(() => database.drop())
 
@@ -131,6 +134,46 @@ describe('a list of keys', () => {
     expect(await namesOf({ expiresBefore: '2026-06-01T00:00:00.001Z' })).toEqual(['revoked', 'expires now', 'disabled'])
     const later = '2026-07-01T00:00:00.001Z'
     expect(await namesOf({ expiresBefore: later })).toEqual(['revoked', 'expires now', 'disabled', 'active'])
+  })
+
+  test('by expiry leaves out codes that are not live: expired by now, replaced, deleted, or of a revoked key', async () => {
+    const later = '2026-07-01T00:00:00.001Z'
+    const justNow = '2026-06-01T00:00:00.001Z'
+    const scope = { keyspaceId: expiring.keyspaceId }
+    const rows = [
+      keyRow(expiring, 200, { name: 'expired before' }),
+      keyRow(expiring, 201, { name: 'expired now' }),
+      keyRow(expiring, 202, { name: 'expires next' }),
+      keyRow(expiring, 203, { name: 'switched off', enabled: false }),
+      keyRow(expiring, 204, { name: 'revoked', ...REVOKED }),
+      keyRow(expiring, 205, { name: 'deleted', ...REVOKED, deleted_at: PAST }),
+      keyRow(expiring, 206, { name: 'replaced' }),
+      keyRow(expiring, 207, { name: 'code deleted' }),
+      keyRow(expiring, 208, { name: 'itself later', expires_at: '2027-01-01T00:00:00.000Z' }),
+      keyRow(expiring, 209, { name: 'itself before', expires_at: PAST }),
+    ]
+    const codes: readonly Partial<CodeTable>[] = [
+      { expires_at: PAST },
+      { expires_at: NOW },
+      { expires_at: justNow },
+      { expires_at: FUTURE, enabled: false },
+      { expires_at: FUTURE },
+      { expires_at: FUTURE },
+      { expires_at: FUTURE, replaced_at: PAST, overlap_ends_at: FUTURE },
+      { expires_at: FUTURE, deleted_at: PAST },
+      { expires_at: FUTURE },
+      { expires_at: PAST },
+    ]
+    await insertKeys(database.owner, rows)
+    await insertCodes(
+      database.owner,
+      rows.map((row, n) => codeRow(row, 1, codes[n])),
+    )
+    expect(await namesOf({ expiresBefore: justNow }, scope)).toEqual(['itself before'])
+    const soon = ['itself before', 'itself later', 'switched off', 'expires next']
+    expect(await namesOf({ expiresBefore: later }, scope)).toEqual(soon)
+    const every: KeyFilter = { expiresBefore: later, statuses: ['ACTIVE', 'DISABLED', 'EXPIRED', 'REVOKED', 'DELETED'] }
+    expect(await namesOf(every, scope)).toEqual(soon)
   })
 
   test('has keys without expiry last in either direction', async () => {

@@ -141,6 +141,16 @@ describe('a list of 100 000 keys', () => {
       }
   })
 
+  test('by expiry looks neither at codes that have expired already nor at keys that never do', async () => {
+    const late: Reader = { ...reader, now: '2027-06-01T00:00:00.000Z' }
+    const soon = { expiresBefore: '2027-06-03T00:00:00.000Z', statuses: ['ACTIVE' as const] }
+    for (const plan of await plansOf(() => listKeys(late, { accountId: account.accountId }, soon, null, {}))) {
+      expect(indexesOf(plan)).toContain('code_by_expiry')
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(4_000)
+    }
+  })
+
   test('by codes that expire soon costs no look-up for each key: the oldest have them, and the newest come first', async () => {
     const filter = { expiresBefore: '2027-03-01T00:00:00.000Z' }
     for (const plan of await plansOf(() => listKeys(reader, { accountId: account.accountId }, filter, null, {})))
