@@ -172,10 +172,12 @@ export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
 
 const KeyspaceConnection = connectionOf(Keyspace, 'keyspaces')
 
+// Part of the account, like its name: an answer that reaches the account must not be lost, with a secret in it, to a right that
+// whoever asked does not have.
 builder.objectFields(Account, (t) => ({
   managementKeyspace: t.field({
     type: Keyspace,
-    needs: 'accounts.read',
+    needs: 'parent',
     description:
       'Made with the account. The codes of its keys are the Bearer credentials of this API, their permissions those of ' +
       '`Viewer.permissions`.',
@@ -184,7 +186,7 @@ builder.objectFields(Account, (t) => ({
   }),
   keyspaces: t.field({
     type: KeyspaceConnection,
-    needs: 'accounts.read',
+    needs: 'parent',
     args: forward,
     complexity: costOfPage,
     description: 'Its keyspaces, the newest first, the management keyspace included, deleted ones not.',
@@ -193,7 +195,7 @@ builder.objectFields(Account, (t) => ({
   keyspace: t.field({
     type: Keyspace,
     nullable: true,
-    needs: 'accounts.read',
+    needs: 'parent',
     args: { name: t.arg.string({ required: true, description: 'Its exact name.' }) },
     description: 'The keyspace of this name; null where there is none.',
     resolve: ({ account_id }, { name }, { reader }) => findKeyspaceByName(reader, account_id, name),

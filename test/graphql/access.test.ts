@@ -1,9 +1,10 @@
 // Deny by default: what each field needs, held against a list that only changes on purpose, and that it is asked for before
 // anything is touched.
-import { getNamedType, isInterfaceType, isObjectType } from 'graphql'
+import { type GraphQLNamedType, getNamedType, isInterfaceType, isNonNullType, isObjectType } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
 import { demand, type Need } from '#graphql/needs.ts'
+import { schema } from '#graphql/schema.ts'
 import {
   ask,
   callerWith,
@@ -25,11 +26,26 @@ function leadsOn({ field }: FieldOfSchema): boolean {
   const type = getNamedType(field.type)
   if (type.name.endsWith('Connection')) return true
   if (isInterfaceType(type)) return type.name === 'Node'
+  return isNode(type)
+}
+
+function isNode(type: GraphQLNamedType | undefined): boolean {
   return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node')
 }
 
 function needsOf(some: readonly FieldOfSchema[]): Record<string, Need | undefined> {
   return Object.fromEntries(some.map((field) => [nameOf(field), needOf(field)]))
+}
+
+/** These fields, and all of what they lead to. */
+function reachedFrom(some: readonly FieldOfSchema[]): readonly FieldOfSchema[] {
+  const reached = new Set(some)
+  for (const { field } of reached) {
+    const { name } = getNamedType(field.type)
+    for (const next of fieldsOf(name)) reached.add(next)
+    for (const next of fields.filter(({ of }) => name === 'Node' && isNode(schema.getType(of)))) reached.add(next)
+  }
+  return [...reached]
 }
 
 describe('what fields need', () => {
@@ -90,9 +106,9 @@ describe('what fields need', () => {
       ({ of }) => of !== 'Query' && of !== 'Mutation' && !/(Success|Edge|Connection)$/.test(of),
     )
     expect(needsOf(ofThings.filter(leadsOn))).toEqual({
-      'Account.managementKeyspace': 'accounts.read',
-      'Account.keyspaces': 'accounts.read',
-      'Account.keyspace': 'accounts.read',
+      'Account.managementKeyspace': 'parent',
+      'Account.keyspaces': 'parent',
+      'Account.keyspace': 'parent',
       'Account.policies': 'accounts.read',
       'Account.policy': 'accounts.read',
       'Account.keys': 'keys.read',
@@ -122,6 +138,13 @@ describe('what fields need', () => {
       'User.account': 'parent',
       'Viewer.account': 'parent',
     })
+  })
+
+  test('none that can not be null needs a right of its own, or an answer would be lost with all that is in it', () => {
+    const reached = reachedFrom(fields.filter(({ of }) => of.endsWith('Success')))
+    expect(reached.length).toBeGreaterThan(100)
+    const lossy = reached.filter((field) => isNonNullType(field.field.type) && needOf(field) !== 'parent')
+    expect(lossy.map(nameOf)).toEqual([])
   })
 
   test('how many keys are active takes the right to read keys', () => {
