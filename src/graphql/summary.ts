@@ -1,6 +1,8 @@
 // One sentence for each kind of event, for people who review what happened. A new kind that has none doesn't compile.
 import { unreachable } from '#domain/invariant.ts'
 import type { CodeSlot, NewCode, RevocationReason } from '#domain/key/events.ts'
+import type { KeyspaceUpdated } from '#domain/keyspace/events.ts'
+import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
 import type { AnyFact } from '#domain/streams.ts'
 
 /** Labels as they are on reading. */
@@ -27,7 +29,7 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
     case 'keyspace.created':
       return `created keyspace ${fact.data.name}`
     case 'keyspace.updated':
-      return `set the name and rules of keyspace ${fact.data.name}`
+      return `changed the ${namesOf(keyspaceFields(fact.data))} of keyspace ${subject}`
     case 'keyspace.deleted':
       return `deleted keyspace ${subject}`
     case 'policy.created':
@@ -97,8 +99,34 @@ const FIELD_NAMES = new Map([
   ['policyIds', 'policies'],
 ])
 
+/** Those of a keyspace, as people call them. */
+const RULE_NAMES: { readonly [Rule in keyof KeyspaceRules]: string } = {
+  prefix: 'prefix',
+  activeKeysMax: 'limit of active keys',
+  liveCodesMax: 'limit of live codes',
+  codesAtCreation: 'number of first codes',
+  codeLifetimeDays: 'usual lifetime of codes',
+  codeLifetimeDaysMax: 'longest lifetime of codes',
+  expiryRequired: 'need for an expiry',
+  secretDisplay: 'showing of secrets',
+  customSecrets: "callers' own secrets",
+  authorizations: 'freezing of authorizations',
+  policyRequired: 'need for a policy',
+  codeDeletion: 'deletion of codes',
+  upstreamUserRequired: 'need for an upstream user',
+  presentations: 'presentations',
+}
+
+function keyspaceFields({ name, rules = {} }: KeyspaceUpdated['data']): readonly string[] {
+  const names = new Map<string, string>(Object.entries(RULE_NAMES))
+  return [...(name === undefined ? [] : ['name']), ...Object.keys(rules).map((rule) => names.get(rule) ?? rule)]
+}
+
 function fieldsOf(data: object): string {
-  const names = Object.keys(data).map((name) => FIELD_NAMES.get(name) ?? name)
+  return namesOf(Object.keys(data).map((name) => FIELD_NAMES.get(name) ?? name))
+}
+
+function namesOf(names: readonly string[]): string {
   const last = names.at(-1) ?? 'details'
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
 }

@@ -30,7 +30,10 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'account.created': [{ name: 'Acme', managementKeyspaceId: 'ks_1' }, 'root created account Acme'],
   'account.updated': [{ name: 'Acme Ltd' }, 'root renamed the account to Acme Ltd'],
   'keyspace.created': [{ ...RULES, management: false }, 'root created keyspace reports'],
-  'keyspace.updated': [RULES, 'root set the name and rules of keyspace reports'],
+  'keyspace.updated': [
+    { name: 'reports', rules: { activeKeysMax: 20, secretDisplay: 'ONCE' } },
+    'root changed the name, limit of active keys and showing of secrets of keyspace SUBJECT',
+  ],
   'keyspace.deleted': [{}, 'root deleted keyspace SUBJECT'],
   'policy.created': [
     { name: 'reports', description: 'd', permissions: [], endpoints: [] },
@@ -90,6 +93,16 @@ describe('the summary of an event', () => {
 
   test('says that it was the display name where an event tells nothing else', () => {
     expect(summaryOf({ type: 'user.updated', data: {} }, LABELS)).toBe('root changed the display name of user SUBJECT')
+  })
+
+  test('names every rule of a keyspace that changed, and no other', () => {
+    const sentences = Object.entries(DEFAULT_RULES).map(([rule, value]) =>
+      summaryOf({ type: 'keyspace.updated', data: { rules: { [rule]: value } } }, LABELS),
+    )
+    expect(new Set(sentences).size).toBe(sentences.length)
+    for (const sentence of sentences) expect(sentence).toMatch(/^root changed the [a-z' ]+ of keyspace SUBJECT$/)
+    const renamed = summaryOf({ type: 'keyspace.updated', data: { name: 'x' } }, LABELS)
+    expect(renamed).toBe('root changed the name of keyspace SUBJECT')
   })
 
   test('names a single change as such', () => {

@@ -1,7 +1,7 @@
 // The rules about the rules: what a keyspace may be made to be, and what a management keyspace may not.
 import { accept, type Decision, refuse } from '../event.ts'
 import { invariant, unreachable } from '../invariant.ts'
-import { sameValue } from '../same-value.ts'
+import { differs } from '../same-value.ts'
 import type { CreateKeyspace, DeleteKeyspace, KeyspaceCommand, UpdateKeyspace } from './commands.ts'
 import type { KeyspaceCreated, KeyspaceDeleted, KeyspaceFact, KeyspaceUpdated } from './events.ts'
 import type { KeyspaceRefusal } from './refusals.ts'
@@ -41,22 +41,25 @@ function decideCreate(command: CreateKeyspace): Decision<KeyspaceCreated, Keyspa
 }
 
 function decideUpdate(command: UpdateKeyspace, keyspace: ActiveKeyspace): Decision<KeyspaceUpdated, KeyspaceRefusal> {
-  const name = command.name ?? keyspace.name
-  const rules = { ...keyspace.rules, ...command.rules }
-  const renamed = name !== keyspace.name
-  const changed = changedRules(keyspace.rules, rules)
-  if (!renamed && changed.length === 0) return accept()
+  const { name } = command
+  const renamed = differs(name, keyspace.name)
+  const changed = changedRules(keyspace.rules, command.rules ?? {})
+  const changedNames = Object.keys(changed)
+  if (!renamed && changedNames.length === 0) return accept()
 
   if (keyspace.management) {
     // Its keys are this API's credentials, those with every right among them: who may do less doesn't set their terms.
     const editable: readonly string[] = MANAGEMENT_RULES_EDITABLE
-    if (!changed.every((rule) => editable.includes(rule))) return refuse({ code: 'MANAGEMENT_KEYSPACE' })
+    if (!changedNames.every((rule) => editable.includes(rule))) return refuse({ code: 'MANAGEMENT_KEYSPACE' })
     if (!command.callerHoldsAll) return refuse({ code: 'GRANT_EXCEEDS_CALLER' })
   }
   if (renamed && command.nameTaken) return refuse({ code: 'NAME_IN_USE' })
-  const broken = checkRules(rules)
+  const broken = checkRules({ ...keyspace.rules, ...changed })
   if (broken !== undefined) return refuse({ code: 'INVALID_RULE', ...broken })
-  return accept({ type: 'keyspace.updated', data: { name, rules } })
+  return accept({
+    type: 'keyspace.updated',
+    data: { ...(renamed && { name }), ...(changedNames.length > 0 && { rules: changed }) },
+  })
 }
 
 function decideDelete(
@@ -70,8 +73,8 @@ function decideDelete(
   return accept({ type: 'keyspace.deleted', data: {} })
 }
 
-/** Names of the rules that would really change. */
-function changedRules(before: KeyspaceRules, after: KeyspaceRules): readonly string[] {
+/** The rules that would really change. */
+function changedRules(before: KeyspaceRules, asked: Partial<KeyspaceRules>): Partial<KeyspaceRules> {
   const standing = new Map<string, unknown>(Object.entries(before))
-  return Object.entries(after).flatMap(([rule, value]) => (sameValue(value, standing.get(rule)) ? [] : [rule]))
+  return Object.fromEntries(Object.entries(asked).filter(([rule, value]) => differs(value, standing.get(rule))))
 }

@@ -27,7 +27,7 @@ export function evolveKeyspace(state: KeyspaceState, event: Recorded<KeyspaceFac
   invariant(state.status === 'active', 'a keyspace that was changed exists')
   switch (event.type) {
     case 'keyspace.updated':
-      return { ...state, ...event.data }
+      return { ...state, ...event.data, rules: { ...state.rules, ...event.data.rules } }
     case 'keyspace.deleted':
       return { ...state, status: 'deleted', deletedAt: event.at }
     default:

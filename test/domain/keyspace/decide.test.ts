@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Recorded } from '#domain/event.ts'
 import type { KeyspaceCommand, UpdateKeyspace } from '#domain/keyspace/commands.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
-import type { KeyspaceFact } from '#domain/keyspace/events.ts'
+import type { KeyspaceFact, KeyspaceUpdated } from '#domain/keyspace/events.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
 import {
   DEFAULT_RULES,
@@ -26,10 +26,7 @@ const created = (rules: Partial<KeyspaceRules> = {}): KeyspaceFact => ({
   type: 'keyspace.created',
   data: { name: 'billing', management: false, rules: { ...DEFAULT_RULES, ...rules } },
 })
-const updated = (name: string, rules: Partial<KeyspaceRules> = {}): KeyspaceFact => ({
-  type: 'keyspace.updated',
-  data: { name, rules: { ...DEFAULT_RULES, ...rules } },
-})
+const updated = (data: KeyspaceUpdated['data']): KeyspaceFact => ({ type: 'keyspace.updated', data })
 const deleted: KeyspaceFact = { type: 'keyspace.deleted', data: {} }
 const management: KeyspaceFact = {
   type: 'keyspace.created',
@@ -63,7 +60,10 @@ type Outcome = 'impossible' | readonly KeyspaceFact[]
 type ByStatus = { readonly [Status in KeyspaceState['status']]: Outcome }
 const MATRIX: { readonly [Type in KeyspaceCommand['type']]: readonly [KeyspaceCommand, ByStatus] } = {
   CreateKeyspace: [create(), { none: [created()], active: 'impossible', deleted: 'impossible' }],
-  UpdateKeyspace: [update({ name: 'x' }), { none: 'impossible', active: [updated('x')], deleted: 'impossible' }],
+  UpdateKeyspace: [
+    update({ name: 'x' }),
+    { none: 'impossible', active: [updated({ name: 'x' })], deleted: 'impossible' },
+  ],
   DeleteKeyspace: [remove(), { none: 'impossible', active: [deleted], deleted: [] }],
 }
 
@@ -114,10 +114,13 @@ describe('CreateKeyspace', () => {
 describe('UpdateKeyspace', () => {
   const active = STATES.active
 
-  test('the fact carries the whole rules, merged', () => {
+  test('the fact carries what changed, and nothing that stays', () => {
     given(active)
-      .when(update({ rules: { activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' } }))
-      .then([updated('billing', { activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' })])
+      .when(update({ name: 'billing', rules: { ...DEFAULT_RULES, activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' } }))
+      .then([updated({ rules: { activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' } })])
+    given(active)
+      .when(update({ name: 'x', rules: DEFAULT_RULES }))
+      .then([updated({ name: 'x' })])
   })
 
   test('what changes nothing is no event', () => {
@@ -143,9 +146,13 @@ describe('UpdateKeyspace', () => {
   })
 
   test('an update replaces what an earlier one said', () => {
-    given(active, at(BORN, updated('x', { activeKeysMax: 5 })))
+    const changed = at(BORN, updated({ name: 'x', rules: { activeKeysMax: 5, codesAtCreation: 2 } }))
+    given(active, changed)
       .when(update({ rules: { activeKeysMax: null } }))
-      .then([updated('x')])
+      .then([updated({ rules: { activeKeysMax: null } })])
+    given(active, changed, at(BORN, updated({ rules: { activeKeysMax: null } })))
+      .when(update({ name: 'x', rules: { activeKeysMax: null, codesAtCreation: 2 } }))
+      .then([])
   })
 })
 
@@ -175,8 +182,7 @@ describe('a management keyspace', () => {
       const command = update({ rules: { [rule]: value }, callerHoldsAll: true })
       const asked = given(born).when(command)
       if (editable) {
-        const rules = { ...MANAGEMENT_RULES, [rule]: value }
-        asked.then([{ type: 'keyspace.updated', data: { name: 'management', rules } }])
+        asked.then([updated({ rules: { [rule]: value } })])
         given(born)
           .when({ ...command, callerHoldsAll: false })
           .thenRefused({ code: 'GRANT_EXCEEDS_CALLER' })
@@ -192,7 +198,7 @@ describe('a management keyspace', () => {
       .thenRefused({ code: 'GRANT_EXCEEDS_CALLER' })
     given(born)
       .when(update({ name: 'x', callerHoldsAll: true }))
-      .then([{ type: 'keyspace.updated', data: { name: 'x', rules: MANAGEMENT_RULES } }])
+      .then([updated({ name: 'x' })])
   })
 
   test('what would change nothing is nobody’s business', () => {
@@ -219,8 +225,8 @@ describe('the fold', () => {
   })
 
   test('stops at events no decider makes', () => {
-    expect(() => fold(decider, at(BORN, updated('x')))).toThrow('Invariant broken')
-    expect(() => fold(decider, at(BORN, created(), deleted, updated('x')))).toThrow('Invariant broken')
+    expect(() => fold(decider, at(BORN, updated({ name: 'x' })))).toThrow('Invariant broken')
+    expect(() => fold(decider, at(BORN, created(), deleted, updated({ name: 'x' })))).toThrow('Invariant broken')
     expect(() => fold(decider, at(BORN, created(), created()))).toThrow('Invariant broken')
   })
 })
