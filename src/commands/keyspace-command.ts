@@ -40,22 +40,25 @@ export const newRulesInput = z
 
 /** Absent stays; null clears what can be unlimited and is wrong elsewhere. Whether they agree with those that stay is the decider's. */
 export const changedRulesInput = z
-  .object({
-    prefix: z.string(CHANGED).optional(),
-    activeKeysMax: z.number().nullable().optional(),
-    liveCodesMax: z.number(CHANGED).optional(),
-    codesAtCreation: z.number(CHANGED).optional(),
-    codeLifetimeDays: z.number().nullable().optional(),
-    codeLifetimeDaysMax: z.number().nullable().optional(),
-    expiryRequired: z.boolean(CHANGED).optional(),
-    secretDisplay: z.enum(['ONCE', 'REVEALABLE'], CHANGED).optional(),
-    authorizations: z.enum(['EDITABLE', 'FROZEN'], CHANGED).optional(),
-    policyRequired: z.boolean(CHANGED).optional(),
-    customSecrets: z.boolean(CHANGED).optional(),
-    codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
-    upstreamUserRequired: z.boolean(CHANGED).optional(),
-    presentations: presentationsInput.optional(),
-  })
+  .object(
+    {
+      prefix: z.string(CHANGED).optional(),
+      activeKeysMax: z.number().nullable().optional(),
+      liveCodesMax: z.number(CHANGED).optional(),
+      codesAtCreation: z.number(CHANGED).optional(),
+      codeLifetimeDays: z.number().nullable().optional(),
+      codeLifetimeDaysMax: z.number().nullable().optional(),
+      expiryRequired: z.boolean(CHANGED).optional(),
+      secretDisplay: z.enum(['ONCE', 'REVEALABLE'], CHANGED).optional(),
+      authorizations: z.enum(['EDITABLE', 'FROZEN'], CHANGED).optional(),
+      policyRequired: z.boolean(CHANGED).optional(),
+      customSecrets: z.boolean(CHANGED).optional(),
+      codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+      upstreamUserRequired: z.boolean(CHANGED).optional(),
+      presentations: presentationsInput.optional(),
+    },
+    'must not be null: give the rules to change, as rules are never cleared',
+  )
   .superRefine((rules, issues) => addIssues(issues, checkEachRule(definedOnly(rules))))
 
 function addIssues(issues: z.RefinementCtx, broken: readonly BrokenRule[]): void {

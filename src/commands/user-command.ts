@@ -11,7 +11,7 @@ import { identitiesOf } from '#secret/identity.ts'
 import { decryptPersonal, openPersonalKey, type PersonalKey, type SealedKey } from '#secret/personal.ts'
 import { type CommandServices, type DecideStep, type LocateStep, streamOf } from './command.ts'
 
-export const roleInput = z.enum(ROLES)
+export const roleInput = z.enum(ROLES, `must be one of ${ROLES.join(', ')}`)
 
 /** The account a user belongs to, which never changes. */
 export async function accountOfUser({ transaction }: LocateStep, userId: string): Promise<string | undefined> {
