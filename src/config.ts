@@ -1,6 +1,7 @@
 // The configuration of the process: the only reader of process.env. Every problem is listed at once, by the variable's
 // name and what it accepts, and never with a value: any of them may be a secret, some by being in the wrong variable.
 import { z } from 'zod'
+import { isServerUrl, SERVER_URL_ACCEPTED } from '#database/server-url.ts'
 import { type Keyring, parseKeyring } from '#secret/keyring.ts'
 import { Secret } from '#secret/secret.ts'
 
@@ -48,7 +49,7 @@ const DESCRIPTIONS = {
   DATABASE_URL: {
     default: null,
     meaning: 'the PostgreSQL server to use; without it, an embedded one',
-    accepted: 'a URL that begins with postgres:// or postgresql://, in visible ASCII (percent-encoded where needed)',
+    accepted: SERVER_URL_ACCEPTED,
   },
   KEYLEDGER_DATA_DIR: {
     default: './.keyledger',
@@ -108,12 +109,7 @@ const ENVIRONMENT = z.object({
     .transform(Number)
     .pipe(z.number().max(65_535))
     .default(4000),
-  DATABASE_URL: z
-    .string()
-    // The URL parser trims space and drops line breaks; a driver might not.
-    .regex(/^postgres(ql)?:\/\/[\x21-\x7e]+$/)
-    .refine((url) => URL.canParse(url))
-    .optional(),
+  DATABASE_URL: z.string().refine(isServerUrl).optional(),
   KEYLEDGER_DATA_DIR: z.string().min(1).default('./.keyledger'),
   KEYLEDGER_ROOT_KEY: z
     .string()

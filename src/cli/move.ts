@@ -7,6 +7,7 @@ import { connect, type Database, send, statement } from '#database/connect.ts'
 import { codeOf, messageOf } from '#database/embedded/errors.ts'
 import { findRunningServer } from '#database/embedded/running.ts'
 import { InstallationError, openDatabase } from '#database/open.ts'
+import { connectionTo, isServerUrl, SERVER_URL_ACCEPTED } from '#database/server-url.ts'
 import { type Copied, copyTruth, openTarget, requireEmpty } from '#log/copy.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { Secret } from '#secret/secret.ts'
@@ -23,8 +24,8 @@ export async function move(args: readonly string[]): Promise<number> {
   if (to === undefined) {
     // Without a word of what was given: it may hold a password.
     complain(
-      'Usage: keyledger move --to <DATABASE_URL>\nThe URL is that of an empty database on a PostgreSQL server, and begins with ' +
-        'postgres:// or postgresql://. Its password may be in PGPASSWORD instead, where no list of processes shows it.',
+      `Usage: keyledger move --to <DATABASE_URL>\nThe URL is that of an empty database on a PostgreSQL server: ${SERVER_URL_ACCEPTED}. ` +
+        'Its password may be in PGPASSWORD instead, where no list of processes shows it.',
     )
     return EXIT_USAGE
   }
@@ -45,7 +46,7 @@ function urlIn(args: readonly string[]): Secret | undefined {
   const [first = '', second] = args
   const text = first.startsWith('--to=') ? first.slice('--to='.length) : first === '--to' ? second : undefined
   if (text === undefined || args.length !== (first === '--to' ? 2 : 1)) return undefined
-  return /^postgres(ql)?:\/\/[\x21-\x7e]+$/.test(text) && URL.canParse(text) ? new Secret(text) : undefined
+  return isServerUrl(text) ? new Secret(text) : undefined
 }
 
 async function moveTo(url: Secret, dataFolder: string, config: Config): Promise<void> {
@@ -77,7 +78,7 @@ async function moveTo(url: Secret, dataFolder: string, config: Config): Promise<
 /** Before anything else: a database that is refused must not even have been migrated. */
 async function requireEmptyAt(url: Secret): Promise<void> {
   const target = connect({
-    connection: { connectionString: url.reveal() },
+    connection: connectionTo(url),
     prepared: false,
     poolSize: 1,
     queryTimeoutMs: 0,

@@ -12,6 +12,7 @@ import { findRunningServer } from './embedded/running.ts'
 import { startEmbeddedServer } from './embedded/server.ts'
 import { SERVING_ROLE } from './grants.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
+import { connectionTo, isUnverified } from './server-url.ts'
 
 export type DatabaseLocation =
   | { readonly kind: 'server'; readonly url: Secret }
@@ -69,13 +70,14 @@ export async function openDatabase(settings: Settings, options: OpenOptions): Pr
 }
 
 async function openServer(url: Secret, settings: Settings, { log }: OpenOptions): Promise<OpenDatabase> {
-  const connection = { connectionString: url.reveal() }
+  const connection = connectionTo(url)
   const pools = openPools(settings, log, connection, connection)
   try {
     const describe = `PostgreSQL ${await checkedVersion(pools.owner, placeOf(url))} at ${placeOf(url)}`
     const rights = await rightsOf(pools.serving)
     await migrateAsGiven(pools.owner, log)
     if (rights?.owns !== false) noteOwner(log)
+    if (isUnverified(url)) noteUnverified(log)
     return { ...pools, describe, exited: new Promise(() => {}) }
   } catch (error) {
     await pools.close()
@@ -278,6 +280,13 @@ function noteOwner(log: BaseLogger): void {
   log.info(
     'the user of DATABASE_URL owns the schema, so a trigger alone keeps the log append-only; a user of its own, with only ' +
       `the role ${SERVING_ROLE}, could not lift it`,
+  )
+}
+
+function noteUnverified(log: BaseLogger): void {
+  log.warn(
+    'sslmode=require encrypts and does not check who answers, so that whoever is in between could read everything; ' +
+      'verify-full does, with sslrootcert where the CA is your own',
   )
 }
 
