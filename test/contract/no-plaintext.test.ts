@@ -6,6 +6,7 @@ import { newRootKey } from '#secret/ids.ts'
 import { parseToken } from '#secret/token.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { recordingLogger } from '#test/support/log.ts'
+import { formsOf, readAllTables, type Table, tablesWith } from '#test/support/plaintexts.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
 import { recordAccess } from '#usage/record-access.ts'
 import { gatherUses } from '#usage/uses.ts'
@@ -32,7 +33,7 @@ beforeAll(async () => {
   for (const plaintext of [rootKey, ...everything.plaintexts]) await authenticate(at, `Bearer ${plaintext}`)
   await recordEverywhere()
   await uses.flush()
-  dump = await readAll()
+  dump = await readAllTables(database.owner)
 })
 afterAll(() => database.drop())
 
@@ -51,51 +52,6 @@ async function recordEverywhere(): Promise<void> {
     responseBody: JSON.stringify({ key: secret, headers: [`Authorization: Bearer ${secret}`] }),
   }))
   expect(await recordAccess(at, at.root.caller, { entries })).toMatchObject({ kind: 'recorded' })
-}
-
-type Table = { readonly name: string; readonly bytes: Buffer }
-
-/** Every table there is, each as the text of its rows and the raw bytes of its bytea columns. */
-async function readAll(): Promise<readonly Table[]> {
-  const { rows: tables } = await database.owner.pool.query<{ name: string }>(
-    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_|^information_schema$' ORDER BY 1`,
-  )
-  const dumped: Table[] = []
-  for (const { name } of tables) {
-    const { rows } = await database.owner.pool.query<object & { as_text: string }>(
-      `SELECT t.*, t::text AS as_text FROM ${name} t`,
-    )
-    const parts = rows.flatMap(({ as_text, ...row }) => [
-      Buffer.from(as_text),
-      ...Object.values(row).filter(Buffer.isBuffer),
-    ])
-    dumped.push({ name, bytes: Buffer.concat(parts) })
-  }
-  return dumped
-}
-
-/** What a plaintext can look like in a table. Without its hint, which is stored so that people can recognise it. */
-function formsOf(plaintext: string): readonly string[] {
-  const hint = parseToken(plaintext)?.hint ?? ''
-  const secret = plaintext.slice(hint.length)
-  const hex = Buffer.from(secret).toString('hex')
-  // The characters that stay the same whatever follows, wherever in a group of three bytes the text begins.
-  const base64 = [0, 1, 2].map((shift) => {
-    const text = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]).toString('base64')
-    return text.slice(shift === 0 ? 0 : shift + 1, Math.floor(((secret.length + shift) * 4) / 3) - 1)
-  })
-  return [
-    secret,
-    hex,
-    hex.toUpperCase(),
-    ...base64,
-    ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
-  ]
-}
-
-function tablesWith(tables: readonly Table[], text: string): readonly string[] {
-  return tables.filter(({ bytes }) => bytes.includes(text)).map(({ name }) => name)
 }
 
 describe('after every mutation', () => {

@@ -745,7 +745,7 @@ export type AccountQueryVariables = Exact<{
 }>;
 
 
-export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
 export type AccountsQueryVariables = Exact<{
   first?: number | null | undefined;
@@ -807,7 +807,7 @@ export type CreateKeyspaceMutationVariables = Exact<{
 
 export type CreateKeyspaceMutation = { readonly createKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1167,7 +1167,7 @@ export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type UpdatePolicyMutationVariables = Exact<{
@@ -1308,8 +1308,10 @@ export const AccountDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          secretDisplay
           authorizations
           policyRequired
+          customSecrets
           codeDeletion
         }
         activeKeyCount
@@ -1494,8 +1496,10 @@ export const CreateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          secretDisplay
           authorizations
           policyRequired
+          customSecrets
           codeDeletion
           upstreamUserRequired
           presentations {
@@ -2521,8 +2525,10 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
           codeLifetimeDays
           codeLifetimeDaysMax
           expiryRequired
+          secretDisplay
           authorizations
           policyRequired
+          customSecrets
           codeDeletion
           upstreamUserRequired
           presentations {

@@ -1,0 +1,279 @@
+// An automation server: scripts and tools reach its APIs with keys whose values administrators choose or have made; a key says
+// which APIs, what is logged of its use, and whom it stands for.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  CreateKeyDocument,
+  type CreateKeyInput,
+  CreateKeyspaceDocument,
+  CreatePolicyDocument,
+  DeleteKeyDocument,
+  IssueOwnSecretDocument,
+  KeyDocument,
+  KeysDocument,
+  RevealCodeDocument,
+  RotateKeyDocument,
+  UpdateKeyDocument,
+} from '#test/generated/operations.ts'
+import { type Presented, type Scenario, startScenario } from '#test/support/scenario.ts'
+
+const RULES = {
+  prefix: 'bm',
+  liveCodesMax: 1,
+  customSecrets: true,
+  secretDisplay: 'REVEALABLE',
+  presentations: [
+    { place: 'HEADER', name: 'X-ApiKey' },
+    { place: 'QUERY', name: 'key' },
+    { place: 'FORM', name: 'key' },
+    { place: 'JSON', name: 'API_Key' },
+  ],
+} as const
+
+let at: Scenario
+let keyspaceId: string
+beforeAll(async () => {
+  at = await startScenario()
+  keyspaceId = await createKeyspace('Automation')
+})
+afterAll(() => at.close())
+
+async function createKeyspace(name: string, more: { upstreamUserRequired?: boolean } = {}): Promise<string> {
+  const rules = { ...RULES, ...more }
+  return (await at.done(CreateKeyspaceDocument, { accountId: at.accountId, name, rules })).keyspace.id
+}
+
+async function createPolicy(name: string, paths: readonly string[]): Promise<string> {
+  const { policy } = await at.done(CreatePolicyDocument, {
+    accountId: at.accountId,
+    name,
+    description: `What the API of ${name} offers`,
+    permissions: [],
+    endpoints: paths.map((path) => ({ methods: ['*'], path })),
+  })
+  return policy.id
+}
+
+const ownSecret = () => `Own secret: ${crypto.randomUUID()}`.replaceAll(' ', '')
+const inputFor = (more: Partial<CreateKeyInput> = {}): CreateKeyInput => ({
+  keyspaceId,
+  name: 'Nightly build',
+  enabled: true,
+  permissions: ['*'],
+  ...more,
+})
+
+async function create(more: Partial<CreateKeyInput> = {}) {
+  const { key, issued } = await at.done(CreateKeyDocument, inputFor(more))
+  return { keyId: key.id, codeId: issued[0]?.accessCode.id ?? '', secret: issued[0]?.secret ?? '' }
+}
+
+const verdictOn = async (key: string) => (await at.verify({ key, keyspaceId })).code
+const present = (secret: string, request: Partial<Presented>) =>
+  at.present({ keyspaceId, headers: { 'x-apikey': secret }, ...request })
+
+describe('A1 managing keys', () => {
+  test('A1 they are listed, created, edited and deleted', async () => {
+    const { keyId, secret } = await create({ name: 'Release script' })
+    const list = async () => {
+      const { account } = await at.ask(KeysDocument, { accountId: at.accountId, filter: { keyspaceId } })
+      return account?.keys?.nodes.find(({ id }) => id === keyId)
+    }
+    expect(await list()).toMatchObject({ name: 'Release script', status: 'ACTIVE' })
+    await at.done(UpdateKeyDocument, { keyId, name: 'Rollback script' })
+    expect(await list()).toMatchObject({ name: 'Rollback script' })
+    await at.done(DeleteKeyDocument, { keyId, reason: 'UNSPECIFIED' })
+    expect(await list()).toBeUndefined()
+    expect(await verdictOn(secret)).toBe('REVOKED')
+  })
+})
+
+describe('A2 the value of a key', () => {
+  test('A2 is what the caller chooses', async () => {
+    const secret = ownSecret()
+    const { keyId } = await create({ codes: [{ secret }] })
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ code: 'VALID', keyId })
+  })
+
+  test('A2 or is generated', async () => {
+    const { secret } = await create()
+    expect(secret).toMatch(/^bm_\w{49}$/)
+    expect(await verdictOn(secret)).toBe('VALID')
+  })
+
+  test('A2 is changed to another one, the old one ends at once', async () => {
+    const [before, after] = [ownSecret(), ownSecret()]
+    const { keyId } = await create({ codes: [{ secret: before }] })
+    await at.done(RotateKeyDocument, { keyId, slot: 'PRIMARY', overlapSeconds: 0, secret: after })
+    expect([await verdictOn(before), await verdictOn(after)]).toEqual(['REPLACED', 'VALID'])
+  })
+
+  test('A2 is given to a key that has none yet', async () => {
+    const secret = ownSecret()
+    const { keyId } = await create({ codes: [] })
+    await at.done(IssueOwnSecretDocument, { keyId, secret })
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ code: 'VALID', keyId })
+  })
+
+  test('A2 one in use anywhere in the keyspace is refused, without saying whose', async () => {
+    const secret = ownSecret()
+    const { keyId } = await create({ name: 'Somebody', codes: [{ secret }] })
+    const other = await create({ codes: [] })
+    const refusals = [
+      await at.refused(CreateKeyDocument, inputFor({ codes: [{ secret }] })),
+      await at.refused(IssueOwnSecretDocument, { keyId: other.keyId, secret }),
+      await at.refused(RotateKeyDocument, { keyId, slot: 'PRIMARY', overlapSeconds: 0, secret }),
+    ]
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({ code: 'SECRET_IN_USE' })
+      expect(JSON.stringify(refusal)).not.toMatch(new RegExp(`Somebody|${keyId}|${secret}`))
+    }
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ code: 'VALID', keyId })
+  })
+
+  test('A2 of two that choose the same at once one gets it', async () => {
+    const secret = ownSecret()
+    const attempts = await Promise.all(
+      Array.from({ length: 10 }, () => at.ask(CreateKeyDocument, { input: inputFor({ codes: [{ secret }] }) })),
+    )
+    const outcomes = attempts.map(({ createKey }) => ('code' in createKey ? createKey.code : 'done')).sort()
+    expect(outcomes).toEqual([...Array(9).fill('SECRET_IN_USE'), 'done'])
+  })
+
+  test.each(['short', 'passwordpassword', '1234567890123456', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'])(
+    'A2 one that could be guessed is refused: %s',
+    async (secret) => {
+      const refusal = await at.refused(CreateKeyDocument, inputFor({ codes: [{ secret }] }))
+      expect(['SECRET_TOO_WEAK', 'INVALID_INPUT']).toContain(refusal.code)
+    },
+  )
+
+  test('A2 can be seen by administrators later', async () => {
+    const secret = ownSecret()
+    const { codeId } = await create({ codes: [{ secret }] })
+    expect(await at.done(RevealCodeDocument, { codeId })).toMatchObject({ secret })
+  })
+})
+
+describe('A3 the description', () => {
+  test('A3 says what a key is for, and can be edited', async () => {
+    const { keyId } = await create({ description: 'Used by the build agents' })
+    expect((await at.ask(KeyDocument, { keyId })).key).toMatchObject({ description: 'Used by the build agents' })
+    await at.done(UpdateKeyDocument, { keyId, description: 'Used by nobody' })
+    expect((await at.ask(KeyDocument, { keyId })).key).toMatchObject({ description: 'Used by nobody' })
+  })
+})
+
+describe('A4 where a key can be used', () => {
+  test('A4 only at the endpoints of the APIs that it was given', async () => {
+    const releases = await createPolicy('Releases', ['/api/releases', '/api/releases/*'])
+    const variables = await createPolicy('Variables', ['/api/variables/*'])
+    const { keyId, secret } = await create({ permissions: [], policyIds: [releases] })
+    const at = async (path: string) => present(secret, { path, method: 'POST' })
+    expect([await at('/api/releases'), await at('/api/releases/7')]).toEqual(['200', '200'])
+    const elsewhere = ['/api/variables/a', '/api/json/Builds_GetBuild', '/', '/api/releases/../json', '/API/releases']
+    for (const path of elsewhere) expect(await at(path)).toBe('403 INSUFFICIENT_PERMISSIONS')
+    await update(keyId, { policyIds: [releases, variables] })
+    expect(await at('/api/variables/a')).toBe('200')
+    await update(keyId, { policyIds: [variables] })
+    expect(await at('/api/releases/7')).toBe('403 INSUFFICIENT_PERMISSIONS')
+  })
+
+  test('A4 a key without any can be used nowhere', async () => {
+    const { secret } = await create({ permissions: [] })
+    expect(await present(secret, { path: '/api/releases' })).toBe('403 INSUFFICIENT_PERMISSIONS')
+  })
+
+  test('A4 the permission * is full control', async () => {
+    const { secret } = await create({ permissions: ['*'] })
+    for (const path of ['/api/releases/7', '/api/json/Builds_GetBuild', '/'])
+      expect(await present(secret, { path, method: 'DELETE' })).toBe('200')
+  })
+
+  const update = (keyId: string, change: { policyIds: readonly string[] }) =>
+    at.done(UpdateKeyDocument, { keyId, ...change })
+})
+
+describe('A5 logging', () => {
+  test.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])('A5 of requests %s and of responses %s, as the verdict tells', async (request, response) => {
+    const { keyId, secret } = await create()
+    await at.done(UpdateKeyDocument, { keyId, logging: { request, response } })
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ logging: { request, response } })
+  })
+
+  test('A5 is off unless it is asked for', async () => {
+    const { secret } = await create()
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ logging: { request: false, response: false } })
+  })
+})
+
+describe('A6 four ways to present a key', () => {
+  const FORM = 'application/x-www-form-urlencoded'
+  const JSON_TYPE = 'application/json'
+  const TYPES = [FORM, JSON_TYPE, 'text/plain', 'multipart/form-data; boundary=x', 'application/octet-stream']
+  let secret: string
+  beforeAll(async () => {
+    secret = (await create()).secret
+  })
+  const bodyOf = (type: string) => (type === JSON_TYPE ? '{"build":7}' : 'build=7')
+
+  test.each(TYPES)('A6 the header X-ApiKey, with a body of %s', async (type) => {
+    const headers = { 'x-apikey': secret, 'content-type': type }
+    expect(await at.present({ keyspaceId, method: 'POST', headers, body: bodyOf(type) })).toBe('200')
+  })
+
+  test.each(TYPES)('A6 the query parameter key, with a body of %s', async (type) => {
+    const request = { keyspaceId, method: 'POST', headers: { 'content-type': type }, body: bodyOf(type) }
+    expect(await at.present({ ...request, path: `/api/releases?a=1&key=${secret}` })).toBe('200')
+  })
+
+  test.each(TYPES)('A6 the form field key, in a form only: %s', async (type) => {
+    const request = { keyspaceId, method: 'POST', headers: { 'content-type': type }, body: `build=7&key=${secret}` }
+    const expected = { [FORM]: '200', [JSON_TYPE]: '401 MALFORMED' }[type] ?? '401 UNAUTHENTICATED'
+    expect(await at.present(request)).toBe(expected)
+  })
+
+  test.each(TYPES)('A6 the property API_Key of the root object, in JSON only: %s', async (type) => {
+    const body = JSON.stringify({ build: 7, API_Key: secret })
+    const request = { keyspaceId, method: 'POST', headers: { 'content-type': type }, body }
+    expect(await at.present(request)).toBe(type === JSON_TYPE ? '200' : '401 UNAUTHENTICATED')
+  })
+
+  test('A6 but not deeper in the JSON, nor under another name or spelling', async () => {
+    for (const body of [{ data: { API_Key: secret } }, [{ API_Key: secret }], { api_key: secret }, { key: secret }]) {
+      const request = { keyspaceId, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) }
+      expect(await at.present({ ...request, method: 'POST' })).toMatch(/^401/)
+    }
+  })
+})
+
+describe('A8 a user beside the key', () => {
+  let guarded: string
+  let secret: string
+  beforeAll(async () => {
+    guarded = await createKeyspace('Automation behind the directory', { upstreamUserRequired: true })
+    secret = (await create({ keyspaceId: guarded })).secret
+  })
+
+  test('A8 a call without an authenticated user is refused, whatever the key may do', async () => {
+    const headers = { 'x-apikey': secret }
+    expect(await at.verify({ key: secret, keyspaceId: guarded })).toMatchObject({ code: 'UPSTREAM_USER_REQUIRED' })
+    expect(await at.present({ keyspaceId: guarded, headers })).toBe('403 UPSTREAM_USER_REQUIRED')
+  })
+
+  test('A8 a call with one goes by the key', async () => {
+    const upstreamUser = 'kharnagy@domain.corp'
+    expect(await at.verify({ key: secret, keyspaceId: guarded, upstreamUser })).toMatchObject({ code: 'VALID' })
+    const headers = { 'x-apikey': secret, 'x-forwarded-user': upstreamUser }
+    expect(await at.present({ keyspaceId: guarded, headers })).toBe('200')
+    expect(await at.present({ keyspaceId: guarded, headers: { ...headers, 'x-apikey': 'nothing' } })).toMatch(/^401/)
+  })
+})
+
+test('nothing of this leaves a plaintext where none must be', async () => {
+  expect(await at.plaintextsLeft()).toEqual([])
+})
