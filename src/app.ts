@@ -2,14 +2,14 @@
 // log) is handed in, so that a test runs the same application in its own process.
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
-import type { Clock } from '#database/clock.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
 import { secretDownloadHandler } from '#http/secret-download.ts'
 import { createHttpServer } from '#http/server.ts'
-import { forgetOldDays, keepAccessLog } from '#usage/keep.ts'
+import { type AccessGatherer, gatherAccesses } from '#usage/accesses.ts'
+import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
 
@@ -23,7 +23,7 @@ export type AppParts = {
 }
 
 export type App = {
-  readonly services: ServingServices & { readonly uses: UseGatherer }
+  readonly services: ServingServices & { readonly uses: UseGatherer; readonly accesses: AccessGatherer }
   /** Gives the port, also where any was asked for (0). Rejects with the system's error. */
   listen(at: { readonly host: string; readonly port: number }): Promise<number>
   /** Refuses new requests, lets those in flight end, within 10 s, and stops all work of its own. */
@@ -33,7 +33,12 @@ export type App = {
 const DRAIN_TIMEOUT_MS = 10_000
 
 export function buildApp({ services: given, log, accessLogDays, graphiql, introspection }: AppParts): App {
-  const services = { ...given, uses: gatherUses({ database: given.database, log }), accessLogDays }
+  const services = {
+    ...given,
+    uses: gatherUses({ database: given.database, log }),
+    accesses: gatherAccesses({ ...given, log, accessLogDays }),
+    accessLogDays,
+  }
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),
     secretDownload: secretDownloadHandler(services),
@@ -48,7 +53,7 @@ export function buildApp({ services: given, log, accessLogDays, graphiql, intros
     async close() {
       await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
       // After the last request that could be a use.
-      await services.uses.stop()
+      await Promise.all([services.uses.stop(), services.accesses.stop()])
     },
   }
 }
@@ -58,11 +63,9 @@ const HOUR_MS = 3_600_000
 const FIRST_WITHIN_MS = 600_000
 const BATCH_SIZE = 1_000
 
-type HousekeepingParts = { readonly database: Database; readonly clock: Clock; readonly accessLogDays: number }
-
 /** Hourly or so, at moments of each instance's own. */
 function startHousekeeping(
-  { database, clock, accessLogDays }: HousekeepingParts,
+  { database, clock, accessLogDays }: AccessLogParts,
   log: BaseLogger,
 ): { stop(): Promise<void> } {
   let stopped = false

@@ -74,7 +74,7 @@ const DESCRIPTIONS = {
   },
   KEYLEDGER_ACCESS_LOG_DAYS: {
     default: '30',
-    meaning: 'days that entries of the access log are kept',
+    meaning: 'days that entries of the access log are kept, those of forward-auth too',
     accepted: '1 to 400',
   },
   KEYLEDGER_GRAPHIQL: {

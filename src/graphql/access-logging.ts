@@ -3,7 +3,8 @@ import type { AccessLogging as Logging } from '#domain/key/events.ts'
 import { builder } from './builder.ts'
 
 export const AccessLogging = builder.objectRef<Logging>('AccessLogging').implement({
-  description: 'Which bodies the access log keeps. Uses themselves may be recorded whatever stands here.',
+  description:
+    'Which bodies the access log keeps. Services may record uses whatever stands here; forward-auth does by itself with either.',
   fields: (t) => ({
     request: t.exposeBoolean('request', { needs: 'parent', description: 'The bodies of requests.' }),
     response: t.exposeBoolean('response', { needs: 'parent', description: 'The bodies of responses.' }),

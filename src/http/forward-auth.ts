@@ -7,6 +7,7 @@ import { type Caller, mayDo } from '#domain/caller.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import { presentedKey } from '#domain/presented-key.ts'
 import { type VerificationCode, verdictMessage } from '#domain/verdict.ts'
+import type { SeenAccess } from '#usage/accesses.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { guardedKeyspace } from '#verify/presentations.ts'
@@ -15,6 +16,7 @@ import { send, sendError } from './answer.ts'
 import { ClientGoneError } from './body.ts'
 import { type Headers, headersOf, onlyValue, originalRequest } from './original-request.ts'
 import { presentingBody } from './presenting-body.ts'
+import { seenAccess } from './seen-access.ts'
 import type { RequestHandler } from './server.ts'
 
 export type ForwardAuthParts = { readonly services: ServingServices; readonly log: BaseLogger }
@@ -22,7 +24,7 @@ export type ForwardAuthParts = { readonly services: ServingServices; readonly lo
 /** What the proxy's configuration asks for, in the URL it calls. */
 type Asked = { readonly keyspaceId: string; readonly permission: string | null; readonly ignoresEndpoint: boolean }
 
-type Answer =
+type Answer = (
   | { readonly kind: 'valid'; readonly verification: Verification }
   /** `bearer`: that is how a key could be presented. */
   | {
@@ -32,6 +34,7 @@ type Answer =
       readonly message: string
       readonly bearer: boolean
     }
+) & { readonly seen?: SeenAccess | undefined }
 
 /** Above this the header is left out: proxies refuse an answer whose headers take more than 4 or 8 KiB. */
 const PERMISSIONS_LENGTH_MAX = 2_048
@@ -46,6 +49,8 @@ export function forwardAuthHandler({ services, log }: ForwardAuthParts): Request
     // Proxies keep the reason to themselves, so that here is where their operators can read it.
     if (answer.kind === 'denied') log.debug({ requestId, code: answer.code, reason: answer.message }, 'denied')
     tell(response, answer)
+    // The proxy does not wait for it.
+    if (answer.seen !== undefined) services.accesses.record(answer.seen)
   }
 }
 
@@ -87,13 +92,12 @@ async function judge({ services, request, headers, caller, asked, presentations 
   if (presented.kind === 'absent') return denied('UNAUTHENTICATED', 'No key was presented.', bearer)
   if (presented.kind === 'unclear') return denied('MALFORMED', presented.why, bearer)
   const { keyspaceId, permission } = asked
-  return verified(services, caller, bearer, {
-    key: presented.key,
-    keyspaceId,
-    permission,
-    endpoint: original.endpoint,
-    upstreamUser,
-  })
+  const { key } = presented
+  const question = { key, keyspaceId, permission, endpoint: original.endpoint, upstreamUser }
+  const verification = await verified(services, caller, bearer, question)
+  if ('kind' in verification) return verification
+  const seen = seenAccess({ verification, headers, original, body, presented: key, presentations })
+  return verification.valid ? { kind: 'valid', verification, seen } : { ...verdict(verification.code, bearer), seen }
 }
 
 async function verified(
@@ -101,11 +105,10 @@ async function verified(
   caller: Caller,
   bearer: boolean,
   question: VerifyQuestion,
-): Promise<Answer> {
+): Promise<Verification | Answer> {
   try {
     const [verification] = await verifyKeys(services, caller, [question])
-    if (verification?.valid === true) return { kind: 'valid', verification }
-    return verdict(verification?.code ?? 'UNAVAILABLE', bearer)
+    return verification ?? verdict('UNAVAILABLE', bearer)
   } catch (error) {
     if (!(error instanceof BadQueryArgumentError)) throw error
     const issues = error.issues.map(({ message }) => message).join('; ')

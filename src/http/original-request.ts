@@ -10,6 +10,9 @@ export type OriginalRequest = {
   readonly endpoint: { readonly method: string; readonly path: string } | null
   /** Without the question mark; empty where there is none. */
   readonly query: string
+  /** As told, for the access log; null where they were not. */
+  readonly method: string | null
+  readonly uri: string | null
 }
 export type Untold = { readonly kind: 'untold'; readonly why: string }
 
@@ -38,20 +41,21 @@ export function onlyValue(headers: Headers, name: string): string | undefined | 
  * does not set, the client would be the author.
  */
 export function originalRequest(headers: Headers, endpointNeeded: boolean): OriginalRequest | Untold {
-  const told = CUSTOMS.map(({ method, uri }) => ({
+  const customs = CUSTOMS.map(({ method, uri }) => ({
     method: onlyValue(headers, method),
     uri: onlyValue(headers, uri),
   }))
-  if (told.some(({ method, uri }) => method === null || uri === null)) return { kind: 'untold', why: REPEATED }
-  const methods = new Set(told.flatMap(({ method }) => method ?? []))
-  const uris = new Set(told.flatMap(({ uri }) => uri ?? []))
+  if (customs.some(({ method, uri }) => method === null || uri === null)) return { kind: 'untold', why: REPEATED }
+  const methods = new Set(customs.flatMap(({ method }) => method ?? []))
+  const uris = new Set(customs.flatMap(({ uri }) => uri ?? []))
   if (methods.size > 1 || uris.size > 1) return { kind: 'untold', why: DIFFERENT }
   const [method = ''] = methods
   const [uri = ''] = uris
-  if (!endpointNeeded) return { kind: 'told', endpoint: null, query: queryOf(uri) }
-  const isHalf = told.some((custom) => (custom.method === undefined) !== (custom.uri === undefined))
+  const told = { kind: 'told', query: queryOf(uri), method: method || null, uri: uri || null } as const
+  if (!endpointNeeded) return { ...told, endpoint: null }
+  const isHalf = customs.some((custom) => (custom.method === undefined) !== (custom.uri === undefined))
   if (isHalf || method === '' || uri === '') return { kind: 'untold', why: HALF }
-  return { kind: 'told', endpoint: { method, path: pathOf(uri) }, query: queryOf(uri) }
+  return { ...told, endpoint: { method, path: pathOf(uri) } }
 }
 
 function pathOf(uri: string): string {

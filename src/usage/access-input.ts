@@ -10,6 +10,8 @@ export const PATH_BYTES_MAX = 2_048
 export const USER_AGENT_BYTES_MAX = 512
 const DURATION_MS_MAX = 2_147_483_647
 
+export const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
+
 /** Ends a text that went on. */
 export const CUT = ' …[cut]'
 
@@ -18,10 +20,7 @@ export const accessInput = z.object({
   keyId: idInput,
   at: instantInput,
   verdict: z.enum(VERIFICATION_CODES),
-  method: z
-    .string()
-    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/, 'must be a method of HTTP')
-    .nullish(),
+  method: z.string().regex(METHOD, 'must be a method of HTTP').nullish(),
   path: z.string().nullish(),
   status: z.number().int().min(100, 'must be 100 to 599').max(599, 'must be 100 to 599').nullish(),
   durationMs: z.number().int().min(0, 'must not be negative').max(DURATION_MS_MAX).nullish(),

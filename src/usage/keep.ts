@@ -8,6 +8,15 @@ import type { Instant } from '#domain/instant.ts'
 const CODE_DAYS_KEPT = 400
 const BATCH_SIZE = 1_000
 
+/** What the access log is kept with. */
+export type AccessLogParts = {
+  readonly database: Database
+  /** Says what to take the database's clock for, as in commands. */
+  readonly clock: Clock
+  /** How long its entries are kept. */
+  readonly accessLogDays: number
+}
+
 export type Kept = { readonly made: number; readonly dropped: number }
 
 /** By any number of instances at once. `clock` says what to take the database's clock for, as in commands. */

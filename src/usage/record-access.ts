@@ -3,22 +3,12 @@
 import { issuesOf } from '#commands/input-issues.ts'
 import { invalidInput, type Refusal } from '#commands/refusal.ts'
 import { send, statement } from '#database/connect.ts'
-import { codeOf } from '#database/embedded/errors.ts'
-import type { AccessLogTable } from '#database/tables.ts'
 import { type Caller, DenialError, mayDo } from '#domain/caller.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { DAY_MS, type Instant, later, plusMs } from '#domain/instant.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
-import { newEntryId } from '#secret/ids.ts'
-import {
-  type AccessInput,
-  BODY_BYTES_MAX,
-  keptText,
-  PATH_BYTES_MAX,
-  recordAccessInput,
-  USER_AGENT_BYTES_MAX,
-} from './access-input.ts'
-import { keepAccessLog } from './keep.ts'
+import { type AccessInput, recordAccessInput } from './access-input.ts'
+import { insertRows, type LoggedKey, rowOf } from './access-rows.ts'
 import { type Redact, redactorFor } from './redact.ts'
 import type { ServingServices } from './services.ts'
 
@@ -30,7 +20,6 @@ export type RecordOutcome =
 const LATE_DAYS_MAX = 6
 /** Clocks of those who record may be ahead. */
 const AHEAD_MS_MAX = 300_000
-const NO_PARTITION = '23514'
 
 /**
  * Records all of the entries or none. Bodies are kept only where the key's logging says so. Throws DenialError where the
@@ -51,7 +40,10 @@ export async function recordAccess(services: ServingServices, caller: Caller, in
     const key = keys.get(entry.keyId)
     return key === undefined ? [] : [rowOf(entry, key, redactorOf(key, redactors))]
   })
-  return insert(services, rows)
+  if (await insertRows(services, rows)) return { kind: 'recorded', recorded: rows.length }
+  // By the database's clock an entry is just too old after all.
+  const oldest = rows.reduce((least, { at }) => (at === later(at, least) ? least : at), rows[0]?.at ?? '')
+  return untimely(rows.findIndex(({ at }) => at === oldest))
 }
 
 function refused(refusal: Refusal): RecordOutcome {
@@ -69,25 +61,20 @@ function isTimely(at: Instant, { clock, accessLogDays }: ServingServices): boole
   return at >= plusMs(now, -days * DAY_MS) && at <= plusMs(now, AHEAD_MS_MAX)
 }
 
-type Key = {
-  readonly shard: number
-  readonly key_id: string
-  readonly account_id: string
-  readonly keyspace_id: string
-  readonly name: string
-  readonly log_request: boolean
-  readonly log_response: boolean
+type Key = LoggedKey & {
+  readonly keyspaceId: string
   readonly presentations: readonly Presentation[]
   /** Those of its codes that the entries name. */
-  readonly code_ids: readonly string[]
+  readonly codeIds: readonly string[]
 }
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const KEYS = `
-  SELECT k.shard, k.key_id, k.account_id, k.keyspace_id, k.name, k.log_request, k.log_response,
+  SELECT k.key_id AS "keyId", k.account_id AS "accountId", k.keyspace_id AS "keyspaceId", k.name,
+         json_build_object('request', k.log_request, 'response', k.log_response) AS logging,
          s.rules -> 'presentations' AS presentations,
          ARRAY(SELECT c.code_id FROM state.code c
-                WHERE c.shard = k.shard AND c.key_id = k.key_id AND c.code_id = ANY ($4::text[])) AS code_ids
+                WHERE c.shard = k.shard AND c.key_id = k.key_id AND c.code_id = ANY ($4::text[])) AS "codeIds"
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.keyspace s ON s.shard = wanted.shard
     JOIN state.key k ON k.shard = wanted.shard AND k.key_id = wanted.id AND k.keyspace_id = s.keyspace_id
@@ -104,7 +91,7 @@ async function findKeys(
   const tenant = caller.kind === 'ROOT' ? null : caller.accountId
   if (ids.length === 0) return new Map()
   const keys = await send(database.pool, statement<Key>(KEYS, [ids.map(shardOf), ids, tenant, codeIds]))
-  return new Map(keys.map((key) => [key.key_id, key]))
+  return new Map(keys.map((key) => [key.keyId, key]))
 }
 
 /** A code of another key is not found either. */
@@ -112,56 +99,13 @@ function missingId(entries: readonly AccessInput[], keys: ReadonlyMap<string, Ke
   for (const { keyId, codeId } of entries) {
     const key = keys.get(keyId)
     if (key === undefined) return keyId
-    if (codeId != null && !key.code_ids.includes(codeId)) return codeId
+    if (codeId != null && !key.codeIds.includes(codeId)) return codeId
   }
   return undefined
 }
 
 function redactorOf(key: Key, known: Map<string, Redact>): Redact {
-  const redact = known.get(key.keyspace_id) ?? redactorFor(key.presentations)
-  known.set(key.keyspace_id, redact)
+  const redact = known.get(key.keyspaceId) ?? redactorFor(key.presentations)
+  known.set(key.keyspaceId, redact)
   return redact
-}
-
-function rowOf(entry: AccessInput, key: Key, redact: Redact): AccessLogTable {
-  return {
-    shard: key.shard,
-    account_id: key.account_id,
-    at: entry.at,
-    entry_id: newEntryId(key.shard),
-    key_id: key.key_id,
-    key_name: key.name,
-    code_id: entry.codeId ?? null,
-    verdict: entry.verdict,
-    method: entry.method ?? null,
-    path: keptText(entry.path, PATH_BYTES_MAX, redact),
-    status: entry.status ?? null,
-    duration_ms: entry.durationMs ?? null,
-    client_ip: entry.clientIp ?? null,
-    user_agent: keptText(entry.userAgent, USER_AGENT_BYTES_MAX, redact),
-    request_body: key.log_request ? keptText(entry.requestBody, BODY_BYTES_MAX, redact) : null,
-    response_body: key.log_response ? keptText(entry.responseBody, BODY_BYTES_MAX, redact) : null,
-  }
-}
-
-const INSERT = `
-  INSERT INTO usage.access_log
-  SELECT * FROM json_populate_recordset(null::usage.access_log, $1)`
-
-async function insert(services: ServingServices, rows: readonly AccessLogTable[]): Promise<RecordOutcome> {
-  const write = () => send(services.database.pool, statement<never>(INSERT, [JSON.stringify(rows)]))
-  try {
-    await write().catch(async (error: unknown) => {
-      if (codeOf(error) !== NO_PARTITION) throw error
-      // A new installation, or one whose housekeeping has failed for a week.
-      await keepAccessLog(services.database, services.clock, services.accessLogDays)
-      await write()
-    })
-  } catch (error) {
-    if (codeOf(error) !== NO_PARTITION) throw error
-    // By the database's clock an entry is just too old after all.
-    const oldest = rows.reduce((least, { at }) => (at === later(at, least) ? least : at), rows[0]?.at ?? '')
-    return untimely(rows.findIndex(({ at }) => at === oldest))
-  }
-  return { kind: 'recorded', recorded: rows.length }
 }

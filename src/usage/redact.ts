@@ -41,3 +41,51 @@ export function redactorFor(presentations: readonly Presentation[]): Redact {
 function literally(name: string): string {
   return name.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
 }
+
+/**
+ * Takes out a secret that is known, a caller's own too, in each way in which it is commonly written. Where it is still there in
+ * another, which only a parser tells from the text around it, all of the text goes. Before anything else is redacted: what
+ * takes out a part of a secret hides the rest.
+ */
+export function withoutSecret(text: string, secret: string): string {
+  const redacted = writingsOf(secret).reduce((rest, writing) => rest.replaceAll(writing, REDACTED), text)
+  return readingsOf(redacted).some((reading) => reading.includes(secret)) ? REDACTED : redacted
+}
+
+/** As it is, in JSON, in paths, queries and forms. */
+function writingsOf(secret: string): readonly string[] {
+  const encoders = [
+    encodeURIComponent,
+    encodeURI,
+    (text: string) => new URLSearchParams([[text, '']]).toString().slice(0, -1),
+  ]
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  const encoded = [secret, quoted].flatMap((text) => encoders.map((encode) => encode(text)))
+  const inLowerCase = encoded.map((text) => text.replace(/%../g, (byte) => byte.toLowerCase()))
+  return [...new Set([secret, quoted, ...encoded, ...inLowerCase])]
+}
+
+/** One within another, a URL in a URL, JSON as text within JSON: nobody reads a key out of a deeper one. */
+const DEPTH_MAX = 3
+
+/** The text, and what parsers of URLs, forms and JSON make of it, once and more. Secrets are ASCII: bytes stand for characters. */
+function readingsOf(text: string): readonly string[] {
+  const readings = new Set([text])
+  for (let depth = 0; depth < DEPTH_MAX; depth += 1)
+    for (const reading of [...readings]) readings.add(percentDecoded(reading)).add(unescaped(reading))
+  return [...readings]
+}
+
+function percentDecoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) => characterOf(hex))
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\(?:u([0-9a-f]{4})|(["\\/]))/gi, (_all, hex: string | undefined, itself = '') =>
+    hex === undefined ? itself : characterOf(hex),
+  )
+}
+
+function characterOf(hex: string): string {
+  return String.fromCharCode(Number.parseInt(hex, 16))
+}

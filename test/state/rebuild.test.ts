@@ -11,6 +11,7 @@ import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { recordingLogger } from '#test/support/log.ts'
+import { gatherAccesses } from '#usage/accesses.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { gatherUses } from '#usage/uses.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
@@ -28,7 +29,8 @@ beforeAll(async () => {
   if (!ring.ok) throw new Error('a new keyring is well-formed')
   const { log } = recordingLogger()
   const uses = gatherUses({ database: database.serving, log })
-  services = { database: database.serving, keyring: ring.keyring, clock: systemClock, uses, accessLogDays: 30 }
+  const accessLog = { database: database.serving, clock: systemClock, accessLogDays: 30 }
+  services = { ...accessLog, keyring: ring.keyring, uses, accesses: gatherAccesses({ ...accessLog, log }) }
   const account = await done(runCommand(services, origin, createAccount, { name: 'Acme' }))
   const keyspace = await done(
     runCommand(services, origin, createKeyspace, { accountId: account.accountId, name: 'main' }),

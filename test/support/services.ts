@@ -77,8 +77,8 @@ export type TestServicesOptions = {
   readonly uses?: UseRecorder
 }
 
-/** For those that don't look at last uses: nothing is written behind their backs. */
-const FORGETFUL: UseRecorder = { record: () => undefined }
+/** For those that don't look at last uses and the access log: nothing is written behind their backs. */
+const FORGETFUL = { record: () => undefined }
 
 export function testServices(database: Database, options: TestServicesOptions = {}): TestServices {
   const services = {
@@ -86,6 +86,7 @@ export function testServices(database: Database, options: TestServicesOptions = 
     keyring: options.keyring ?? testKeyring('k1'),
     clock: options.clock ?? createTestClock(),
     uses: options.uses ?? FORGETFUL,
+    accesses: FORGETFUL,
     accessLogDays: 30,
   }
   const run: TestServices['run'] = (command, input, origin = ROOT) => runCommand(services, origin, command, input)

@@ -46,7 +46,8 @@ describe.skipIf(nginx === undefined)(
         { place: 'QUERY', name: 'apiKey' },
       ]
       keyspaceId = await app.createKeyspace(accountId, { presentations })
-      key = await app.createKey(keyspaceId, { name: 'Zoë’s shop', permissions: ['*'] })
+      const logging = { request: true, response: false }
+      key = await app.createKey(keyspaceId, { name: 'Zoë’s shop', permissions: ['*'], logging })
       service = createServer(async (request, response) => {
         const { method, url, headers } = request
         seen.push({ method, url, headers, body: await text(request) })
@@ -69,6 +70,22 @@ describe.skipIf(nginx === undefined)(
       await app.close()
       await rm(folder, { recursive: true, force: true })
     }, 30_000)
+
+    test('is seen by the access log, with no address that only the client told', async () => {
+      await ask({
+        path: `/reports/7?page=2&apiKey=${key.secret}`,
+        headers: [
+          ['X-API-Key', key.secret],
+          ['X-Forwarded-For', '203.0.113.9'],
+        ],
+      })
+      await app.app.services.accesses.flush()
+      const rows = await app.database.serving.kysely.selectFrom('usage.access_log').selectAll().execute()
+      expect(rows).toMatchObject([
+        // Over the socket that the tests use, nginx knows of none.
+        { client_ip: null, method: 'GET', path: '/reports/7?page=2&apiKey=[redacted]', verdict: 'VALID' },
+      ])
+    })
 
     test('lets a good key through, and tells the service whose it is and not what it is', async () => {
       const { status, reached } = await ask({ headers: [['X-API-Key', key.secret]] })

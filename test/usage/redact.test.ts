@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_PRESENTATIONS } from '#domain/keyspace/presentation.ts'
 import { mintSecret } from '#secret/mint.ts'
 import { parseToken } from '#secret/token.ts'
-import { redactorFor } from '#usage/redact.ts'
+import { redactorFor, withoutSecret } from '#usage/redact.ts'
 
 const redact = redactorFor([
   ...DEFAULT_PRESENTATIONS,
@@ -92,6 +92,57 @@ test.each([
   '',
 ])('%j stays as it is', (text) => {
   expect(redact(text)).toBe(text)
+})
+
+describe('a secret that is known', () => {
+  const odd = 'a"b\\c/d%41+e&f=g~staple'
+  const everywhere = (secret: string) =>
+    Object.entries({
+      'as it is': `x ${secret} y`,
+      twice: `${secret}${secret}`,
+      'as JSON': JSON.stringify({ note: `x ${secret} y` }),
+      'as JSON in JSON': JSON.stringify({ note: JSON.stringify({ note: secret }) }),
+      'as a URL': `/v1/${encodeURIComponent(secret)}?q=1`,
+      'as a form': new URLSearchParams({ note: secret }).toString(),
+      'as a URL in a URL': `/v1?next=${encodeURIComponent(`/v2?q=${encodeURIComponent(secret)}`)}`,
+      'with every character encoded': `/v1?q=${[...secret].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('')}`,
+      'with one character encoded': `/v1/${encodeURIComponent(secret.slice(0, -1))}%${secret.charCodeAt(secret.length - 1).toString(16)}`,
+      'with every character escaped': `{"q":"${[...secret].map(escaped).join('')}"}`,
+      'with one character escaped': `{"q":"${escaped(secret)}${JSON.stringify(secret.slice(1)).slice(1)}}`,
+    }).map(([how, text]) => ({ how, secret, text }))
+  const escaped = (text: string) => `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+  test.each([SECRET, OWN, odd].flatMap(everywhere))('$secret is taken out $how', ({ secret, text }) => {
+    const redacted = withoutSecret(text, secret)
+    expect(redacted).toContain('[redacted]')
+    for (const tail of ['staple', secret.slice(-12)]) expect(decoded(redacted)).not.toContain(tail)
+  })
+
+  /** As an attentive reader of the log would. */
+  function decoded(text: string): string {
+    return [1, 2, 3].reduce(
+      (rest) =>
+        rest
+          .replace(/%([0-9a-f]{2})/gi, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+          .replace(/\\u([0-9a-f]{4})/gi, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
+      text,
+    )
+  }
+
+  test('leaves what stands around it, where that can be told', () => {
+    expect(withoutSecret(`/v1/${OWN}?page=2`, OWN)).toBe('/v1/[redacted]?page=2')
+    expect(withoutSecret(`{"a":"${OWN}","page":"%32"}`, OWN)).toBe('{"a":"[redacted]","page":"%32"}')
+    expect(withoutSecret('/v1?q=100%25&r=%', OWN)).toBe('/v1?q=100%25&r=%')
+  })
+
+  test('is looked for in 64 KiB of escapes without taking long', () => {
+    for (const part of ['%25', '%2525', '\\\\', '\\u005c', '\\u0025', '%5C'])
+      for (const text of [part.repeat(65_536 / part.length), `${part}x`.repeat(65_536 / (part.length + 1))]) {
+        const startedAt = performance.now()
+        withoutSecret(text, SECRET)
+        expect(performance.now() - startedAt, part).toBeLessThan(3_000)
+      }
+  })
 })
 
 test('no text of a megabyte takes long', () => {
