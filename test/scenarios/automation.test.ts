@@ -2,14 +2,17 @@
 // which APIs, what is logged of its use, and whom it stands for.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  AccessLogDocument,
   CreateKeyDocument,
   type CreateKeyInput,
   CreateKeyspaceDocument,
   CreatePolicyDocument,
   DeleteKeyDocument,
   IssueOwnSecretDocument,
+  KeyAccessLogDocument,
   KeyDocument,
   KeysDocument,
+  RecordAccessDocument,
   RevealCodeDocument,
   RotateKeyDocument,
   UpdateKeyDocument,
@@ -209,6 +212,66 @@ describe('A5 logging', () => {
     const { secret } = await create()
     expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ logging: { request: false, response: false } })
   })
+
+  test('A5 the log says who used a key, when, for what and with what result', async () => {
+    const { keyId, codeId, secret } = await create({ name: 'Deploy script' })
+    await record(keyId, { codeId })
+    const usedAt = at.clock.now()
+    at.clock.advance(1_000)
+    await record(keyId, { status: 403, verdict: 'INSUFFICIENT_PERMISSIONS', path: '/api/json' })
+    expect(await logOf(keyId)).toMatchObject([
+      { keyName: 'Deploy script', status: 403, verdict: 'INSUFFICIENT_PERMISSIONS', path: '/api/json' },
+      { keyId, codeId, at: usedAt, ...USE, requestBody: null, responseBody: null },
+    ])
+    const { key } = await at.ask(KeyAccessLogDocument, { keyId, filter: { verdicts: ['VALID'] } })
+    expect(key?.accessLog?.edges).toHaveLength(1)
+    expect(JSON.stringify(await logOf(keyId))).not.toContain(secret)
+  })
+
+  test.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])('A5 the log has bodies of requests: %s, and of responses: %s, as the key says', async (request, response) => {
+    const { keyId } = await create({ logging: { request, response } })
+    await record(keyId, { requestBody: '{"build":7}', responseBody: '{"started":true}' })
+    expect(await logOf(keyId)).toMatchObject([
+      { requestBody: request ? '{"build":7}' : null, responseBody: response ? '{"started":true}' : null },
+    ])
+  })
+
+  test('A5 bodies are cut at 64 KiB, and the secret that was presented is not kept', async () => {
+    const secret = ownSecret()
+    const { keyId } = await create({ logging: { request: true, response: true }, codes: [{ secret }] })
+    const requestBody = JSON.stringify({ API_Key: secret, build: 7 })
+    await record(keyId, { path: `/api/releases?key=${encodeURIComponent(secret)}`, requestBody })
+    at.clock.advance(1_000)
+    await record(keyId, { responseBody: 'x'.repeat(100_000) })
+    const [long, short] = await logOf(keyId)
+    expect(Buffer.byteLength(long?.responseBody ?? '')).toBeLessThanOrEqual(65_536 + 100)
+    expect(short?.requestBody).toContain('"build":7')
+    expect(JSON.stringify(short)).not.toContain(secret)
+  })
+
+  test('A5 only those who may read the log do', async () => {
+    const { keyId } = await create()
+    const reader = await at.createCredential(['accounts.read', 'keys.read', 'events.read'])
+    const log = 'query ($keyId: ID!) { key(id: $keyId) { accessLog { nodes { id } } } }'
+    expect(await at.denied(log, { keyId }, reader)).toEqual(['FORBIDDEN'])
+    const entries = [{ keyId, at: at.clock.now(), verdict: 'VALID' as const }]
+    expect(await at.denied(RecordAccessDocument, { input: { entries } }, reader)).toEqual(['FORBIDDEN'])
+  })
+
+  const USE = { verdict: 'VALID', method: 'POST', path: '/api/releases', status: 200, clientIp: '203.0.113.7' } as const
+  const record = async (keyId: string, more: object = {}) => {
+    const entry = { keyId, at: at.clock.now(), ...USE, ...more }
+    expect(await at.done(RecordAccessDocument, { entries: [entry] })).toMatchObject({ recorded: 1 })
+  }
+  async function logOf(keyId: string) {
+    const { account } = await at.ask(AccessLogDocument, { accountId: at.accountId, filter: { keyId } })
+    return account?.accessLog?.nodes ?? []
+  }
 })
 
 describe('A6 four ways to present a key', () => {
