@@ -1,6 +1,6 @@
 // An automation server: scripts and tools reach its APIs with keys whose values administrators choose or have made; a key says
 // which APIs, what is logged of its use, and whom it stands for.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   AccessLogDocument,
   CreateKeyDocument,
@@ -239,6 +239,28 @@ describe('A5 logging', () => {
     expect(await logOf(keyId)).toMatchObject([
       { requestBody: request ? '{"build":7}' : null, responseBody: response ? '{"started":true}' : null },
     ])
+  })
+
+  test('A5 whoever guards the server by forward-auth need not record anything', async () => {
+    const { keyId, secret } = await create({ logging: { request: true, response: true } })
+    const body = JSON.stringify({ API_Key: secret, build: 7 })
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.7' }
+    expect(await at.present({ keyspaceId, method: 'POST', path: '/api/releases', headers, body })).toBe('200')
+    const logged = await vi.waitFor(
+      async () => {
+        const [entry] = await logOf(keyId)
+        expect(entry).toMatchObject({
+          verdict: 'VALID',
+          method: 'POST',
+          path: '/api/releases',
+          clientIp: '203.0.113.7',
+        })
+        return entry
+      },
+      { timeout: 20_000 },
+    )
+    expect(logged?.requestBody).toContain('"build":7')
+    expect(JSON.stringify(logged)).not.toContain(secret)
   })
 
   test('A5 bodies are cut at 64 KiB, and the secret that was presented is not kept', async () => {
