@@ -69,6 +69,8 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       policy_ids        text[] COLLATE "C" NOT NULL,
       frozen_policies   jsonb,
       permissions       text[] COLLATE "C" NOT NULL,
+      owner_id          text COLLATE "C",
+      acts_as_id        text COLLATE "C",
       enabled           boolean          NOT NULL,
       expires_at        timestamptz,
       log_request       boolean          NOT NULL,
@@ -110,6 +112,13 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       WHERE revoked_at IS NULL AND deleted_at IS NULL`.execute(db)
   await sql`CREATE INDEX key_by_tag ON state.key USING gin (tags)`.execute(db)
   await sql`CREATE INDEX key_by_policy ON state.key USING gin (policy_ids)`.execute(db)
+  // What somebody has, and what goes with them. The list of it is short, whatever its order.
+  await sql`
+    CREATE INDEX key_by_owner ON state.key (shard, owner_id, created_at, key_id)
+      WHERE owner_id IS NOT NULL`.execute(db)
+  await sql`
+    CREATE INDEX key_by_acts_as ON state.key (shard, acts_as_id)
+      WHERE acts_as_id IS NOT NULL`.execute(db)
 }
 
 async function codes(db: Kysely<unknown>): Promise<void> {

@@ -227,6 +227,8 @@ CREATE TABLE state.key (
   policy_ids text[] COLLATE "C" NOT NULL,
   frozen_policies jsonb,
   permissions text[] COLLATE "C" NOT NULL,
+  owner_id text COLLATE "C",
+  acts_as_id text COLLATE "C",
   enabled boolean NOT NULL,
   expires_at timestamp with time zone,
   log_request boolean NOT NULL,
@@ -313,6 +315,8 @@ CREATE INDEX deleted_key_of_keyspace_by_creation ON state.key USING btree (shard
 CREATE INDEX deleted_key_of_keyspace_by_expiry ON state.key USING btree (shard, keyspace_id, expires_at, key_id) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX deleted_key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_id, name_folded, key_id) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX key_active ON state.key USING btree (shard, keyspace_id, expires_at) WHERE ((revoked_at IS NULL) AND (deleted_at IS NULL));
+CREATE INDEX key_by_acts_as ON state.key USING btree (shard, acts_as_id) WHERE (acts_as_id IS NOT NULL);
+CREATE INDEX key_by_owner ON state.key USING btree (shard, owner_id, created_at, key_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX key_by_policy ON state.key USING gin (policy_ids);
 CREATE INDEX key_by_tag ON state.key USING gin (tags);
 CREATE INDEX key_of_account_by_creation ON state.key USING btree (shard, account_id, created_at, key_id) WHERE (deleted_at IS NULL);

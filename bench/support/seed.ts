@@ -155,6 +155,8 @@ export function detailsOf(number: number): KeyDetails {
     metadata: { ticket: `OPS-${number}`, contact: 'platform@example.com' },
     policyIds: [],
     permissions: ['reports.read', 'campaigns.read'],
+    ownerId: null,
+    actsAsId: null,
     expiresAt: null,
     logging: { request: false, response: false },
   }

@@ -3,14 +3,16 @@ import { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
+import type { CreateKey } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
-import { type KeyDetails, type KeyFact, NOT_LOGGED } from '#domain/key/events.ts'
+import { type KeyCreated, type KeyFact, NOT_LOGGED } from '#domain/key/events.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import { countActiveKeys, KEYSPACE_LIMITED } from './active-keys.ts'
 import { type Command, notFound, refused, streamOf } from './command.ts'
 import { mayMint } from './escalation.ts'
 import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
+import { type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 import {
   descriptionInput,
   idempotent,
@@ -18,6 +20,7 @@ import {
   instantInput,
   loggingInput,
   metadataInput,
+  namedUserInput,
   nameInput,
   newCodesInput,
   permissionsInput,
@@ -35,6 +38,8 @@ const input = z.object({
   metadata: metadataInput.nullish(),
   policyIds: policyIdsInput.nullish(),
   permissions: permissionsInput.nullish(),
+  ownerId: idInput.nullish(),
+  actsAs: namedUserInput.nullish(),
   expiresAt: instantInput.nullish(),
   enabled: z.boolean(),
   logging: loggingInput.nullish(),
@@ -47,9 +52,9 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
   name: 'createKey',
   permission: 'keys.write',
   input,
-  async locate({ transaction }, { keyspaceId, policyIds, codes }) {
+  async locate(step, { keyspaceId, policyIds, codes, ...given }) {
     if (kindOf(keyspaceId) !== 'ks') return { notFound: keyspaceId }
-    const [found] = await transaction.run(
+    const [found] = await step.transaction.run(
       statement<{ account_id: string; limited: boolean; policy_ids: readonly string[] }>(
         `SELECT account_id, ${KEYSPACE_LIMITED} AS limited,
                 ${policiesAmong('$3', 's.shard', 's.account_id')} AS policy_ids
@@ -58,9 +63,10 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
       ),
     )
     if (found === undefined) return { notFound: keyspaceId }
-    const policies = found.policy_ids.map((id) => ({ id, exclusive: false }))
+    const users = await usersAmong(step, found.account_id, given)
+    const held = new Set([...found.policy_ids, ...users])
     const exclusive = found.limited || bringOwnSecret(codes ?? [])
-    const locks = [{ id: keyspaceId, exclusive }, ...policies]
+    const locks = [{ id: keyspaceId, exclusive }, ...[...held].map((id) => ({ id, exclusive: false }))]
     return { accountId: found.account_id, subjectId: keyspaceId, namedId: keyspaceId, locks }
   },
   async decide(step, wanted) {
@@ -70,18 +76,19 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
     const { rules } = keyspace
     const held = policiesIn(step, wanted.policyIds ?? [])
     if ('missing' in held) return notFound(held.missing)
+    const users = await usersIn(step, wanted)
+    if ('missing' in users) return notFound(users.missing)
     const stream = newStream('key', newId('key', step.shard), step.accountId)
     const codes = wanted.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
     const where = { keyspaceId: wanted.keyspaceId, rules }
     const minted = await mintCodes(step, where, codes)
-    const details = detailsOf(wanted)
     const decision = decideKey(
       {
         type: 'CreateKey',
         now: step.now,
         rules,
         keyspaceId: wanted.keyspaceId,
-        details,
+        details: detailsOf(wanted, users),
         policies: held.policies,
         enabled: wanted.enabled,
         codes: minted.map(({ request }) => request),
@@ -90,7 +97,7 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
       stream.state,
     )
     if (decision.kind === 'refused') return decision
-    if (keyspace.management && !mayMint(step.origin.caller, details.permissions, held.policies))
+    if (keyspace.management && !mayMint(step, createdBy(decision.facts), held.policies))
       return refused({ code: 'GRANT_EXCEEDS_CALLER' })
     if (rules.authorizations === 'FROZEN' && sizeOf(decision.facts) > FROZEN_BYTES_MAX)
       return refused(invalidInput(['policyIds'], 'must grant less: the key would keep a copy that is too large'))
@@ -110,16 +117,16 @@ function sizeOf(facts: readonly KeyFact[]): number {
   return Math.max(...facts.map(({ data }) => Buffer.byteLength(JSON.stringify(data))))
 }
 
-function detailsOf({
-  name,
-  description,
-  tags,
-  metadata,
-  policyIds,
-  permissions,
-  expiresAt,
-  logging,
-}: Input): KeyDetails {
+function createdBy(facts: readonly KeyFact[]): KeyCreated['data'] {
+  const created = facts.find((fact) => fact.type === 'key.created')
+  invariant(created !== undefined, 'a key begins with its creation')
+  return created.data
+}
+
+function detailsOf(
+  { name, description, tags, metadata, policyIds, permissions, expiresAt, logging }: Input,
+  { ownerId, actsAsId }: HeldUsers,
+): CreateKey['details'] {
   return {
     name,
     description: description ?? null,
@@ -127,6 +134,8 @@ function detailsOf({
     metadata: metadata ?? {},
     policyIds: policyIds ?? [],
     permissions: permissions ?? [],
+    ownerId: ownerId ?? null,
+    actsAsId,
     expiresAt: expiresAt ?? null,
     logging: logging ?? NOT_LOGGED,
   }

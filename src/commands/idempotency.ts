@@ -67,7 +67,8 @@ export async function claim(
 /** Root has no shard of its own, as it belongs to no account. */
 function scopeOf(caller: Caller, mutation: string): Scope {
   if (caller.kind === 'ROOT') return { shard: 0, caller: 'root', mutation }
-  return { shard: knownShardOf(caller.keyId), caller: caller.keyId, mutation }
+  const id = caller.kind === 'KEY' ? caller.keyId : caller.userId
+  return { shard: knownShardOf(id), caller: id, mutation }
 }
 
 function rememberer(transaction: Transaction, scope: Scope, digests: readonly Buffer[]) {

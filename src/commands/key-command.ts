@@ -25,8 +25,14 @@ import {
 } from './command.ts'
 import { heldAfter, mayMint } from './escalation.ts'
 import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
+import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 
-export type KeyStep = DecideStep & { readonly key: ExistingKey; readonly rules: KeyspaceRules }
+export type KeyStep = DecideStep & {
+  readonly key: ExistingKey
+  readonly rules: KeyspaceRules
+  /** Those of `givesUsers`. */
+  readonly users: HeldUsers
+}
 
 type Subject = { readonly keyId: string } | { readonly codeId: string }
 
@@ -42,6 +48,8 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   bringsSecret?(input: Input): boolean
   /** Policies that the key is to hold: each must exist. */
   givesPolicies?(input: Input): readonly string[]
+  /** Users whom the key is to belong to and to act as: each must be there. */
+  givesUsers?(input: Input): GivenUsers
   /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
   readonly strengthens: boolean
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
@@ -58,16 +66,17 @@ export function keyCommand<Input extends CommonInput, Result>(
     name: spec.name,
     permission: spec.permission ?? 'keys.write',
     input: spec.input,
-    async locate({ transaction }, input) {
+    async locate(step, input) {
       const subject = spec.subject(input)
       const id = 'keyId' in subject ? subject.keyId : subject.codeId
       const given = policyIdsIn(spec.givesPolicies?.(input) ?? [])
-      const found = await find(transaction, 'keyId' in subject ? 'key' : 'code', id, given)
+      const found = await find(step.transaction, 'keyId' in subject ? 'key' : 'code', id, given)
       if (found === undefined) return { notFound: id }
       const counts = found.limited && (spec.countsKeys?.(input) ?? false)
       const exclusive = counts || (spec.bringsSecret?.(input) ?? false)
-      const guarded = spec.strengthens && found.management ? found.policy_ids : []
-      const policyIds = new Set([...found.given_policy_ids, ...guarded])
+      const users = await usersAmong(step, found.account_id, spec.givesUsers?.(input) ?? {})
+      const guarded = spec.strengthens && found.management ? [...found.policy_ids, ...found.acts_as_ids] : []
+      const shared = new Set([...found.given_policy_ids, ...users, ...guarded])
       return {
         accountId: found.account_id,
         subjectId: found.key_id,
@@ -75,7 +84,7 @@ export function keyCommand<Input extends CommonInput, Result>(
         locks: [
           { id: found.key_id, exclusive: true },
           { id: found.keyspace_id, exclusive },
-          ...[...policyIds].map((policyId) => ({ id: policyId, exclusive: false })),
+          ...[...shared].map((held) => ({ id: held, exclusive: false })),
         ],
       }
     },
@@ -95,7 +104,9 @@ async function decide<Input extends CommonInput, Result>(
   invariant(keyspace !== undefined && keyspace.status !== 'none', 'the keyspace of a key exists')
   const given = policiesIn(step, spec.givesPolicies?.(input) ?? [])
   if ('missing' in given) return notFound(given.missing)
-  const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules }, input)
+  const users = await usersIn(step, spec.givesUsers?.(input) ?? {})
+  if ('missing' in users) return notFound(users.missing)
+  const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules, users }, input)
   const decision = decideKey(command, key)
   if (decision.kind === 'refused') return decision
   const { facts } = decision
@@ -106,8 +117,8 @@ async function decide<Input extends CommonInput, Result>(
 
 /** Whether the caller holds all that a management key will grant. */
 function mayStrengthen(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
-  const { permissions, policyIds } = heldAfter(key, facts)
-  return mayMint(step.origin.caller, permissions, key.frozenPolicies ?? policiesOf(step, policyIds))
+  const held = heldAfter(key, facts)
+  return mayMint(step, held, key.frozenPolicies ?? policiesOf(step, held.policyIds))
 }
 
 /** Starts the command over where the key got another policy between looking and locking. */
@@ -131,12 +142,15 @@ type Found = {
   readonly limited: boolean
   readonly management: boolean
   readonly policy_ids: readonly string[]
+  /** One, or none. */
+  readonly acts_as_ids: readonly string[]
   /** Those of the given ids that are policies of the account. */
   readonly given_policy_ids: readonly string[]
 }
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const COLUMNS = `k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited, s.management, k.policy_ids,
+  array_remove(ARRAY[k.acts_as_id], NULL) AS acts_as_ids,
   ${policiesAmong('$3', 'k.shard', 'k.account_id')} AS given_policy_ids`
 const FIND = {
   key: `SELECT ${COLUMNS}
@@ -146,7 +160,7 @@ const FIND = {
           WHERE c.shard = $1 AND c.code_id = $2`,
 }
 
-/** Which key it is and where it lies never changes, so that it may be read before the locks. Its policies may change. */
+/** Which key it is and where it lies never changes, so that it may be read before the locks. What it holds may change. */
 async function find(
   transaction: Transaction,
   kind: IdKind & keyof typeof FIND,

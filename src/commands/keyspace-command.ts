@@ -30,6 +30,7 @@ export const newRulesInput = z
     policyRequired: z.boolean().nullish(),
     customSecrets: z.boolean().nullish(),
     codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
+    managedBy: z.enum(['ADMINISTRATORS', 'OWNERS']).nullish(),
     upstreamUserRequired: z.boolean().nullish(),
     presentations: presentationsInput.nullish(),
   })
@@ -54,6 +55,7 @@ export const changedRulesInput = z
       policyRequired: z.boolean(CHANGED).optional(),
       customSecrets: z.boolean(CHANGED).optional(),
       codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+      managedBy: z.enum(['ADMINISTRATORS', 'OWNERS'], CHANGED).optional(),
       upstreamUserRequired: z.boolean(CHANGED).optional(),
       presentations: presentationsInput.optional(),
     },

@@ -3,9 +3,11 @@
 import { z } from 'zod'
 import { statement } from '#database/connect.ts'
 import { faultOfRulePath, isRuleMethod } from '#domain/endpoint.ts'
+import type { Limit } from '#domain/grant.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Stream } from '#domain/streams.ts'
+import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
 import { type DecideStep, type LocateStep, streamOf } from './command.ts'
 import { descriptionInput } from './input.ts'
 
@@ -81,15 +83,19 @@ export async function isPolicyHeld(step: DecideStep, policyId: string): Promise<
   return rows.length > 0
 }
 
+/** Permissions, and what the users may do in this API as whom keys with these act; null: the keys act as nobody. */
+export type GrantedBeside = { readonly permissions: readonly string[]; readonly limit: Limit }
+
 /**
- * What the unrevoked management keys that hold the policy grant beside it, each permission once; undefined where none holds it.
- * Exact under the locks of the policy and the account: no other policy of the account is edited meanwhile.
+ * What the unrevoked management keys that hold the policy grant beside it, together for those under the same limit; none where
+ * none holds it. Exact under the locks of the policy and the account: no other policy of the account is edited meanwhile. Roles
+ * need no lock: whoever raises one must hold it, and so all that such keys can then do.
  */
-export async function grantedBesidePolicy(step: DecideStep, policyId: string): Promise<readonly string[] | undefined> {
+export async function grantedBesidePolicy(step: DecideStep, policyId: string): Promise<readonly GrantedBeside[]> {
   // Tables in the order in which everyone locks them: see #state/rebuild.ts.
   const rows = await step.transaction.run(
-    statement<{ permission: string | null }>(
-      `SELECT DISTINCT granted.permission
+    statement<{ permission: string | null; limited: boolean; role: Role | null }>(
+      `SELECT DISTINCT granted.permission, k.acts_as_id IS NOT NULL AS limited, u.role
          FROM state.keyspace s
          JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
          LEFT JOIN LATERAL (
@@ -97,10 +103,17 @@ export async function grantedBesidePolicy(step: DecideStep, policyId: string): P
             UNION ALL
            SELECT unnest(p.permissions) FROM state.policy p
             WHERE p.shard = k.shard AND p.policy_id = ANY (k.policy_ids) AND p.policy_id <> $3) AS granted ON true
+         LEFT JOIN state.user u ON u.shard = k.shard AND u.user_id = k.acts_as_id AND u.removed_at IS NULL
         WHERE s.shard = $1 AND s.account_id = $2 AND s.management AND k.policy_ids @> ARRAY[$3] AND k.revoked_at IS NULL`,
       [step.shard, step.accountId, policyId],
     ),
   )
-  if (rows.length === 0) return undefined
-  return rows.flatMap(({ permission }) => permission ?? [])
+  const byLimit = Map.groupBy(rows, ({ limited, role }) => (limited ? `as ${role}` : ''))
+  return [...byLimit.values()].map((alike) => {
+    const [{ limited, role } = { limited: false, role: null }] = alike
+    return {
+      permissions: alike.flatMap(({ permission }) => permission ?? []),
+      limit: limited ? (role === null ? [] : permissionsOfRole(role)) : null,
+    }
+  })
 }

@@ -8,6 +8,7 @@ import {
   instantInput,
   loggingInput,
   metadataInput,
+  namedUserInput,
   nameInput,
   permissionsInput,
   policyIdsInput,
@@ -24,6 +25,8 @@ const input = z.object({
   metadata: metadataInput.nullable().optional(),
   policyIds: policyIdsInput.nullable().optional(),
   permissions: permissionsInput.nullable().optional(),
+  ownerId: idInput.nullable().optional(),
+  actsAs: namedUserInput.nullable().optional(),
   expiresAt: instantInput.nullable().optional(),
   logging: loggingInput.nullable().optional(),
   ...versioned,
@@ -35,6 +38,7 @@ export const updateKey = keyCommand({
   strengthens: true,
   subject: ({ keyId }) => ({ keyId }),
   givesPolicies: ({ policyIds }) => policyIds ?? [],
+  givesUsers: ({ ownerId, actsAs }) => ({ ownerId, actsAs }),
   countsKeys: ({ expiresAt }) => expiresAt !== undefined,
   async ask(step, { keyId, name, description, tags, metadata, policyIds, permissions, expiresAt, logging }) {
     const activeKeyCount = expiresAt === undefined ? 0 : await countActiveKeys(step, step.key.keyspaceId, step.rules)
@@ -51,6 +55,7 @@ export const updateKey = keyCommand({
           metadata: metadata === null ? {} : metadata,
           policyIds: policyIds === null ? [] : policyIds,
           permissions: permissions === null ? [] : permissions,
+          ...step.users,
           expiresAt,
           logging: logging === null ? NOT_LOGGED : logging,
         },

@@ -1,6 +1,7 @@
 // updatePolicy: what every key that holds it grants from then on.
 import { z } from 'zod'
 import { holdsAll } from '#domain/caller.ts'
+import { effectivePermissions } from '#domain/grant.ts'
 import type { UpdatePolicy } from '#domain/policy/commands.ts'
 import { decidePolicy } from '#domain/policy/decide.ts'
 import type { ActivePolicy } from '#domain/policy/state.ts'
@@ -67,7 +68,7 @@ async function mayChange(
 ): Promise<boolean> {
   if (step.origin.caller.kind === 'ROOT') return true
   const beside = await grantedBesidePolicy(step, policyId)
-  return beside === undefined || holdsAll(step.origin.caller, [...beside, ...permissions])
+  return beside.every((keys) => holdsAll(step.origin.caller, effectivePermissions([{ permissions }, keys], keys.limit)))
 }
 
 function grantsChange({ permissions, endpoints }: Partial<UpdatePolicy['details']>): boolean {

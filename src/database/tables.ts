@@ -68,6 +68,8 @@ export type KeyTable = {
   /** Null: its policies grant what they are at any time. */
   frozen_policies: readonly PolicyGrant[] | null
   permissions: readonly string[]
+  owner_id: string | null
+  acts_as_id: string | null
   enabled: boolean
   expires_at: Instant | null
   log_request: boolean

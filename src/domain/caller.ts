@@ -1,7 +1,9 @@
 // Who calls this API, and what they may do. Denials are the one "no" that is thrown: they cut a request off before there
 // is a command that could be refused.
 import type { Actor } from './actor.ts'
-import { covers, coversAll, type ManagementPermission } from './permission.ts'
+import { unreachable } from './invariant.ts'
+import { covers, coversAll, intersection, type ManagementPermission } from './permission.ts'
+import { permissionsOfRole, type Role } from './user/roles.ts'
 
 export type Caller =
   | { readonly kind: 'ROOT' }
@@ -12,6 +14,41 @@ export type Caller =
       readonly accountId: string
       readonly permissions: readonly string[]
     }
+  | UserCaller
+
+/** A user of the account's directory, who proved it by themselves or calls by a management key that acts as them. */
+export type UserCaller = {
+  readonly kind: 'USER'
+  readonly userId: string
+  readonly accountId: string
+  readonly role: Role
+  /** In this API. Those of a MEMBER are for the keys that they own. */
+  readonly permissions: readonly string[]
+  /** In the application: all that a MEMBER may give to a key. */
+  readonly applicationPermissions: readonly string[]
+}
+
+/** A user as they are now. */
+export type ActingUser = {
+  readonly userId: string
+  readonly accountId: string
+  readonly role: Role
+  /** In the application. */
+  readonly permissions: readonly string[]
+  readonly removed: boolean
+}
+
+/**
+ * The caller that a user is; undefined for who has been removed. `granted` is what the management key grants by which they call:
+ * then they may do what both may. Absent where they have proved by themselves who they are.
+ */
+export function callerOfUser(user: ActingUser, granted?: readonly string[]): UserCaller | undefined {
+  if (user.removed) return undefined
+  const { userId, accountId, role, permissions: applicationPermissions } = user
+  const ofRole = permissionsOfRole(role)
+  const permissions = granted === undefined ? ofRole : intersection(ofRole, granted)
+  return { kind: 'USER', userId, accountId, role, permissions, applicationPermissions }
+}
 
 /** Whether the caller has the permission; which account it is about is asked elsewhere. */
 export function mayDo(caller: Caller, permission: ManagementPermission): boolean {
@@ -24,7 +61,16 @@ export function holdsAll(caller: Caller, permissions: readonly string[]): boolea
 }
 
 export function actorOf(caller: Caller): Actor {
-  return caller.kind === 'ROOT' ? { kind: 'ROOT', id: null } : { kind: 'KEY', id: caller.keyId }
+  switch (caller.kind) {
+    case 'ROOT':
+      return { kind: 'ROOT', id: null }
+    case 'KEY':
+      return { kind: 'KEY', id: caller.keyId }
+    case 'USER':
+      return { kind: 'USER', id: caller.userId }
+    default:
+      return unreachable(caller)
+  }
 }
 
 const DENIALS = {

@@ -45,6 +45,16 @@ export function covers(granted: readonly string[], asked: string): boolean {
   })
 }
 
+/**
+ * What both give, each once. Of two permissions that overlap one lies within the other, so that the narrower ones are all of it:
+ * `ads.*` and `ads.read` have `ads.read` in common, `ads.*` and `reports.*` nothing.
+ */
+export function intersection(some: readonly string[], others: readonly string[]): readonly string[] {
+  const within = (narrow: readonly string[], wide: readonly string[]) =>
+    narrow.filter((permission) => covers(wide, permission))
+  return [...new Set([...within(some, others), ...within(others, some)])]
+}
+
 export function coversAll(granted: readonly string[], asked: readonly string[]): boolean {
   return asked.every((permission) => covers(granted, permission))
 }

@@ -23,7 +23,11 @@ export type JudgedCode = Exclude<VerificationCode, 'MALFORMED' | 'NOT_FOUND' | '
 /** A code whose whole secret matched, and its key with all that it grants. */
 export type Candidate = {
   readonly code: CodeStanding
-  readonly key: KeyStanding & { readonly grants: readonly Grant[] }
+  readonly key: KeyStanding & {
+    readonly grants: readonly Grant[]
+    /** The user it acts as, as they are now; null: nobody, so that it has all that it grants. */
+    readonly actsAs: { readonly permissions: readonly string[]; readonly removed: boolean } | null
+  }
   /** The keyspace's rule, as it is now. */
   readonly upstreamUserRequired: boolean
 }
@@ -57,7 +61,9 @@ function judgedCode(candidate: Candidate, question: Question, now: Instant): Jud
   if (!key.enabled || !code.enabled) return 'DISABLED'
   if (reached(key.expiresAt, now) || reached(code.expiresAt, now)) return 'EXPIRED'
   if (upstreamUserRequired && !question.hasUpstreamUser) return 'UPSTREAM_USER_REQUIRED'
-  if (!suffices(key.grants, question)) return 'INSUFFICIENT_PERMISSIONS'
+  // Nobody may do anything in the name of who is gone, not even where nothing in particular is asked for.
+  if (key.actsAs?.removed === true) return 'INSUFFICIENT_PERMISSIONS'
+  if (!suffices(key.grants, question, key.actsAs?.permissions ?? null)) return 'INSUFFICIENT_PERMISSIONS'
   return 'VALID'
 }
 

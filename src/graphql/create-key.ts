@@ -27,6 +27,12 @@ const CreateKeyInput = builder.inputType('CreateKeyInput', {
         'What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the ' +
         'management keyspace: what it may do in this API, at most what the caller may. Default: nothing.',
     }),
+    ownerId: t.id({ description: 'The user of its account whose key it is. Default: nobody.' }),
+    actsAs: t.string({
+      description:
+        'The exact external id, case included, of the user it acts as: it then opens only what they may do themselves, now and at any ' +
+        'time. Null: nobody. Default: nobody.',
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       description: 'When the key itself ends, whatever its codes say; in the future. Default: never.',

@@ -15,6 +15,7 @@ const KeyFilter = builder.inputType('KeyFilter', {
       type: [KeyStatus],
       description: 'Only keys with one of these statuses. Absent: all but DELETED.',
     }),
+    ownerId: t.id({ description: 'Only keys that this user owns.' }),
     policyId: t.id({ description: 'Only keys that hold this policy, those whose authorizations are frozen too.' }),
     tags: t.stringList({ description: 'Only keys that bear every one of these tags, case-sensitive.' }),
     name: t.string({ description: 'Only keys with this in their name, anywhere, in upper or lower case.' }),

@@ -1,9 +1,11 @@
 // What a key grants: the policies it holds, and all permissions together.
-import { effectivePermissions } from '#domain/grant.ts'
+import { effectivePermissions, type Limit } from '#domain/grant.ts'
+import { permissionsOfRole } from '#domain/user/roles.ts'
 import type { KeyRow } from '#queries/keys.ts'
 import type { PolicyRow } from '#queries/policies.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
+import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { costOfList } from './limits.ts'
 import { Policy } from './policy.ts'
@@ -25,7 +27,8 @@ builder.objectFields(ApiKey, (t) => ({
   authorizationsFrozen: t.boolean({
     needs: 'parent',
     description:
-      'Whether its policies and permissions are fixed as they were when it was created, whatever becomes of the policies.',
+      'Whether its policies, its permissions and whom it acts as are fixed as they were when it was created, whatever becomes of ' +
+      'the policies. What the user may whom it acts as bounds it as that is at any time.',
     resolve: ({ frozen_policies: frozen }) => frozen !== null,
   }),
   effectivePermissions: t.field({
@@ -33,14 +36,25 @@ builder.objectFields(ApiKey, (t) => ({
     needs: 'parent',
     complexity: 1,
     description:
-      'All that it grants, directly and by its policies, sorted. A permission that comes from policies with endpoint rules holds ' +
-      'at their endpoints only.',
+      'All that it grants, directly and by its policies, sorted; where it acts as a user, no more than they may themselves. A ' +
+      'permission that comes from policies with endpoint rules holds at their endpoints only.',
     resolve: async (key, _arguments, context) => {
-      const policies = key.frozen_policies ?? (await policiesOf(key, _arguments, context))
-      return effectivePermissions([key, ...policies])
+      const [policies, limit] = await Promise.all([
+        key.frozen_policies ?? policiesOf(key, _arguments, context),
+        limitOf(key, context),
+      ])
+      return effectivePermissions([key, ...policies], limit)
     },
   }),
 }))
+
+/** By their role where the key opens this API. */
+async function limitOf({ acts_as_id: userId, keyspace_id: keyspaceId }: KeyRow, { loaders }: Context): Promise<Limit> {
+  if (userId === null) return null
+  const [user, keyspace] = await Promise.all([loaders.user.load(userId), loaders.keyspace.load(keyspaceId)])
+  if (user === null || user.removed_at !== null) return []
+  return found(keyspace).management ? permissionsOfRole(user.role) : user.permissions
+}
 
 async function policiesOf(
   { policy_ids: ids }: Pick<KeyRow, 'policy_ids'>,

@@ -37,7 +37,7 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
     }),
     authorizations: t.field({
       type: AuthorizationsRule,
-      description: "What may become of a key's policies and permissions. Default: EDITABLE.",
+      description: "What may become of a key's policies, its permissions and whom it acts as. Default: EDITABLE.",
     }),
     policyRequired: t.boolean({ description: 'Each key must hold at least one policy. Default: false.' }),
     codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),

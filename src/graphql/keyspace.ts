@@ -18,13 +18,13 @@ const AUTHORIZATIONS_RULES: { readonly [Name in Authorizations]: { readonly desc
   EDITABLE: { description: 'They can be changed at any time, and follow the policies.' },
   FROZEN: {
     description:
-      "No mutation changes a key's policies or permissions. What is created under this rule keeps what its policies granted then, " +
-      'whatever later becomes of them or of this rule.',
+      "No mutation changes a key's policies, its permissions or whom it acts as. What is created under this rule keeps what its " +
+      'policies granted then, whatever later becomes of them or of this rule. What the user may whom it acts as bounds it at any time.',
   },
 }
 
 export const AuthorizationsRule = builder.enumType('AuthorizationsRule', {
-  description: 'What may become of the authorizations of a key: its policies and permissions.',
+  description: 'What may become of the authorizations of a key: its policies, its permissions, and whom it acts as.',
   values: AUTHORIZATIONS_RULES,
 })
 
@@ -104,7 +104,7 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
     authorizations: t.expose('authorizations', {
       type: AuthorizationsRule,
       needs: 'parent',
-      description: "What may become of a key's policies and permissions.",
+      description: "What may become of a key's policies, its permissions and whom it acts as.",
     }),
     policyRequired: t.exposeBoolean('policyRequired', {
       needs: 'parent',

@@ -24,7 +24,8 @@ export class PositionPlugin<Types extends SchemaTypes> extends BasePlugin<Types>
     return (parent, args, context, info) => {
       if (!asksForPosition(info)) return resolve(parent, args, context, info)
       const { caller, loaders } = context as Context
-      const accountId = caller?.kind === 'KEY' ? caller.accountId : named ? String(args.id) : undefined
+      const own = caller === undefined || caller.kind === 'ROOT' ? undefined : caller.accountId
+      const accountId = own ?? (named ? String(args.id) : undefined)
       if (accountId === undefined) return resolve(parent, args, context, info)
       return loaders.accountPosition.load(accountId).then(() => resolve(parent, args, context, info))
     }

@@ -97,6 +97,8 @@ const REASONS: { readonly [Reason in RevocationReason]: string } = {
 const FIELD_NAMES = new Map([
   ['expiresAt', 'expiry'],
   ['policyIds', 'policies'],
+  ['ownerId', 'owner'],
+  ['actsAsId', 'user it acts as'],
 ])
 
 /** Those of a keyspace, as people call them. */
@@ -113,6 +115,7 @@ const RULE_NAMES: { readonly [Rule in keyof KeyspaceRules]: string } = {
   authorizations: 'freezing of authorizations',
   policyRequired: 'need for a policy',
   codeDeletion: 'deletion of codes',
+  managedBy: 'managers of keys',
   upstreamUserRequired: 'need for an upstream user',
   presentations: 'presentations',
 }

@@ -21,6 +21,11 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
     permissions: t.stringList({
       description: 'All that it grants beside its policies from now on, up to 100 permissions.',
     }),
+    ownerId: t.id({ description: 'The user whose key it is from now on. Null: nobody.' }),
+    actsAs: t.string({
+      description:
+        'The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants.',
+    }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
     logging: t.field({
       type: AccessLoggingInput,

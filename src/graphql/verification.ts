@@ -120,6 +120,17 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
     codeId: t.exposeID('codeId', { nullable: true, needs: 'parent', description: 'The code that was presented.' }),
     slot: t.expose('slot', { type: CodeSlot, nullable: true, needs: 'parent', description: "The code's slot." }),
     name: t.exposeString('name', { nullable: true, needs: 'parent', description: "The key's name." }),
+    owner: t.exposeString('owner', {
+      nullable: true,
+      needs: 'parent',
+      description: "The external id of the user whose key it is; null where it is nobody's.",
+    }),
+    actsAs: t.exposeString('actsAs', {
+      nullable: true,
+      needs: 'parent',
+      description:
+        'The external id of the user it acts as: do for the client what you would do for them. Null where it acts as nobody.',
+    }),
     tags: t.field({
       type: ['String'],
       needs: 'parent',
@@ -135,7 +146,9 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
-      description: 'All that the key grants, sorted, wherever it grants it: see `code` for whether it does so here.',
+      description:
+        'All that the key grants, sorted, wherever it grants it: see `code` for whether it does so here. Of a key that acts as a user ' +
+        'only what they may do themselves.',
       resolve: ({ permissions }) => permissions,
     }),
     expiresAt: t.expose('expiresAt', {

@@ -10,6 +10,10 @@ import { demand } from './needs.ts'
 const KINDS: { readonly [Kind in Caller['kind']]: { readonly description: string } } = {
   ROOT: { description: "The holder of the installation's root key, who may do everything in every account." },
   KEY: { description: 'A key of a management keyspace, confined to its account.' },
+  USER: {
+    description:
+      "A user of the account's directory, by a management key that acts as them: they may do what both their role and the key permit.",
+  },
 }
 
 const ViewerKind = builder.enumType('ViewerKind', { description: 'What kind of caller it is.', values: KINDS })
@@ -21,12 +25,12 @@ const Viewer = builder.objectRef<Caller>('Viewer').implement({
     viewerId: t.id({
       nullable: true,
       needs: 'parent',
-      description: "The calling key's id; null for ROOT.",
+      description: "The calling key's or user's id; null for ROOT.",
       resolve: (caller) => actorOf(caller).id,
     }),
     label: t.string({
       needs: 'parent',
-      description: "For people: `root`, or the key's name.",
+      description: "For people: `root`, the key's name, or what the user is called.",
       resolve: (caller, _arguments, context) => labelOf(actorOf(caller), context),
     }),
     account: t.field({

@@ -154,12 +154,15 @@ function tell(response: ServerResponse, answer: Answer): void {
 }
 
 /** Texts of people's choice are percent-encoded UTF-8, so that no name can end a header or begin another. */
-function headersAbout({ keyId, name, permissions }: Verification): Record<string, string> {
+function headersAbout({ keyId, name, owner, actsAs, permissions }: Verification): Record<string, string> {
   const granted = permissions.join(',')
   return {
     'cache-control': 'no-store',
     'x-key-id': keyId ?? '',
     'x-key-name': encodeURIComponent(name ?? ''),
+    // Empty for nobody, not absent: a proxy that copies what there is would leave what the client sent.
+    'x-key-owner': encodeURIComponent(owner ?? ''),
+    'x-key-acts-as': encodeURIComponent(actsAs ?? ''),
     ...(granted.length > PERMISSIONS_LENGTH_MAX ? {} : { 'x-key-permissions': granted }),
   }
 }

@@ -11,12 +11,15 @@ import { searchHints } from './hint-search.ts'
 import type { Reader } from './reader.ts'
 import { locate, type Place } from './shard.ts'
 
-export type KeyScope = { readonly accountId: string } | { readonly keyspaceId: string }
+/** All that an account has but its management keyspace's; all of a keyspace; all that a user owns, wherever. */
+export type KeyScope = { readonly accountId: string; readonly ownerId?: string } | { readonly keyspaceId: string }
 
 /** What is absent, null or empty filters nothing. */
 export type KeyFilter = {
   readonly keyspaceId?: string | null | undefined
   readonly statuses?: readonly KeyStatus[] | null | undefined
+  /** Keys that this user owns. */
+  readonly ownerId?: string | null | undefined
   /** Keys that have all of them. */
   readonly tags?: readonly string[] | null | undefined
   /** Keys that hold it. */
@@ -55,9 +58,10 @@ export function checkKeyFilter(filter: KeyFilter): void {
 export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): readonly Branch[] {
   const place = placeOf(scope, filter)
   if (place === undefined) return []
-  const { tags, policyId, name, hint } = filter
+  const { ownerId, tags, policyId, name, hint } = filter
   const common: Branch = [
     ...place.conditions,
+    ...(ownerId == null ? [] : [ownedBy(ownerId)]),
     ...(tags?.length ? [sql<SqlBool>`key.tags @> ${tags}::text[]`] : []),
     ...(policyId == null ? [] : [sql<SqlBool>`key.policy_ids @> ARRAY[${locate('pol', policyId).id}::text]`]),
     // Not LIKE: there is no pattern in it that could be abused, and no index that it could use.
@@ -91,6 +95,8 @@ function placeOf(scope: KeyScope, filter: KeyFilter): KeyPlace | undefined {
   const { shard, id } = locate('acct', scope.accountId)
   const accountId = sql<string>`${id}`
   const inAccount = sql<SqlBool>`key.shard = ${shard} AND key.account_id = ${id}`
+  if (filtered === undefined && scope.ownerId !== undefined)
+    return { shard, accountId, conditions: [inAccount, ownedBy(scope.ownerId)] }
   if (filtered === undefined) {
     const notManagement = sql<SqlBool>`key.keyspace_id <>
       (SELECT management_keyspace_id FROM state.account WHERE shard = ${shard} AND account_id = ${id})`
@@ -100,6 +106,11 @@ function placeOf(scope: KeyScope, filter: KeyFilter): KeyPlace | undefined {
   const ownKeyspace = sql<SqlBool>`EXISTS (SELECT FROM state.keyspace
     WHERE shard = ${filtered.shard} AND keyspace_id = ${filtered.id} AND account_id = ${id})`
   return { shard, accountId, conditions: [...inKeyspace(filtered), ownKeyspace] }
+}
+
+function ownedBy(userId: string): Condition {
+  const { shard, id } = locate('usr', userId)
+  return sql<SqlBool>`key.shard = ${shard} AND key.owner_id = ${id}`
 }
 
 /** Narrows rows of usage.key_use, called `alias`, to those of the keys in the place; in the words of an index. */

@@ -46,7 +46,7 @@ export async function listKeys(
   const branches = branchesOf(scope, wanted, reader.now)
   const run = isFiltered(wanted) ? runPlanned : runNamed
   const common = {
-    identity: ['keys', 'accountId' in scope ? scope.accountId : scope.keyspaceId, `${field} ${direction}`],
+    identity: ['keys', identityOf(scope), `${field} ${direction}`],
     count: () =>
       countOf(
         reader,
@@ -80,6 +80,10 @@ export async function listKeys(
     },
     page,
   )
+}
+
+function identityOf(scope: KeyScope): string {
+  return 'keyspaceId' in scope ? scope.keyspaceId : (scope.ownerId ?? scope.accountId)
 }
 
 function isFiltered(filter: KeyFilter): boolean {

@@ -1,7 +1,7 @@
 // Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there is the
 // one root key.
 import { send, statement } from '#database/connect.ts'
-import type { Caller } from '#domain/caller.ts'
+import { type Caller, callerOfUser } from '#domain/caller.ts'
 import { effectivePermissions } from '#domain/grant.ts'
 import { later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
@@ -35,8 +35,9 @@ async function managementKey({ database, keyring, clock, uses }: ServingServices
   const { code } = judge(matched, { permission: null, endpoint: null, hasUpstreamUser: false }, now)
   if (code !== 'VALID') return undefined
   uses.record(matched, now)
-  const { keyId, accountId, key } = matched
-  return { kind: 'KEY', keyId, accountId, permissions: effectivePermissions(key.grants) } as const
+  const { keyId, accountId, key, user } = matched
+  const permissions = effectivePermissions(key.grants)
+  return user === null ? ({ kind: 'KEY', keyId, accountId, permissions } as const) : callerOfUser(user, permissions)
 }
 
 /** Read from the database each time, so that a replaced root key stops at once on every instance. */

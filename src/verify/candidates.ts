@@ -1,12 +1,16 @@
 // Which codes a presented secret belongs to: one indexed, prepared statement for a batch, by digest and nothing else, so that
 // an unknown, a wrong and a foreign secret cost the same work.
 import { type Database, send, statement } from '#database/connect.ts'
+import type { ActingUser } from '#domain/caller.ts'
 import type { Grant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
+import { invariant } from '#domain/invariant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
+import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
 import type { Candidate } from '#domain/verdict.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
+import { SEALED_NAMES, type SealedName } from './sealed-names.ts'
 
 /** A code whose digest matched, with all that a verdict depends on, read in one snapshot. */
 export type MatchedCode = Candidate & {
@@ -20,6 +24,11 @@ export type MatchedCode = Candidate & {
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly logging: AccessLogging
+  readonly ownerId: string | null
+  /** Whom it acts as, as they are now; null for nobody. */
+  readonly user: ActingUser | null
+  /** Who the owner and the user are, as far as that is kept. */
+  readonly names: readonly SealedName[]
   /** Of the key's last event: no verdict is given by a clock that lies before it. */
   readonly updatedAt: Instant
   /** The account's position in the same snapshot. */
@@ -32,7 +41,8 @@ const MATCHES = `
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
-         k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, a.position
+         k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, k.owner_id, k.acts_as_id,
+         u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position
     FROM state.keyspace s
     JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
     JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
@@ -41,6 +51,8 @@ const MATCHES = `
         FROM state.policy p
        WHERE p.shard = k.shard AND p.policy_id = ANY (k.policy_ids) AND p.deleted_at IS NULL
          AND k.frozen_policies IS NULL) AS held ON true
+    LEFT JOIN state.user u ON u.shard = k.shard AND u.user_id = k.acts_as_id
+    LEFT JOIN LATERAL (${SEALED_NAMES}) AS told ON true
     JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id
    WHERE c.digest = ANY ($1)`
 
@@ -71,6 +83,12 @@ type Row = {
   readonly log_request: boolean
   readonly log_response: boolean
   readonly updated_at: Instant
+  readonly owner_id: string | null
+  readonly acts_as_id: string | null
+  readonly user_role: Role | null
+  readonly user_permissions: readonly string[] | null
+  readonly user_removed_at: Instant | null
+  readonly names: readonly SealedName[] | null
   readonly position: bigint
 }
 
@@ -88,6 +106,7 @@ export async function matchCodes(
 }
 
 function matchedCode(row: Row): MatchedCode {
+  const user = userOf(row)
   return {
     accountId: row.account_id,
     keyspaceId: row.keyspace_id,
@@ -100,6 +119,9 @@ function matchedCode(row: Row): MatchedCode {
     tags: row.tags,
     metadata: row.metadata,
     logging: { request: row.log_request, response: row.log_response },
+    ownerId: row.owner_id,
+    user,
+    names: row.names ?? [],
     updatedAt: row.updated_at,
     position: row.position,
     code: {
@@ -115,6 +137,19 @@ function matchedCode(row: Row): MatchedCode {
       revokedAt: row.revoked_at,
       deletedAt: row.key_deleted_at,
       grants: [{ permissions: row.permissions, endpoints: [] }, ...row.policies],
+      actsAs: user && { permissions: limitOf(row, user), removed: user.removed },
     },
   }
+}
+
+function userOf(row: Row): ActingUser | null {
+  const { acts_as_id: userId, account_id: accountId, user_role: role, user_permissions: permissions } = row
+  if (userId === null) return null
+  invariant(role !== null && permissions !== null, 'who a key acts as is there, if only as one who was removed')
+  return { userId, accountId, role, permissions, removed: row.user_removed_at !== null }
+}
+
+/** A management key opens this API, where a user may what goes with their role; any other opens the application. */
+function limitOf({ management }: Row, { role, permissions }: ActingUser): readonly string[] {
+  return management ? permissionsOfRole(role) : permissions
 }

@@ -7,9 +7,11 @@ import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
+import type { Keyring } from '#secret/keyring.ts'
 import { couldBeSecret } from '#secret/token.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { type MatchedCode, matchCodes } from './candidates.ts'
+import { nameOf } from './sealed-names.ts'
 
 export type VerifyQuestion = {
   /** What the client presented, whole. */
@@ -35,6 +37,9 @@ export type Verification = {
   readonly codeId: string | null
   readonly slot: CodeSlot | null
   readonly name: string | null
+  /** External ids. */
+  readonly owner: string | null
+  readonly actsAs: string | null
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly permissions: readonly string[]
@@ -65,7 +70,7 @@ export async function verifyKeys(
     if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
     const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
     const asked = { permission: permissions[index] ?? null, endpoint: question.endpoint ?? null, hasUpstreamUser }
-    const verdict = told(matched, asked, now)
+    const verdict = told(services.keyring, matched, asked, now)
     if (verdict.valid) services.uses.record(matched, verdict.checkedAt)
     return verdict
   })
@@ -84,7 +89,7 @@ function permissionOf({ permission }: VerifyQuestion, index: number): Permission
  * otherwise a caller could find out which secrets other tenants use.
  */
 function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode): boolean {
-  if (caller.kind === 'KEY' && code.accountId !== caller.accountId) return false
+  if (caller.kind !== 'ROOT' && code.accountId !== caller.accountId) return false
   const accountId = question.accountId ?? null
   const keyspaceId = question.keyspaceId ?? null
   if (accountId !== null && accountId !== code.accountId) return false
@@ -93,7 +98,7 @@ function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode):
   return !code.management
 }
 
-function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
+function told(keyring: Keyring, matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
   // An instance's clock may lag behind the database's, by which the key's last event was decided.
   const now = later(clockNow, matched.updatedAt)
   const { code, expiresAt } = judge(matched, asked, now)
@@ -109,9 +114,11 @@ function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verific
     codeId: matched.codeId,
     slot: matched.slot,
     name: matched.name,
+    owner: nameOf(keyring, matched.names, matched.ownerId),
+    actsAs: nameOf(keyring, matched.names, matched.user?.userId ?? null),
     tags: matched.tags,
     metadata: matched.metadata,
-    permissions: effectivePermissions(matched.key.grants),
+    permissions: effectivePermissions(matched.key.grants, matched.key.actsAs?.permissions ?? null),
     expiresAt,
     logging: matched.logging,
   }
@@ -130,6 +137,8 @@ function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
     codeId: null,
     slot: null,
     name: null,
+    owner: null,
+    actsAs: null,
     tags: [],
     metadata: null,
     permissions: [],

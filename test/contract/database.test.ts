@@ -162,6 +162,8 @@ const columns: Columns = {
     policy_ids: 'text[]',
     frozen_policies: 'jsonb?',
     permissions: 'text[]',
+    owner_id: 'text?',
+    acts_as_id: 'text?',
     enabled: 'boolean',
     expires_at: 'timestamptz?',
     log_request: 'boolean',

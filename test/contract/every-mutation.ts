@@ -146,6 +146,12 @@ async function userLife(done: Run, accountId: string, caller: Origin): Promise<v
   await done(updateUser, { userId, displayName: renamed }, caller)
   await done(updateUser, { userId, displayName: null, role: 'AUDITOR', permissions: null }, caller)
   await done(addUser, { accountId, externalId: other, role: 'MEMBER' }, caller)
+  const rules = { managedBy: 'OWNERS' }
+  const { keyspaceId } = await done(createKeyspace, { accountId, name: 'personal', rules }, caller)
+  const own = { keyspaceId, name: 'own', enabled: true, ownerId: userId }
+  const { keyId } = await done(createKey, { ...own, actsAs: other }, caller)
+  await done(updateKey, { keyId, ownerId: null, actsAs: externalId }, caller)
+  await done(createKey, own, caller)
   await done(removeUser, { userId }, caller)
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { actorOf, type Caller, DenialError, holdsAll, mayDo } from '#domain/caller.ts'
+import { type ActingUser, actorOf, type Caller, callerOfUser, DenialError, holdsAll, mayDo } from '#domain/caller.ts'
 import { MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
+import { permissionsOfRole, ROLES } from '#domain/user/roles.ts'
 
 const root: Caller = { kind: 'ROOT' }
 const key = (...permissions: readonly string[]): Caller => ({
@@ -36,6 +37,48 @@ describe('nobody mints more than they hold', () => {
     expect(holdsAll(key(...MANAGEMENT_PERMISSIONS), ['*'])).toBe(false)
     expect(holdsAll(key('keys.read', 'keys.write', 'keys.verify'), ['keys.*'])).toBe(false)
     expect(holdsAll(key(), [])).toBe(true)
+  })
+})
+
+describe('a user who calls', () => {
+  const user = (changes: Partial<ActingUser> = {}): ActingUser => ({
+    userId: 'user-1',
+    accountId: 'account-1',
+    role: 'AUDITOR',
+    permissions: ['ads.read'],
+    removed: false,
+    ...changes,
+  })
+
+  test.each(ROLES)('by themselves may do what goes with the role %s', (role) => {
+    expect(callerOfUser(user({ role }))).toEqual({
+      kind: 'USER',
+      userId: 'user-1',
+      accountId: 'account-1',
+      role,
+      permissions: permissionsOfRole(role),
+      applicationPermissions: ['ads.read'],
+    })
+  })
+
+  test.each([
+    ['AUDITOR', ['*'], permissionsOfRole('AUDITOR')],
+    ['AUDITOR', ['keys.*', 'links.write'], ['keys.read']],
+    ['ADMINISTRATOR', ['keys.*'], ['keys.*']],
+    ['VERIFIER', ['keys.read'], []],
+    ['MEMBER', ['*'], permissionsOfRole('MEMBER')],
+  ] as const)('as %s by a key that grants %j may do what both permit', (role, granted, permissions) => {
+    expect(callerOfUser(user({ role }), granted)?.permissions).toEqual(permissions)
+  })
+
+  test('is nobody once removed, whatever a key grants', () => {
+    expect(callerOfUser(user({ removed: true }))).toBeUndefined()
+    expect(callerOfUser(user({ role: 'ADMINISTRATOR', removed: true }), ['*'])).toBeUndefined()
+  })
+
+  test('is an actor of the log by their own id', () => {
+    const caller = callerOfUser(user(), ['*'])
+    expect(caller && actorOf(caller)).toEqual({ kind: 'USER', id: 'user-1' })
   })
 })
 

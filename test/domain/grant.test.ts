@@ -83,6 +83,40 @@ describe('what is granted', () => {
   })
 })
 
+// Whom the key acts as may read ads, and all of reports.
+const LIMIT = ['ads.read', 'reports.*']
+const LIMITED: readonly (readonly [string, readonly Grant[], string | null, Endpoint | null, boolean])[] = [
+  ['what both have', [EVERYTHING], 'ads.read AND reports.read', null, true],
+  ['what the key alone has', [EVERYTHING], 'ads.write', null, false],
+  ['what the user alone has', [READ], 'reports.read', null, false],
+  ['an alternative that both have', [EVERYTHING], 'ads.write OR reports.read', null, true],
+  ['one permission of two that only the key has', [EVERYTHING], 'ads.read AND ads.write', null, false],
+  ['what both have, by a rule of the key', [READ_ADS], 'ads.read', at('/ads/7'), true],
+  ['what both have, against a rule of the key', [READ_ADS], 'ads.read', at('/x'), false],
+  ['an endpoint, by a rule whose permissions both have', [READ_ADS], null, at('/ads/7'), true],
+  ['an endpoint, by a rule whose permissions the user has not', [WRITE_ADS], null, at('/ads/7', 'POST'), false],
+  ['an endpoint, by a rule without permissions', [ADS_ONLY], null, at('/ads/7'), true],
+  ['an endpoint, full control of the key', [EVERYTHING], null, at('/ads/7'), false],
+  ['nothing in particular', [EVERYTHING], null, null, true],
+  ['nothing in particular, rules', [WRITE_ADS], null, null, false],
+]
+
+describe('what is granted to who acts as a user', () => {
+  test.each(LIMITED)('%s', (_what, grants, permission, endpoint, enough) => {
+    expect(suffices(grants, asking(permission, endpoint), LIMIT)).toBe(enough)
+  })
+
+  test('full control of both is full control', () => {
+    expect(suffices([EVERYTHING], asking(null, at('/ads/7')), ['*'])).toBe(true)
+  })
+
+  test('is told as what both have', () => {
+    expect(effectivePermissions([EVERYTHING, READ_ADS], LIMIT)).toEqual(['ads.read', 'reports.*'])
+    expect(effectivePermissions([EVERYTHING], [])).toEqual([])
+    expect(effectivePermissions([EVERYTHING])).toEqual(['*'])
+  })
+})
+
 const anyPermission = fc.constantFrom('ads.read', 'ads.write', 'ads.*', '*', 'reports.read')
 const anyRule = fc.record({
   methods: fc.uniqueArray(fc.constantFrom('GET', 'POST', '*'), { minLength: 1 }),
@@ -130,6 +164,21 @@ describe('laws', () => {
     fc.assert(
       fc.property(anyGrants, anyQuestion, anyEndpoint, (grants, text, endpoint) => {
         if (suffices(grants, asking(text, null))) expect(suffices(grants, asking(text, endpoint))).toBe(true)
+      }),
+    )
+  })
+
+  test('acting as a user never widens, and each permission is one that the user has', () => {
+    fc.assert(
+      fc.property(anyGrants, anyQuestion, anyEndpoint, fc.array(anyPermission), (grants, text, endpoint, limit) => {
+        const asked = asking(text, endpoint)
+        const alone = { permissions: limit, endpoints: [] }
+        const both = suffices(grants, asked) && suffices([alone], asked)
+        if (suffices(grants, asked, limit)) expect(both).toBe(true)
+        // One permission is had by both or not; of alternatives each may have another.
+        if (text === 'ads.read') expect(suffices(grants, asked, limit)).toBe(both)
+        expect(suffices(grants, asked, ['*'])).toBe(suffices(grants, asked))
+        if (suffices(grants, asking(null, endpoint), limit)) expect(suffices(grants, asking(null, endpoint))).toBe(true)
       }),
     )
   })

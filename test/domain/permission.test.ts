@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { covers, coversAll, isPermission, MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
+import { covers, coversAll, intersection, isPermission, MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
 
 describe('what a permission looks like', () => {
   const plain = ['a', 'ads.read', 'ads.read.own', 'a-b_c.0', '-', '0.1', 'a'.repeat(128), ...MANAGEMENT_PERMISSIONS]
@@ -140,6 +140,16 @@ describe('laws', () => {
     fc.assert(fc.property(permission, (asked) => covers([asked], asked) && covers(['*'], asked)))
   })
 
+  test('what two have in common gives exactly what both give, wildcards included', () => {
+    fc.assert(
+      fc.property(fc.array(permission), fc.array(permission), permission, (some, others, asked) => {
+        const both = covers(some, asked) && covers(others, asked)
+        expect(covers(intersection(some, others), asked)).toBe(both)
+        expect(covers(intersection(others, some), asked)).toBe(both)
+      }),
+    )
+  })
+
   test('more grants never give less', () => {
     fc.assert(
       fc.property(fc.array(permission), permission, permission, (granted, more, asked) => {
@@ -147,4 +157,19 @@ describe('laws', () => {
       }),
     )
   })
+})
+
+test.each([
+  [['*'], ['ads.read'], ['ads.read']],
+  [
+    ['ads.*', 'reports.read'],
+    ['ads.read', 'reports.*'],
+    ['reports.read', 'ads.read'],
+  ],
+  [['ads.*'], ['ads.read.*', 'ads'], ['ads.read.*']],
+  [['ads.*'], ['ads.*'], ['ads.*']],
+  [['ads.*'], ['adsense.read'], []],
+  [['*'], [], []],
+])('%j and %j have %j in common', (some, others, common) => {
+  expect(intersection(some, others)).toEqual(common)
 })

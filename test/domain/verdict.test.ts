@@ -28,7 +28,15 @@ const granting = (...permissions: readonly string[]) => [{ permissions, endpoint
 function candidate(code: Partial<Candidate['code']> = {}, key: Partial<Candidate['key']> = {}): Candidate {
   return {
     code: { enabled: true, expiresAt: null, replacedAt: null, overlapEndsAt: null, deletedAt: null, ...code },
-    key: { enabled: true, expiresAt: null, revokedAt: null, deletedAt: null, grants: granting('ads.*'), ...key },
+    key: {
+      enabled: true,
+      expiresAt: null,
+      revokedAt: null,
+      deletedAt: null,
+      grants: granting('ads.*'),
+      actsAs: null,
+      ...key,
+    },
     upstreamUserRequired: false,
   }
 }
@@ -138,4 +146,22 @@ test('every verdict there is has a message of its own', () => {
   expect(codes.length).toBeGreaterThanOrEqual(10)
   expect(new Set(codes.map(verdictMessage)).size).toBe(codes.length)
   for (const code of codes) expect(verdictMessage(code)).toMatch(/^[A-Z].+\.$/)
+})
+
+describe('a key that acts as a user', () => {
+  const actingAs = (permissions: readonly string[], removed = false) =>
+    candidate({}, { grants: granting('ads.*'), actsAs: { permissions, removed } })
+  const code = (judged: Candidate, question: Question) => judge(judged, question, NOW).code
+
+  test('opens what both may', () => {
+    expect(code(actingAs(['ads.read']), asking('ads.read'))).toBe('VALID')
+    expect(code(actingAs(['ads.read']), asking('ads.write'))).toBe('INSUFFICIENT_PERMISSIONS')
+    expect(code(actingAs(['reports.read']), asking('reports.read'))).toBe('INSUFFICIENT_PERMISSIONS')
+    expect(code(actingAs([]), ANYTHING)).toBe('VALID')
+  })
+
+  test('opens nothing at all once the user is removed', () => {
+    for (const question of [ANYTHING, asking('ads.read')])
+      expect(code(actingAs(['*'], true), question)).toBe('INSUFFICIENT_PERMISSIONS')
+  })
 })

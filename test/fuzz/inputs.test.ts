@@ -70,7 +70,12 @@ function valueFor({ path, type }: Slot): unknown {
   const named = getNamedType(type)
   if (isEnumType(named)) return named.getValues()[0]?.name
   count += 1
-  const ids: Readonly<Record<string, string>> = { ...subjects, id: subjects.keyId, policyIds: subjects.policyId }
+  const ids: Readonly<Record<string, string>> = {
+    ...subjects,
+    id: subjects.keyId,
+    policyIds: subjects.policyId,
+    ownerId: subjects.userId,
+  }
   const texts: Readonly<Record<string, string>> = { key: subjects.secret, path: '/', methods: 'GET' }
   const right: Readonly<Record<string, unknown>> = {
     ID: ids[name],

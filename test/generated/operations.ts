@@ -81,11 +81,11 @@ export type AddUserInput = {
   readonly role: Role;
 };
 
-/** What may become of the authorizations of a key: its policies and permissions. */
+/** What may become of the authorizations of a key: its policies, its permissions, and whom it acts as. */
 export type AuthorizationsRule =
   /** They can be changed at any time, and follow the policies. */
   | 'EDITABLE'
-  /** No mutation changes a key's policies or permissions. What is created under this rule keeps what its policies granted then, whatever later becomes of them or of this rule. */
+  /** No mutation changes a key's policies, its permissions or whom it acts as. What is created under this rule keeps what its policies granted then, whatever later becomes of them or of this rule. What the user may whom it acts as bounds it at any time. */
   | 'FROZEN';
 
 /** When a code may be deleted. */
@@ -134,6 +134,8 @@ export type CreateAccountInput = {
 
 /** A new key. Null means the default, like absent. */
 export type CreateKeyInput = {
+  /** The exact external id, case included, of the user it acts as: it then opens only what they may do themselves, now and at any time. Null: nobody. Default: nobody. */
+  readonly actsAs?: string | null | undefined;
   /** Codes to issue with it, at most 2; `[]` for none. Default: as many as the keyspace issues at creation. */
   readonly codes?: ReadonlyArray<NewCodeInput> | null | undefined;
   /** For people, up to 2000 characters. Default: none. */
@@ -152,6 +154,8 @@ export type CreateKeyInput = {
   readonly metadata?: unknown;
   /** For people, 1 to 200 characters; need not be unique. */
   readonly name: string;
+  /** The user of its account whose key it is. Default: nobody. */
+  readonly ownerId?: string | null | undefined;
   /** What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the management keyspace: what it may do in this API, at most what the caller may. Default: nothing. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
   /** Policies that it holds, up to 50 different ones of its account. In a keyspace whose authorizations are FROZEN it keeps what they grant now. Default: none. */
@@ -390,6 +394,8 @@ export type KeyFilter = {
   readonly keyspaceId?: string | null | undefined;
   /** Only keys with this in their name, anywhere, in upper or lower case. */
   readonly name?: string | null | undefined;
+  /** Only keys that this user owns. */
+  readonly ownerId?: string | null | undefined;
   /** Only keys that hold this policy, those whose authorizations are frozen too. */
   readonly policyId?: string | null | undefined;
   /** Only keys with one of these statuses. Absent: all but DELETED. */
@@ -436,7 +442,7 @@ export type KeyStatus =
 export type KeyspaceRulesInput = {
   /** The most keys that may be active at once, 1 to 1 000 000. Null: no limit, the default. */
   readonly activeKeysMax?: number | null | undefined;
-  /** What may become of a key's policies and permissions. Default: EDITABLE. */
+  /** What may become of a key's policies, its permissions and whom it acts as. Default: EDITABLE. */
   readonly authorizations?: AuthorizationsRule | null | undefined;
   /** When a code may be deleted. Default: ALWAYS. */
   readonly codeDeletion?: CodeDeletionRule | null | undefined;
@@ -608,6 +614,8 @@ export type UpdateCodeInput = {
 
 /** Changes of a key. What is absent stays as it is; null clears. */
 export type UpdateKeyInput = {
+  /** The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants. */
+  readonly actsAs?: string | null | undefined;
   /** For people, up to 2000 characters. */
   readonly description?: string | null | undefined;
   /** Changes nothing (ConflictError) unless the key is still at this version. Absent: whatever it is at. */
@@ -624,6 +632,8 @@ export type UpdateKeyInput = {
   readonly metadata?: unknown;
   /** Its new name, 1 to 200 characters. Null is not valid. */
   readonly name?: string | null | undefined;
+  /** The user whose key it is from now on. Null: nobody. */
+  readonly ownerId?: string | null | undefined;
   /** All that it grants beside its policies from now on, up to 100 permissions. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
   /** All policies that it holds from now on, up to 50 different ones. */
@@ -726,7 +736,9 @@ export type ViewerKind =
   /** A key of a management keyspace, confined to its account. */
   | 'KEY'
   /** The holder of the installation's root key, who may do everything in every account. */
-  | 'ROOT';
+  | 'ROOT'
+  /** A user of the account's directory, by a management key that acts as them: they may do what both their role and the key permit. */
+  | 'USER';
 
 export type AccessLogQueryVariables = Exact<{
   accountId: string;
@@ -794,7 +806,7 @@ export type CreateKeyMutationVariables = Exact<{
 
 export type CreateKeyMutation = { readonly createKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly actsAs: { readonly id: string, readonly externalId: string } | null }, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -991,7 +1003,16 @@ export type KeyQueryVariables = Exact<{
 }>;
 
 
-export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly actsAs: { readonly id: string, readonly externalId: string } | null, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+
+export type KeysOfUserQueryVariables = Exact<{
+  userId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type KeysOfUserQuery = { readonly user: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly actsAs: { readonly id: string } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
 export type KeysQueryVariables = Exact<{
   accountId: string;
@@ -1004,7 +1025,7 @@ export type KeysQueryVariables = Exact<{
 }>;
 
 
-export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
+export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
 
 export type NodeQueryVariables = Exact<{
   id: string;
@@ -1154,7 +1175,7 @@ export type UpdateKeyMutation = { readonly updateKey:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly version: number, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly actsAs: { readonly id: string, readonly externalId: string } | null }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type UpdateKeyspaceMutationVariables = Exact<{
@@ -1225,14 +1246,14 @@ export type VerifyKeyQueryVariables = Exact<{
 }>;
 
 
-export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly name: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null, readonly logging: { readonly request: boolean, readonly response: boolean } | null } };
+export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null, readonly logging: { readonly request: boolean, readonly response: boolean } | null } };
 
 export type VerifyKeysQueryVariables = Exact<{
   inputs: ReadonlyArray<VerifyKeyInput> | VerifyKeyInput;
 }>;
 
 
-export type VerifyKeysQuery = { readonly verifyKeys: ReadonlyArray<{ readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly name: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string }> };
+export type VerifyKeysQuery = { readonly verifyKeys: ReadonlyArray<{ readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string }> };
 
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -1450,6 +1471,14 @@ export const CreateKeyDocument = new TypedDocumentString(`
         permissions
         effectivePermissions
         authorizationsFrozen
+        owner {
+          id
+          externalId
+        }
+        actsAs {
+          id
+          externalId
+        }
         expiresAt
         version
       }
@@ -2013,6 +2042,14 @@ export const KeyDocument = new TypedDocumentString(`
     permissions
     effectivePermissions
     authorizationsFrozen
+    owner {
+      id
+      externalId
+    }
+    actsAs {
+      id
+      externalId
+    }
     expiresAt
     lastUsedAt
     logging {
@@ -2064,6 +2101,35 @@ export const KeyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<KeyQuery, KeyQueryVariables>;
+export const KeysOfUserDocument = new TypedDocumentString(`
+    query KeysOfUser($userId: ID!, $first: Int, $after: String) {
+  user(id: $userId) {
+    keys(first: $first, after: $after) {
+      nodes {
+        id
+        name
+        status
+        keyspace {
+          id
+          name
+        }
+        actsAs {
+          id
+        }
+        expiresAt
+        lastUsedAt
+        createdAt
+        version
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<KeysOfUserQuery, KeysOfUserQueryVariables>;
 export const KeysDocument = new TypedDocumentString(`
     query Keys($accountId: ID!, $filter: KeyFilter, $orderBy: KeyOrder, $first: Int, $after: String, $last: Int, $before: String) {
   account(id: $accountId) {
@@ -2083,6 +2149,10 @@ export const KeysDocument = new TypedDocumentString(`
         keyspace {
           id
           name
+        }
+        owner {
+          id
+          externalId
         }
         expiresAt
         lastUsedAt
@@ -2485,6 +2555,14 @@ export const UpdateKeyDocument = new TypedDocumentString(`
         }
         permissions
         effectivePermissions
+        owner {
+          id
+          externalId
+        }
+        actsAs {
+          id
+          externalId
+        }
         expiresAt
         version
       }
@@ -2691,6 +2769,8 @@ export const VerifyKeyDocument = new TypedDocumentString(`
     keyId
     codeId
     name
+    owner
+    actsAs
     tags
     metadata
     permissions
@@ -2712,6 +2792,8 @@ export const VerifyKeysDocument = new TypedDocumentString(`
     message
     keyId
     name
+    owner
+    actsAs
     permissions
     expiresAt
     checkedAt

@@ -122,6 +122,8 @@ describe('what fields need', () => {
       'ApiKey.account': 'parent',
       'ApiKey.keyspace': 'parent',
       'ApiKey.policies': 'parent',
+      'ApiKey.owner': 'parent',
+      'ApiKey.actsAs': 'parent',
       'Policy.account': 'parent',
       'ApiKey.codes': 'parent',
       'ApiKey.rotations': 'parent',
@@ -136,6 +138,7 @@ describe('what fields need', () => {
       'Event.account': 'parent',
       'Event.subject': 'caller',
       'User.account': 'parent',
+      'User.keys': 'keys.read',
       'Viewer.account': 'parent',
     })
   })

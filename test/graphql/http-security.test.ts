@@ -67,6 +67,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   key: 'key',
   code: 'code',
   user: 'usr',
+  owner: 'usr',
   event: 'evt',
   policy: 'pol',
 }
@@ -165,6 +166,7 @@ describe('with the credentials of another account', () => {
   test.each([
     ['keys', 'keyspaceId', 'ks'],
     ['keys', 'policyId', 'pol'],
+    ['keys', 'ownerId', 'usr'],
     ['events', 'subjectId', 'key'],
     ['events', 'actorId', 'key'],
   ] as const)('a filter of %s by their %s finds nothing', async (list, member, kind) => {

@@ -20,6 +20,8 @@ const DETAILS: KeyDetails = {
   metadata: {},
   policyIds: [],
   permissions: [],
+  ownerId: null,
+  actsAsId: null,
   expiresAt: null,
   logging: { request: false, response: false },
 }

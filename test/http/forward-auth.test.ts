@@ -395,6 +395,22 @@ describe('what the service is told', () => {
     }
   })
 
+  test('are also those of the users: whose it is and as whom it acts, empty for nobody', async () => {
+    const externalId = 'DOMAIN\\Zoë, "Ops"\u200b@x'
+    const ownerId = await app.addUser(accountId, { externalId })
+    const { secret } = await app.createKey(keyspace, { permissions: ['*'], ownerId })
+    const { headers } = await ask({ search: '&endpoints=ignore', headers: [apiKey(secret)] })
+    expect(headers['x-key-owner']).toMatch(/^[\x21-\x7e]+$/)
+    expect(decodeURIComponent(String(headers['x-key-owner']))).toBe(externalId)
+    expect(headers['x-key-acts-as']).toBe('')
+    const acting = await app.createKey(keyspace, { permissions: ['*'], actsAs: externalId })
+    const asked = { search: '&endpoints=ignore', headers: [apiKey(acting.secret)] }
+    const told = await ask(asked)
+    expect([told.status, decodeURIComponent(String(told.headers['x-key-acts-as']))]).toEqual([200, externalId])
+    expect([told.headers['x-key-owner'], told.headers['x-key-permissions']]).toEqual(['', ''])
+    expect(await ask({ ...asked, search: '&permission=ads.read' })).toMatchObject({ status: 403 })
+  })
+
   test('is the key’s own, whatever the client claims', async () => {
     const forged: Header[] = ['Id', 'Name', 'Owner', 'Acts-As', 'Permissions'].map((name) => [
       `X-Key-${name}`,

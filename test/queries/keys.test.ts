@@ -23,6 +23,7 @@ const REVOKED = { revoked_at: PAST, revoked_by_kind: 'ROOT', revocation_reason: 
 
 const POLICY = seedId('pol', 1, 1)
 const OTHER_POLICY = seedId('pol', 1, 2)
+const OWNER = seedId('usr', 1, 1)
 
 let database: TestDatabase
 let reader: Reader
@@ -52,14 +53,14 @@ describe('a list of keys', () => {
   beforeAll(async () => {
     const { managementKeyspaceId, otherKeyspaceId } = account
     await insertKeys(database.owner, [
-      keyRow(account, 1, { name: 'active', tags: ['a', 'b'], expires_at: FUTURE }),
+      keyRow(account, 1, { name: 'active', tags: ['a', 'b'], expires_at: FUTURE, owner_id: OWNER }),
       keyRow(account, 2, { name: 'disabled', enabled: false, expires_at: PAST, policy_ids: [POLICY] }),
       keyRow(account, 3, { name: 'expires now', tags: ['b'], expires_at: NOW, policy_ids: [OTHER_POLICY, POLICY] }),
       keyRow(account, 4, { name: 'revoked', enabled: false, expires_at: PAST, ...REVOKED }),
       keyRow(account, 5, { name: 'deleted', deleted_at: PAST, ...REVOKED }),
-      keyRow(account, 6, { name: 'management', keyspace_id: managementKeyspaceId }),
-      keyRow(account, 7, { name: 'other', keyspace_id: otherKeyspaceId, created_at: PAST }),
-      keyRow(stranger, 8, { name: 'foreign', tags: ['a', 'b'], policy_ids: [POLICY] }),
+      keyRow(account, 6, { name: 'management', keyspace_id: managementKeyspaceId, owner_id: OWNER }),
+      keyRow(account, 7, { name: 'other', keyspace_id: otherKeyspaceId, created_at: PAST, acts_as_id: OWNER }),
+      keyRow(stranger, 8, { name: 'foreign', tags: ['a', 'b'], policy_ids: [POLICY], owner_id: OWNER }),
     ])
     const [active, disabled, foreign] = [keyRow(account, 1), keyRow(account, 2), keyRow(stranger, 8)]
     await insertCodes(database.owner, [
@@ -109,6 +110,18 @@ describe('a list of keys', () => {
     expect(await namesOf({ tags: ['b'] })).toEqual(['expires now', 'active'])
     expect(await namesOf({ tags: ['b', 'a'] })).toEqual(['active'])
     expect(await namesOf({ tags: ['B'] })).toEqual([])
+  })
+
+  test('is filtered by its owner, and is an owner’s own, wherever the keys are', async () => {
+    const { accountId, managementKeyspaceId: keyspaceId } = account
+    expect(await namesOf({ ownerId: OWNER })).toEqual(['active'])
+    expect(await namesOf({ ownerId: OWNER, keyspaceId })).toEqual(['management'])
+    expect(await namesOf({ ownerId: OWNER }, { keyspaceId })).toEqual(['management'])
+    expect(await namesOf({}, { accountId, ownerId: OWNER })).toEqual(['management', 'active'])
+    for (const ownerId of [seedId('usr', 1, 2), account.keyspaceId, 'nonsense', "'", '\0', '', '{}']) {
+      expect(await namesOf({ ownerId })).toEqual([])
+      expect(await namesOf({}, { accountId, ownerId })).toEqual([])
+    }
   })
 
   test("by policy has keys that hold it, and no other account's", async () => {

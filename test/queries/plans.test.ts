@@ -118,6 +118,7 @@ describe('a list of 100 000 keys', () => {
   const selective: readonly [string, KeyFilter, readonly RegExp[], number][] = [
     ['a rare tag', { tags: ['rare-77'] }, [/^key_by_tag$/], 200],
     ['a policy of few', { policyId: seedId('pol', 1, 1) }, [/^key_by_policy$/], 200],
+    ['an owner of few', { ownerId: seedId('usr', 1, 1) }, [/^key_by_owner$/], 200],
     ['two tags', { tags: ['common', 'rare-77'] }, [/^key_by_tag$/], 200],
     ['a hint', { hint: 'bss_0123456789' }, [/^code_by_hint$/], 200],
     ['a pasted secret', { hint: `bss_0123456789_${'A'.repeat(38)}` }, [/^code_by_hint$/], 200],
@@ -151,6 +152,18 @@ describe('a list of 100 000 keys', () => {
     }
   })
 
+  test('of one owner is read in the order of an index of their own, be they few or many', async () => {
+    for (const n of [1, 2]) {
+      const scope = { accountId: account.accountId, ownerId: seedId('usr', 1, n) }
+      for (const plan of await plansOf(() => listKeys(reader, scope, {}, null, {}))) {
+        expect(indexesOf(plan)).toEqual(['key_by_owner'])
+        expect(seqScansOf(plan)).toEqual([])
+        expect(sortsOf(plan)).toEqual([])
+        expect(blocksOf(plan)).toBeLessThan(300)
+      }
+    }
+  })
+
   test('by codes that expire soon costs no look-up for each key: the oldest have them, and the newest come first', async () => {
     const filter = { expiresBefore: '2027-03-01T00:00:00.000Z' }
     for (const plan of await plansOf(() => listKeys(reader, { accountId: account.accountId }, filter, null, {})))
@@ -165,11 +178,15 @@ describe('a list of 100 000 keys', () => {
       { statuses: ['ACTIVE'] },
       { name: 'service' },
       { policyId: seedId('pol', 1, 2) },
+      { ownerId: seedId('usr', 1, 2) },
     ]
     for (const filter of filters)
       for (const order of ORDERS)
         for (const plan of await plansOf(() => listKeys(reader, scope, filter, order, {}))) {
-          expect(indexesOf(plan)).toContain(`key_of_account_by_${INDEXES[order.field]}`)
+          const inOrder = [`key_of_account_by_${INDEXES[order.field]}`]
+          // An owner's keys are in the order of their creation in an index of their own.
+          if (filter.ownerId !== undefined && order.field === 'CREATED_AT') inOrder.push('key_by_owner')
+          expect(indexesOf(plan).filter((index) => inOrder.includes(index))).not.toEqual([])
           expect(seqScansOf(plan)).toEqual([])
           expect(sortsOf(plan)).toEqual([])
           expect(blocksOf(plan)).toBeLessThan(3_000)

@@ -137,10 +137,12 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     activeKeysMax: flag ? null : 3 + (which % 5),
     authorizations,
     secretDisplay: flag ? 'REVEALABLE' : 'ONCE',
+    managedBy: flag ? 'OWNERS' : 'ADMINISTRATORS',
   }
   const endpoints = flag ? null : [{ methods: ['GET', '*'], path: `/${which}/:id` }]
   const policyIds = which % 3 === 0 ? null : [policyId]
-  const details = { name: text, description: flag ? null : text, tags: flag ? [] : [text, 'b'], expiresAt }
+  const ownerId = which % 4 === 0 ? null : userId
+  const details = { name: text, description: flag ? null : text, tags: flag ? [] : [text, 'b'], expiresAt, ownerId }
   const ending = { keyId, reason: 'SUPERSEDED', note: flag ? text : null }
   const inputs = new Map<unknown, object>([
     [createAccount, { name: text }],

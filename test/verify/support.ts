@@ -38,6 +38,8 @@ export const tellsNothing = (code: 'MALFORMED' | 'NOT_FOUND', checkedAt: Instant
   codeId: null,
   slot: null,
   name: null,
+  owner: null,
+  actsAs: null,
   tags: [],
   metadata: null,
   permissions: [],

@@ -31,7 +31,8 @@ type Timed = { readonly now: Instant; readonly rules: KeyspaceRules }
 export type CreateKey = Timed & {
   readonly type: 'CreateKey'
   readonly keyspaceId: string
-  readonly details: KeyDetails
+  /** `actsAsId` undefined: whoever the rules of the keyspace say. */
+  readonly details: Omit<KeyDetails, 'actsAsId'> & { readonly actsAsId: string | null | undefined }
   /** What the policies of the details are now, in their order. */
   readonly policies: readonly PolicyGrant[]
   readonly enabled: boolean

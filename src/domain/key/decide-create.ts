@@ -24,7 +24,13 @@ export function decideCreate(command: CreateKey): Decision<KeyCreated | CodeIssu
     issued.push(...decision.facts)
   }
   const frozenPolicies = rules.authorizations === 'FROZEN' ? policies : null
-  const created: KeyCreated = { type: 'key.created', data: { ...details, keyspaceId, enabled, frozenPolicies } }
+  // What is managed by its owner stands for its owner.
+  const byDefault = rules.managedBy === 'OWNERS' ? details.ownerId : null
+  const actsAsId = details.actsAsId === undefined ? byDefault : details.actsAsId
+  const created: KeyCreated = {
+    type: 'key.created',
+    data: { ...details, actsAsId, keyspaceId, enabled, frozenPolicies },
+  }
   return accept<KeyCreated | CodeIssued>(created, ...issued)
 }
 
@@ -32,7 +38,7 @@ export function decideUpdate(command: UpdateKey, key: ActiveKey): Decision<KeyUp
   const { activeKeyCount, now, rules } = command
   const data = changesOf(command, key)
   if (Object.keys(data).length === 0) return accept()
-  if (data.policyIds !== undefined || data.permissions !== undefined) {
+  if (data.policyIds !== undefined || data.permissions !== undefined || data.actsAsId !== undefined) {
     // Frozen at its creation, or in a keyspace that has been frozen since.
     if (key.frozenPolicies !== null || rules.authorizations === 'FROZEN')
       return refuse({ code: 'AUTHORIZATIONS_FROZEN' })
@@ -53,7 +59,7 @@ function refusalForKeys(activeKeyCount: number, { activeKeysMax }: KeyspaceRules
 }
 
 function changesOf({ details }: UpdateKey, key: ActiveKey): KeyUpdated['data'] {
-  const { name, description, tags, metadata, policyIds, permissions, expiresAt, logging } = details
+  const { name, description, tags, metadata, policyIds, permissions, ownerId, actsAsId, expiresAt, logging } = details
   return {
     ...(differs(name, key.name) && { name }),
     ...(differs(description, key.description) && { description }),
@@ -61,6 +67,8 @@ function changesOf({ details }: UpdateKey, key: ActiveKey): KeyUpdated['data'] {
     ...(differs(metadata, key.metadata) && { metadata }),
     ...(differs(policyIds, key.policyIds) && { policyIds }),
     ...(differs(permissions, key.permissions) && { permissions }),
+    ...(differs<string | null>(ownerId, key.ownerId) && { ownerId }),
+    ...(differs<string | null>(actsAsId, key.actsAsId) && { actsAsId }),
     ...(differs<Instant | null>(expiresAt, key.expiresAt) && { expiresAt }),
     ...(differs(logging, key.logging) && { logging }),
   }

@@ -31,6 +31,10 @@ export type KeyDetails = {
   readonly policyIds: readonly string[]
   /** Granted directly. */
   readonly permissions: readonly string[]
+  /** The user whose key it is. */
+  readonly ownerId: string | null
+  /** The user in whose name it opens things, and no more than they may. */
+  readonly actsAsId: string | null
   /** Bounds every code of the key. */
   readonly expiresAt: Instant | null
   readonly logging: AccessLogging

@@ -5,6 +5,8 @@ import { DEFAULT_PRESENTATIONS, type Presentation } from './presentation.ts'
 export type SecretDisplay = 'ONCE' | 'REVEALABLE'
 export type AuthorizationsRule = 'EDITABLE' | 'FROZEN'
 export type CodeDeletionRule = 'ALWAYS' | 'WHEN_DISABLED'
+/** OWNERS: users of the role MEMBER see and manage the keys that they own. */
+export type KeyManagers = 'ADMINISTRATORS' | 'OWNERS'
 
 export type KeyspaceRules = {
   /** Leads every generated secret. */
@@ -29,6 +31,8 @@ export type KeyspaceRules = {
   /** Every key holds at least one policy. */
   readonly policyRequired: boolean
   readonly codeDeletion: CodeDeletionRule
+  /** Under OWNERS a key acts as its owner unless told otherwise. */
+  readonly managedBy: KeyManagers
   /** A key opens nothing unless whoever guards the service has authenticated a user as well. */
   readonly upstreamUserRequired: boolean
   /** Where whoever guards the service looks for keys. */
@@ -48,6 +52,7 @@ export const DEFAULT_RULES: KeyspaceRules = {
   authorizations: 'EDITABLE',
   policyRequired: false,
   codeDeletion: 'ALWAYS',
+  managedBy: 'ADMINISTRATORS',
   upstreamUserRequired: false,
   presentations: DEFAULT_PRESENTATIONS,
 }

@@ -104,3 +104,59 @@ describe('a key from before its keyspace was frozen', () => {
       .then([{ type: 'key.updated', data: { permissions: ['*'] } }])
   })
 })
+
+describe('the users of a key', () => {
+  const OWNERS = rules({ managedBy: 'OWNERS' })
+  const owned = { ...DETAILS, ownerId: 'user-1', actsAsId: undefined }
+
+  test('are nobody unless they are given', () => {
+    given()
+      .when(create({ details: { ...DETAILS, actsAsId: undefined } }))
+      .then([created()])
+    given()
+      .when(create({ details: owned }))
+      .then([created({ ownerId: 'user-1' })])
+    given()
+      .when(create({ details: { ...owned, actsAsId: 'user-2' } }))
+      .then([created({ ownerId: 'user-1', actsAsId: 'user-2' })])
+  })
+
+  test('where owners manage are the owner in both, unless told otherwise', () => {
+    given()
+      .when(create({ details: owned, rules: OWNERS }))
+      .then([created({ ownerId: 'user-1', actsAsId: 'user-1' })])
+    given()
+      .when(create({ details: { ...owned, actsAsId: 'user-2' }, rules: OWNERS }))
+      .then([created({ ownerId: 'user-1', actsAsId: 'user-2' })])
+    given()
+      .when(create({ details: { ...owned, actsAsId: null }, rules: OWNERS }))
+      .then([created({ ownerId: 'user-1' })])
+    given()
+      .when(create({ details: { ...DETAILS, actsAsId: undefined }, rules: OWNERS }))
+      .then([created()])
+  })
+
+  test('can be given, changed and taken', () => {
+    given(at(BORN, created()))
+      .when(update({ ownerId: 'user-1', actsAsId: 'user-2' }))
+      .then([{ type: 'key.updated', data: { ownerId: 'user-1', actsAsId: 'user-2' } }])
+    given(at(BORN, created({ ownerId: 'user-1', actsAsId: 'user-2' })))
+      .when(update({ ownerId: null, actsAsId: null }))
+      .then([{ type: 'key.updated', data: { ownerId: null, actsAsId: null } }])
+    given(at(BORN, created({ ownerId: 'user-1', actsAsId: 'user-2' })))
+      .when(update({ ownerId: 'user-1', actsAsId: 'user-2' }))
+      .then([])
+  })
+
+  test('a frozen key has another owner at will, and acts as the same user for good', () => {
+    const frozen = at(BORN, created({ ownerId: 'user-1', actsAsId: 'user-1', frozenPolicies: [] }))
+    for (const actsAsId of ['user-2', null])
+      given(frozen).when(update({ actsAsId })).thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+    given(at(BORN, created()))
+      .when(update({ actsAsId: 'user-1' }, { rules: FROZEN }))
+      .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+    given(frozen)
+      .when(update({ ownerId: 'user-2', actsAsId: 'user-1' }))
+      .then([{ type: 'key.updated', data: { ownerId: 'user-2' } }])
+  })
+})

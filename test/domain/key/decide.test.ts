@@ -106,6 +106,8 @@ describe('UpdateKey', () => {
     metadata: { team: 'payments', limits: [1, 2] },
     policyIds: ['policy-2'],
     permissions: [],
+    ownerId: 'user-1',
+    actsAsId: 'user-2',
     expiresAt: days(7),
     logging: { request: true, response: true },
   }

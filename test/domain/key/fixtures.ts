@@ -29,6 +29,8 @@ export const DETAILS: KeyDetails = {
   metadata: { team: 'payments' },
   policyIds: [],
   permissions: ['ads.read'],
+  ownerId: null,
+  actsAsId: null,
   expiresAt: null,
   logging: { request: false, response: false },
 }

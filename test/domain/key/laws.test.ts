@@ -16,7 +16,7 @@ import { anyRules, anyStep, anySteps, live, type Moment, notFinal, type Step } f
 
 const opens = (key: ExistingKey, code: Code, now: Instant): boolean =>
   judge(
-    { code, key: { ...standingOf(key), grants: [] }, upstreamUserRequired: false },
+    { code, key: { ...standingOf(key), grants: [], actsAs: null }, upstreamUserRequired: false },
     { permission: null, endpoint: null, hasUpstreamUser: false },
     now,
   ).code === 'VALID'

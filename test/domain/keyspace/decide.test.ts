@@ -172,6 +172,7 @@ describe('a management keyspace', () => {
     authorizations: 'FROZEN',
     policyRequired: true,
     codeDeletion: 'WHEN_DISABLED',
+    managedBy: 'OWNERS',
     upstreamUserRequired: true,
     presentations: [{ place: 'QUERY', name: 'key' }],
   }
