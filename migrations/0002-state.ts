@@ -48,6 +48,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await keys(db)
   await codes(db)
+  await links(db)
   await policies(db)
   await users(db)
 }
@@ -173,6 +174,38 @@ async function codes(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT rotation_pkey PRIMARY KEY (shard, rotation_id),
       CONSTRAINT rotation_ordinal_key UNIQUE (shard, key_id, ordinal)
     )`.execute(db)
+}
+
+async function links(db: Kysely<unknown>): Promise<void> {
+  // key_shard: the key is another account's, and lies where that one does.
+  await sql`
+    CREATE TABLE state.link (
+      shard          smallint         NOT NULL,
+      link_id        text COLLATE "C" NOT NULL,
+      account_id     text COLLATE "C" NOT NULL,
+      keyspace_id    text COLLATE "C",
+      key_id         text COLLATE "C" NOT NULL,
+      key_shard      smallint         NOT NULL,
+      policy_ids     text[] COLLATE "C" NOT NULL,
+      linked_at      timestamptz      NOT NULL,
+      linked_by_kind text COLLATE "C" NOT NULL,
+      linked_by_id   text COLLATE "C",
+      unlinked_at    timestamptz,
+      version        integer          NOT NULL,
+      CONSTRAINT link_pkey PRIMARY KEY (shard, link_id)
+    )`.execute(db)
+  // What a verification looks links up by, and a backstop: the account's lock and the decider keep a key's link the only one.
+  await sql`
+    CREATE UNIQUE INDEX link_key_key ON state.link (shard, account_id, key_id)
+      WHERE unlinked_at IS NULL`.execute(db)
+  await sql`
+    CREATE INDEX link_by_creation ON state.link (shard, account_id, linked_at, link_id)
+      WHERE unlinked_at IS NULL`.execute(db)
+  // Whether a keyspace or a policy may be deleted.
+  await sql`
+    CREATE INDEX link_by_keyspace ON state.link (shard, keyspace_id)
+      WHERE unlinked_at IS NULL AND keyspace_id IS NOT NULL`.execute(db)
+  await sql`CREATE INDEX link_by_policy ON state.link USING gin (policy_ids)`.execute(db)
 }
 
 async function policies(db: Kysely<unknown>): Promise<void> {

@@ -260,6 +260,22 @@ CREATE TABLE state.keyspace (
   CONSTRAINT keyspace_pkey PRIMARY KEY (shard, keyspace_id)
 );
 
+CREATE TABLE state.link (
+  shard smallint NOT NULL,
+  link_id text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  keyspace_id text COLLATE "C",
+  key_id text COLLATE "C" NOT NULL,
+  key_shard smallint NOT NULL,
+  policy_ids text[] COLLATE "C" NOT NULL,
+  linked_at timestamp with time zone NOT NULL,
+  linked_by_kind text COLLATE "C" NOT NULL,
+  linked_by_id text COLLATE "C",
+  unlinked_at timestamp with time zone,
+  version integer NOT NULL,
+  CONSTRAINT link_pkey PRIMARY KEY (shard, link_id)
+);
+
 CREATE TABLE state.policy (
   shard smallint NOT NULL,
   policy_id text COLLATE "C" NOT NULL,
@@ -327,6 +343,10 @@ CREATE INDEX key_of_keyspace_by_expiry ON state.key USING btree (shard, keyspace
 CREATE INDEX key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_id, name_folded, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX keyspace_by_creation ON state.keyspace USING btree (shard, account_id, created_at, keyspace_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX keyspace_name_key ON state.keyspace USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX link_by_creation ON state.link USING btree (shard, account_id, linked_at, link_id) WHERE (unlinked_at IS NULL);
+CREATE INDEX link_by_keyspace ON state.link USING btree (shard, keyspace_id) WHERE ((unlinked_at IS NULL) AND (keyspace_id IS NOT NULL));
+CREATE INDEX link_by_policy ON state.link USING gin (policy_ids);
+CREATE UNIQUE INDEX link_key_key ON state.link USING btree (shard, account_id, key_id) WHERE (unlinked_at IS NULL);
 CREATE INDEX policy_by_creation ON state.policy USING btree (shard, account_id, created_at, policy_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX policy_name_key ON state.policy USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
 
@@ -337,6 +357,7 @@ GRANT INSERT, SELECT, UPDATE ON TABLE state.code TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.generation TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.key TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.keyspace TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE state.link TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.policy TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE state.rotation TO keyledger_serving;
 

@@ -52,7 +52,8 @@ export type Place = {
   readonly namedId: string | null
   readonly locks: readonly StreamLock[]
 }
-export type Located = Place | { readonly notFound: string | null }
+/** `refusal`: what is no more the caller's than what is not found, but which they are told more of. */
+export type Located = Place | { readonly notFound: string | null } | { readonly refusal: Refusal }
 
 export type DecideStep = LocateStep &
   Place & {

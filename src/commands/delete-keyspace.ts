@@ -20,20 +20,25 @@ export const deleteKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
   },
   async decide(step, { keyspaceId }) {
     const stream = keyspaceStreamOf(step, keyspaceId)
-    const hasKeys = await isInhabited(step, keyspaceId)
-    const decision = decideKeyspace({ type: 'DeleteKeyspace', hasKeys }, stream.state)
+    const inhabited = await isInhabited(step, keyspaceId)
+    const decision = decideKeyspace({ type: 'DeleteKeyspace', inhabited }, stream.state)
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
     return { kind: 'accepted', changes: [{ stream, facts: decision.facts }], result: { keyspaceId } }
   },
 }
 
-/** Exact, because whoever creates a key holds the keyspace's lock, if only shared. */
+/**
+ * Whether it has keys that are not deleted, or links. Exact, because whoever creates a key in it, or links one into it, holds its
+ * lock, if only shared.
+ */
 async function isInhabited(step: DecideStep, keyspaceId: string): Promise<boolean> {
   const rows = await step.transaction.run(
-    statement('SELECT 1 FROM state.key WHERE shard = $1 AND keyspace_id = $2 AND deleted_at IS NULL LIMIT 1', [
-      step.shard,
-      keyspaceId,
-    ]),
+    statement(
+      `(SELECT 1 FROM state.key WHERE shard = $1 AND keyspace_id = $2 AND deleted_at IS NULL LIMIT 1)
+       UNION ALL
+       (SELECT 1 FROM state.link WHERE shard = $1 AND keyspace_id = $2 AND unlinked_at IS NULL LIMIT 1)`,
+      [step.shard, keyspaceId],
+    ),
   )
   return rows.length > 0
 }

@@ -11,6 +11,7 @@ export const issueCode = keyCommand({
   name: 'issueCode',
   input,
   strengthens: true,
+  issues: true,
   subject: ({ keyId }) => ({ keyId }),
   bringsSecret: (wanted) => bringOwnSecret([wanted]),
   async ask(step, wanted) {

@@ -19,6 +19,7 @@ import {
   type CommonInput,
   type Decided,
   type DecideStep,
+  type LocateStep,
   notFound,
   refused,
   streamOf,
@@ -26,6 +27,7 @@ import {
 import { heldAfter, mayMint } from './escalation.ts'
 import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
+import { isLinkedInto } from './link-command.ts'
 
 export type KeyStep = DecideStep & {
   readonly key: ExistingKey
@@ -52,6 +54,8 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   givesUsers?(input: Input): GivenUsers
   /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
   readonly strengthens: boolean
+  /** Whether it issues a code. Then whoever has linked the key is told that they get none, rather than that there is no such key. */
+  readonly issues?: true
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
 }
 
@@ -71,6 +75,7 @@ export function keyCommand<Input extends CommonInput, Result>(
       const id = 'keyId' in subject ? subject.keyId : subject.codeId
       const given = policyIdsIn(spec.givesPolicies?.(input) ?? [])
       const found = await find(step.transaction, 'keyId' in subject ? 'key' : 'code', id, given)
+      if (spec.issues && (await isOnlyLinked(step, found, id))) return { refusal: { code: 'LINKED_KEY_HAS_NO_CODES' } }
       if (found === undefined) return { notFound: id }
       const counts = found.limited && (spec.countsKeys?.(input) ?? false)
       const exclusive = counts || (spec.bringsSecret?.(input) ?? false)
@@ -90,6 +95,16 @@ export function keyCommand<Input extends CommonInput, Result>(
     },
     decide: (step, input) => decide(spec, step, input),
   }
+}
+
+/** Whether the key is another account's that the caller's has linked. Asked alike of what does not exist. */
+async function isOnlyLinked(
+  { transaction, origin: { caller } }: LocateStep,
+  found: Found | undefined,
+  keyId: string,
+): Promise<boolean> {
+  if (caller.kind === 'ROOT' || found?.account_id === caller.accountId) return false
+  return isLinkedInto(transaction, caller.accountId, keyId)
 }
 
 async function decide<Input extends CommonInput, Result>(

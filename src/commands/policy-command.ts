@@ -69,14 +69,17 @@ export async function isPolicyNameTaken(step: DecideStep, name: string, butBy: s
 }
 
 /**
- * Whether an unrevoked key holds the policy and grants what it grants now: a frozen key keeps what it has. Exact under the
- * policy's exclusive lock, because whoever gives it to a key holds it shared. Whatever else comes to hold policies is asked here.
+ * Whether a link holds the policy, or an unrevoked key that grants what it grants now: a frozen key keeps what it has. Exact under
+ * the policy's exclusive lock, because whoever gives it holds it shared. Whatever else comes to hold policies is asked here.
  */
 export async function isPolicyHeld(step: DecideStep, policyId: string): Promise<boolean> {
   const rows = await step.transaction.run(
     statement(
-      `SELECT 1 FROM state.key WHERE shard = $1 AND account_id = $2 AND policy_ids @> ARRAY[$3]
-          AND revoked_at IS NULL AND frozen_policies IS NULL LIMIT 1`,
+      `(SELECT 1 FROM state.key WHERE shard = $1 AND account_id = $2 AND policy_ids @> ARRAY[$3]
+           AND revoked_at IS NULL AND frozen_policies IS NULL LIMIT 1)
+       UNION ALL
+       (SELECT 1 FROM state.link WHERE shard = $1 AND account_id = $2 AND policy_ids @> ARRAY[$3]
+           AND unlinked_at IS NULL LIMIT 1)`,
       [step.shard, step.accountId, policyId],
     ),
   )

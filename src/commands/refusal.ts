@@ -1,6 +1,7 @@
 // Every expected "no" of a command, as one union: the answers of the deciders and those that come before them.
 import type { KeyRefusal } from '#domain/key/refusals.ts'
 import type { KeyspaceRefusal } from '#domain/keyspace/refusals.ts'
+import type { LinkedKeyRefusal, LinkRefusal } from '#domain/link/refusals.ts'
 import type { PolicyRefusal } from '#domain/policy/refusals.ts'
 import type { UserRefusal } from '#domain/user/refusals.ts'
 
@@ -15,6 +16,8 @@ export type Refusal =
   | { readonly code: 'CONFLICT'; readonly expectedVersion: number | null; readonly actualVersion: number | null }
   | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
   | KeyRefusal
+  | LinkRefusal
+  | LinkedKeyRefusal
   | PolicyRefusal
   | UserRefusal
   | Exclude<KeyspaceRefusal, { readonly code: 'INVALID_RULE' }>

@@ -22,6 +22,7 @@ export const rotateKey = keyCommand({
   name: 'rotateKey',
   input,
   strengthens: true,
+  issues: true,
   subject: ({ keyId }) => ({ keyId }),
   bringsSecret: (wanted) => bringOwnSecret([wanted]),
   async ask(step, wanted) {

@@ -90,6 +90,7 @@ async function execute<Input extends CommonInput, Result>(
   }
   const place = placeFor(origin.caller, located)
   if ('notFound' in place) return notFound(place.notFound)
+  if ('refusal' in place) return refused(place.refusal)
 
   const locked = await lock(step, place)
   const subject = place.subjectId === null ? undefined : locked.streams.get(place.subjectId)
@@ -105,7 +106,7 @@ async function execute<Input extends CommonInput, Result>(
 
 /** Tenants are apart: what lies in another account is not found, whatever the input says. */
 function placeFor(caller: Caller, located: Located): Located {
-  if ('notFound' in located || caller.kind === 'ROOT' || located.accountId === caller.accountId) return located
+  if (!('accountId' in located) || caller.kind === 'ROOT' || located.accountId === caller.accountId) return located
   return { notFound: located.namedId }
 }
 

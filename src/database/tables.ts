@@ -121,6 +121,22 @@ export type RotationTable = {
   rotated_by_kind: ActorKind
   rotated_by_id: string | null
 }
+export type LinkTable = {
+  shard: number
+  link_id: string
+  account_id: string
+  /** Null: into all of the account. */
+  keyspace_id: string | null
+  key_id: string
+  /** Of the key, which is another account's. */
+  key_shard: number
+  policy_ids: readonly string[]
+  linked_at: Instant
+  linked_by_kind: ActorKind
+  linked_by_id: string | null
+  unlinked_at: Instant | null
+  version: number
+}
 export type PolicyTable = {
   shard: number
   policy_id: string
@@ -216,6 +232,7 @@ export type Tables = {
   'state.key': KeyTable
   'state.code': CodeTable
   'state.rotation': RotationTable
+  'state.link': LinkTable
   'state.policy': PolicyTable
   'state.user': UserTable
   'vault.secret_check': SecretCheckTable

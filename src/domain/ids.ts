@@ -4,7 +4,7 @@ import { fromBase62 } from './base62.ts'
 import { invariant } from './invariant.ts'
 
 /** Permanent once released: ids stand in events and in what clients have stored. */
-export const ID_KINDS = ['acct', 'ks', 'key', 'code', 'rot', 'pol', 'usr', 'evt'] as const
+export const ID_KINDS = ['acct', 'ks', 'key', 'code', 'rot', 'lnk', 'pol', 'usr', 'evt'] as const
 export type IdKind = (typeof ID_KINDS)[number]
 
 export const ID_SHARD_DIGITS = 2

@@ -7,6 +7,8 @@ import type { KeyFact } from './key/events.ts'
 import { evolveKey, initialKey, type KeyState } from './key/state.ts'
 import type { KeyspaceFact } from './keyspace/events.ts'
 import { evolveKeyspace, initialKeyspace, type KeyspaceState } from './keyspace/state.ts'
+import type { LinkFact } from './link/events.ts'
+import { evolveLink, initialLink, type LinkState } from './link/state.ts'
 import type { PolicyFact } from './policy/events.ts'
 import { evolvePolicy, initialPolicy, type PolicyState } from './policy/state.ts'
 import type { UserFact } from './user/events.ts'
@@ -16,10 +18,18 @@ export type States = {
   account: AccountState
   keyspace: KeyspaceState
   key: KeyState
+  link: LinkState
   policy: PolicyState
   user: UserState
 }
-export type Facts = { account: AccountFact; keyspace: KeyspaceFact; key: KeyFact; policy: PolicyFact; user: UserFact }
+export type Facts = {
+  account: AccountFact
+  keyspace: KeyspaceFact
+  key: KeyFact
+  link: LinkFact
+  policy: PolicyFact
+  user: UserFact
+}
 export type StreamKind = keyof States
 export type AnyFact = Facts[StreamKind]
 
@@ -32,6 +42,7 @@ export const folds: { readonly [Kind in StreamKind]: Fold<Kind> } = {
   account: { initial: initialAccount, evolve: evolveAccount },
   keyspace: { initial: initialKeyspace, evolve: evolveKeyspace },
   key: { initial: initialKey, evolve: evolveKey },
+  link: { initial: initialLink, evolve: evolveLink },
   policy: { initial: initialPolicy, evolve: evolvePolicy },
   user: { initial: initialUser, evolve: evolveUser },
 }

@@ -18,7 +18,7 @@ const AccessLogEntry = builder.objectRef<AccessLogRow>('AccessLogEntry').impleme
     codeId: t.exposeID('code_id', {
       nullable: true,
       needs: 'parent',
-      description: 'The code of it that was presented; null where the recorder did not say.',
+      description: 'The code of it that was presented; null where the recorder did not say, and of a linked key.',
     }),
     keyName: t.exposeString('key_name', { needs: 'parent', description: 'What the key was called then.' }),
     verdict: t.expose('verdict', { type: VerificationCode, needs: 'parent', description: 'What was said of the key.' }),

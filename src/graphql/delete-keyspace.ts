@@ -7,14 +7,18 @@ import { versioned } from './mutation-inputs.ts'
 const DeleteKeyspaceInput = builder.inputType('DeleteKeyspaceInput', {
   description: 'A keyspace to delete.',
   fields: (t) => ({
-    keyspaceId: t.id({ required: true, description: 'The keyspace. It must have no key that is not deleted.' }),
+    keyspaceId: t.id({
+      required: true,
+      description: 'The keyspace. It must have no key that is not deleted, and no link into it alone.',
+    }),
     ...versioned(t, 'keyspace'),
   }),
 })
 
 commandMutation(deleteKeyspace, {
   description:
-    'Deletes an empty keyspace for good; its history stays, and its name may be used again. Needs the permission keyspaces.write.',
+    'Deletes an empty keyspace for good; its history stays, and its name may be used again. Links into it are to be ended first; those ' +
+    'into all of the account stay as they are. Needs the permission keyspaces.write.',
   input: DeleteKeyspaceInput,
   success: (t) => ({
     keyspaceId: t.id({

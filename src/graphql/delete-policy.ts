@@ -9,7 +9,8 @@ const DeletePolicyInput = builder.inputType('DeletePolicyInput', {
   fields: (t) => ({
     policyId: t.id({
       required: true,
-      description: 'The policy. No key that is not revoked may hold it, but for those whose authorizations are frozen.',
+      description:
+        'The policy. No link may hold it, and no key that is not revoked but for those whose authorizations are frozen.',
     }),
     ...versioned(t, 'policy'),
   }),

@@ -42,7 +42,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
     subjectId: t.exposeID('stream_id', {
       needs: 'parent',
       description:
-        'The account, keyspace, key, policy or user that changed. What happens to a code happens to its key.',
+        'The account, keyspace, key, link, policy or user that changed. What happens to a code happens to its key.',
     }),
     subject: t.field({
       type: Node,
@@ -96,7 +96,7 @@ const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
   fields: (t) => ({
     types: t.stringList({ description: 'Only events of one of these types, such as `key.rotated`.' }),
-    subjectId: t.id({ description: 'Only events of this account, keyspace, key, policy or user itself.' }),
+    subjectId: t.id({ description: 'Only events of this account, keyspace, key, link, policy or user itself.' }),
     actorId: t.id({ description: 'Only what this key or user did.' }),
     since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
     until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
@@ -181,6 +181,7 @@ async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loa
   if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
   if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
   if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
+  if (kind === 'link') return (await loaders.linkedKey.load(id))?.name ?? id
   if (kind === 'user') return userLabel(id, loaders)
   return (await loaders.keyName.load(id)) ?? id
 }

@@ -8,10 +8,7 @@ import type { Context } from './context.ts'
 import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { costOfList } from './limits.ts'
-import { Policy } from './policy.ts'
-
-/** Most keys hold a few; the most there can be would price a page of keys as if each held them all. */
-const POLICIES_EXPECTED = 5
+import { POLICIES_EXPECTED, Policy } from './policy.ts'
 
 builder.objectFields(ApiKey, (t) => ({
   policies: t.field({
@@ -56,7 +53,8 @@ async function limitOf({ acts_as_id: userId, keyspace_id: keyspaceId }: KeyRow, 
   return found(keyspace).management ? permissionsOfRole(user.role) : user.permissions
 }
 
-async function policiesOf(
+/** Of a key or a link. */
+export async function policiesOf(
   { policy_ids: ids }: Pick<KeyRow, 'policy_ids'>,
   _arguments: unknown,
   { loaders }: Context,

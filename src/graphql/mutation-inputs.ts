@@ -18,7 +18,7 @@ export function idempotent(t: InputBuilder) {
 }
 
 /** Of every mutation of a thing with a version. */
-export function versioned(t: InputBuilder, thing: 'key' | 'keyspace' | 'policy' | 'user') {
+export function versioned(t: InputBuilder, thing: 'key' | 'keyspace' | 'link' | 'policy' | 'user') {
   return {
     expectedVersion: t.int({
       description: `Changes nothing (ConflictError) unless the ${thing} is still at this version. Absent: whatever it is at.`,

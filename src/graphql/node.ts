@@ -7,6 +7,7 @@ import type { CodeRow } from '#queries/codes.ts'
 import type { EventRow } from '#queries/events.ts'
 import type { KeyRow } from '#queries/keys.ts'
 import type { KeyspaceRow } from '#queries/keyspaces.ts'
+import type { LinkRow } from '#queries/links.ts'
 import type { PolicyRow } from '#queries/policies.ts'
 import type { RotationRow } from '#queries/rotations.ts'
 import type { UserRow } from '#queries/users.ts'
@@ -14,7 +15,16 @@ import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { demand } from './needs.ts'
 
-export type NodeRow = AccountRow | KeyspaceRow | KeyRow | CodeRow | RotationRow | PolicyRow | UserRow | EventRow
+export type NodeRow =
+  | AccountRow
+  | KeyspaceRow
+  | KeyRow
+  | CodeRow
+  | RotationRow
+  | LinkRow
+  | PolicyRow
+  | UserRow
+  | EventRow
 
 export const Node = builder.interfaceRef<NodeRow>('Node').implement({
   description: 'Anything with an id of its own: it can be read by `node(id)`.',
@@ -29,6 +39,7 @@ export const Node = builder.interfaceRef<NodeRow>('Node').implement({
 function typeOf(row: NodeRow): string {
   if ('event_id' in row) return 'Event'
   if ('rotation_id' in row) return 'Rotation'
+  if ('link_id' in row) return 'KeyLink'
   if ('code_id' in row) return 'AccessCode'
   if ('key_id' in row) return 'ApiKey'
   if ('policy_id' in row) return 'Policy'
@@ -39,6 +50,7 @@ function typeOf(row: NodeRow): string {
 function idOf(row: NodeRow): string {
   if ('event_id' in row) return row.event_id
   if ('rotation_id' in row) return row.rotation_id
+  if ('link_id' in row) return row.link_id
   if ('code_id' in row) return row.code_id
   if ('key_id' in row) return row.key_id
   if ('policy_id' in row) return row.policy_id
@@ -57,6 +69,7 @@ const KINDS: { readonly [Name in IdKind]: Kind } = {
   key: { permission: 'keys.read', load: (loaders, id) => loaders.key.load(id) },
   code: { permission: 'keys.read', load: (loaders, id) => loaders.code.load(id) },
   rot: { permission: 'keys.read', load: (loaders, id) => loaders.rotation.load(id) },
+  lnk: { permission: 'accounts.read', load: (loaders, id) => loaders.link.load(id) },
   pol: { permission: 'accounts.read', load: (loaders, id) => loaders.policy.load(id) },
   usr: { permission: 'accounts.read', load: (loaders, id) => loaders.user.load(id) },
   evt: { permission: 'events.read', load: (loaders, id) => loaders.event.load(id) },

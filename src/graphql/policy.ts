@@ -1,4 +1,4 @@
-// The policy: a named set of permissions and endpoint rules that keys are given.
+// The policy: a named set of permissions and endpoint rules that keys and links are given.
 import type { EndpointRule as EndpointRuleShape } from '#domain/endpoint.ts'
 import { findPolicyByName, listPolicies, type PolicyRow } from '#queries/policies.ts'
 import { Account } from './account.ts'
@@ -7,6 +7,9 @@ import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+
+/** Most keys hold a few; the most there can be would price a page of keys as if each held them all. */
+export const POLICIES_EXPECTED = 5
 
 const EndpointRule = builder.objectRef<EndpointRuleShape>('EndpointRule').implement({
   description: 'Methods and paths of the protected service at which a policy applies.',

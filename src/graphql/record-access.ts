@@ -12,7 +12,9 @@ import { VerificationCode } from './verification.ts'
 const AccessInput = builder.inputType('AccessInput', {
   description: 'One use of a key. Never send the secret that was presented; what may be one is redacted all the same.',
   fields: (t) => ({
-    codeId: t.id({ description: "The presented code, as the verdict told it; one of the key's." }),
+    codeId: t.id({
+      description: "The presented code, as the verdict told it; one of the key's. Through a link none is told.",
+    }),
     keyId: t.id({ required: true, description: 'The key, as the verdict told it.' }),
     at: t.field({
       type: 'DateTime',

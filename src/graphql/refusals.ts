@@ -92,11 +92,11 @@ function messageOf(refusal: RuleRefusal): string {
     case 'AUTHORIZATIONS_FROZEN':
       return 'What this key grants is frozen and can not be changed. Create a new key, and revoke this one.'
     case 'POLICY_REQUIRED':
-      return 'This keyspace wants each key to hold at least one policy. Give policyIds.'
+      return 'A link, and in some keyspaces each key, must hold at least one policy. Give policyIds.'
     case 'POLICY_IN_USE':
-      return 'A key that is not revoked holds the policy: keys with it in the filter policyId. Take it from them first.'
+      return 'A link or a key that is not revoked holds the policy: ask for links, and for keys with it in the filter policyId. Take it from them first.'
     case 'KEYSPACE_NOT_EMPTY':
-      return 'The keyspace still has keys that are not deleted. Delete them first.'
+      return 'The keyspace still has keys that are not deleted, or links into it. Delete and unlink them first.'
     case 'MANAGEMENT_KEYSPACE':
       return (
         'This is the management keyspace, which stays with its account. Only its name, activeKeysMax, codeLifetimeDays ' +
@@ -104,6 +104,12 @@ function messageOf(refusal: RuleRefusal): string {
       )
     case 'NAME_IN_USE':
       return 'The name is in use in this account. Choose a different one.'
+    case 'ALREADY_LINKED':
+      return 'The account has a link of this key already. Change that with updateLink, or end it with unlinkKey.'
+    case 'LINK_TO_OWN_KEY':
+      return 'The key belongs to this account and needs no link. Give it policies with updateKey.'
+    case 'LINKED_KEY_HAS_NO_CODES':
+      return 'The key is only linked here. Codes are issued and rotated by its own account, whose codes open what the link grants.'
     case 'GRANT_EXCEEDS_CALLER':
       return 'This would give a credential more than yours holds. Ask for less, or use one that holds as much.'
     default:

@@ -6,6 +6,7 @@ import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
 import { costOfList } from './limits.ts'
+import { KeyLink } from './link.ts'
 import { Policy } from './policy.ts'
 import { User } from './user.ts'
 
@@ -24,6 +25,15 @@ export function keyspaceField<Result extends { readonly keyspaceId: string }>(t:
     needs: 'parent',
     description: 'The keyspace, as it is now.',
     resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.keyspace.load(result.keyspaceId)),
+  })
+}
+
+export function linkField<Result extends { readonly linkId: string }>(t: SuccessBuilder<Result>) {
+  return t.field({
+    type: KeyLink,
+    needs: 'parent',
+    description: 'The link, as it is now.',
+    resolve: async ({ result }, _arguments, { loaders }) => found(await loaders.link.load(result.linkId)),
   })
 }
 

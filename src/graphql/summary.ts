@@ -8,7 +8,7 @@ import type { AnyFact } from '#domain/streams.ts'
 /** Labels as they are on reading. */
 export type Labels = {
   readonly actor: string
-  /** The name that the account, keyspace, key, policy or user bears now. */
+  /** The name that the account, keyspace, key, policy or user bears now; of a link its key's. */
   readonly subject: string
   /** The hint of the code that the event names by its id only; null where it names none. */
   readonly hint: string | null
@@ -67,6 +67,12 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
       return `deleted code ${hint} of key ${subject}`
     case 'code.revealed':
       return `was shown the secret of code ${hint} of key ${subject}`
+    case 'key.linked':
+      return `linked key ${subject}, which is another account's`
+    case 'link.updated':
+      return `changed the ${fieldsOf(fact.data)} of linked key ${subject}`
+    case 'key.unlinked':
+      return `unlinked key ${subject}`
     case 'user.added':
       return `added user ${subject} as ${fact.data.role}`
     case 'user.updated':

@@ -23,7 +23,7 @@ const UpdatePolicyInput = builder.inputType('UpdatePolicyInput', {
 
 commandMutation(updatePolicy, {
   description:
-    'Edits a policy. The next verification of every key that holds it goes by what is here set; keys whose authorizations are ' +
+    'Edits a policy. The next verification of every key or link that holds it goes by what is here set; keys whose authorizations are ' +
     'frozen stay as they are. Where management keys hold it, the caller must hold all that these then grant. Needs the permission ' +
     'policies.write.',
   input: UpdatePolicyInput,

@@ -56,7 +56,7 @@ const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
     }),
     keyspaceId: t.id({
       description:
-        'The keyspace whose resources are being reached; a key of another one answers NOT_FOUND. Name it always.',
+        'The keyspace whose resources are being reached; a key of another one that is not linked into it answers NOT_FOUND. Name it always.',
     }),
     accountId: t.id({
       description:
@@ -91,7 +91,8 @@ const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
 const KeyVerification = builder.objectRef<Verification>('KeyVerification').implement({
   description:
     'A verdict. Everything but `valid`, `code`, `message` and `checkedAt` is null or empty unless the whole secret matched and ' +
-    'the caller may verify there.',
+    'the caller may verify there. Through a link of the account that is asked about, the key belongs to another: `linkId` says so, ' +
+    '`accountId` and `position` are of the linking account, `keyId` and `name` of the key, and nothing else is told of it.',
   fields: (t) => ({
     valid: t.exposeBoolean('valid', {
       needs: 'parent',
@@ -108,9 +109,13 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       type: 'Position',
       nullable: true,
       needs: 'parent',
-      description: "Every event of the key's account up to here was taken into account.",
+      description: 'Every event of the account in `accountId` up to here was taken into account.',
     }),
-    accountId: t.exposeID('accountId', { nullable: true, needs: 'parent', description: "The key's account." }),
+    accountId: t.exposeID('accountId', {
+      nullable: true,
+      needs: 'parent',
+      description: "The key's account; through a link the one that has linked it.",
+    }),
     keyspaceId: t.exposeID('keyspaceId', { nullable: true, needs: 'parent', description: "The key's keyspace." }),
     keyId: t.exposeID('keyId', {
       nullable: true,
@@ -118,6 +123,11 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       description: 'The key, which stays the same when it is rotated: count and limit by this.',
     }),
     codeId: t.exposeID('codeId', { nullable: true, needs: 'parent', description: 'The code that was presented.' }),
+    linkId: t.exposeID('linkId', {
+      nullable: true,
+      needs: 'parent',
+      description: "The link by which another account's key is let in; null for the account's own.",
+    }),
     slot: t.expose('slot', { type: CodeSlot, nullable: true, needs: 'parent', description: "The code's slot." }),
     name: t.exposeString('name', { nullable: true, needs: 'parent', description: "The key's name." }),
     owner: t.exposeString('owner', {
@@ -148,7 +158,8 @@ const KeyVerification = builder.objectRef<Verification>('KeyVerification').imple
       needs: 'parent',
       description:
         'All that the key grants, sorted, wherever it grants it: see `code` for whether it does so here. Of a key that acts as a user ' +
-        'only what they may do themselves.',
+        'only what they may do themselves. Through a link what the policies of the link grant, and nothing of what the ' +
+        "key's own account has granted.",
       resolve: ({ permissions }) => permissions,
     }),
     expiresAt: t.expose('expiresAt', {

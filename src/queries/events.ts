@@ -13,7 +13,7 @@ import { locate, locateAny, type Place } from './shard.ts'
 /** All of an event but its bytes and what proves them; `data` is as stored, digests included. */
 export type EventRow = Omit<EventTable, 'body' | 'mac' | 'mac_secret_id'>
 
-/** The subject is the stream: an account, a keyspace, a key, a policy or a user. */
+/** The subject is the stream: an account, a keyspace, a key, a link, a policy or a user. */
 export type EventScope = { readonly accountId: string } | { readonly subjectId: string }
 
 /** What is absent, null or an empty list filters nothing. */

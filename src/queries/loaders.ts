@@ -10,6 +10,7 @@ import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes,
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import type { KeyRow } from './keys.ts'
 import type { KeyspaceRow } from './keyspaces.ts'
+import { type LinkedKey, type LinkRow, readLinkedKeys } from './links.ts'
 import type { PolicyRow } from './policies.ts'
 import { type Reader, runNamed } from './reader.ts'
 import type { RotationRow } from './rotations.ts'
@@ -30,6 +31,10 @@ export type Loaders = {
   /** By the code's id. */
   readonly lastUseOfCode: Loader<Instant | null>
   readonly rotation: Loader<RotationRow | null>
+  /** Ended ones too. */
+  readonly link: Loader<LinkRow | null>
+  /** By the link's id: all that may be told of its key, which is another account's. */
+  readonly linkedKey: Loader<LinkedKey | null>
   /** Deleted ones too. */
   readonly policy: Loader<PolicyRow | null>
   /** Removed ones too. */
@@ -85,6 +90,8 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
     rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
+    link: rows<LinkRow>('lnk', 'state.link', 'link_id'),
+    linkedKey: loader<LinkedKey, null>('lnk', null, (places, tenant) => readLinkedKeys(reader, places, tenant)),
     policy: rows<PolicyRow>('pol', 'state.policy', 'policy_id'),
     user: rows<UserRow>('usr', 'state.user', 'user_id'),
     profile: loader<Profile, null>('usr', null, (places, tenant) => readProfiles(reader, places, tenant)),

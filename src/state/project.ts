@@ -5,6 +5,7 @@ import { accountRow, accountTable } from './account-rows.ts'
 import { codeRows, codeTable } from './code-rows.ts'
 import { keyRow, keyTable } from './key-rows.ts'
 import { keyspaceRow, keyspaceTable } from './keyspace-rows.ts'
+import { linkRow, linkTable } from './link-rows.ts'
 import { policyRow, policyTable } from './policy-rows.ts'
 import { rotationRows, rotationTable } from './rotation-rows.ts'
 import type { TableRows, TableSpec } from './row-writer.ts'
@@ -17,6 +18,7 @@ export const stateTables: readonly TableSpec[] = [
   keyTable,
   codeTable,
   rotationTable,
+  linkTable,
   policyTable,
   userTable,
 ]
@@ -40,6 +42,7 @@ function rowsOf(before: Stream, after: Stream): readonly TableRows[] {
       { table: codeTable, rows: codeRows(before, after) },
       { table: rotationTable, rows: rotationRows(before, after) },
     ]
+  if (is(after, 'link')) return [{ table: linkTable, rows: [linkRow(after)] }]
   if (is(after, 'policy')) return [{ table: policyTable, rows: [policyRow(after)] }]
   if (is(after, 'user')) return [{ table: userTable, rows: [userRow(after)] }]
   return unreachable(after as never)

@@ -2,14 +2,14 @@
 // meanwhile, then the swap, which waits for the commands in flight and holds the others back for a moment.
 //
 // The order in which the swap locks the tables is the order in which every command and query touches them: accounts,
-// keyspaces, keys, codes, rotations, policies, users. Otherwise the swap and a command could wait for each other.
+// keyspaces, keys, codes, rotations, links, policies, users. Otherwise the swap and a command could wait for each other.
 import { setTimeout } from 'node:timers/promises'
 import { type Connection, type Database, send, statement } from '#database/connect.ts'
 import { grantServing } from '#database/grants.ts'
 import { stateTables } from './project.ts'
 import { type Batch, type Run, readHeads, replayAll, replayChanged, rowsOfStreams } from './replay.ts'
 import { insert, type TableRows, upsert } from './row-writer.ts'
-import { createShadow, indexShadow, SHADOW, swapShadow } from './shadow.ts'
+import { createShadow, indexShadow, indexUniques, SHADOW, swapShadow } from './shadow.ts'
 
 export type Rebuilt = { readonly streams: number; readonly events: number; readonly generation: bigint }
 
@@ -83,6 +83,7 @@ async function swap(
       await client.query(`LOCK TABLE ${names.join(', ')} IN ACCESS EXCLUSIVE MODE`)
       // Every command that was under way has committed and is in the log; none can commit before the swap has.
       await catchUp(run, heads, counted)
+      await indexUniques(run)
       await swapShadow(run)
       // In here, so that no server meets tables that it may not read.
       await grantServing(client)

@@ -7,7 +7,7 @@ import { statement } from '#database/connect.ts'
 export type Row = Readonly<Record<string, unknown>>
 
 export type TableSpec = {
-  readonly name: 'account' | 'keyspace' | 'key' | 'code' | 'rotation' | 'policy' | 'user'
+  readonly name: 'account' | 'keyspace' | 'key' | 'code' | 'rotation' | 'link' | 'policy' | 'user'
   /** The primary key, the shard first. */
   readonly key: readonly [shard: 'shard', id: string]
   /** The column that holds the id of the stream a row folds. */

@@ -26,7 +26,10 @@ export async function createShadow(run: Run): Promise<void> {
   }
 }
 
-/** Gives the shadow the indexes and keys of the live tables, under the same names. */
+/**
+ * Gives the shadow the keys and indexes of the live tables, under the same names: all but those that keep rows of several streams
+ * apart.
+ */
 export async function indexShadow(run: Run): Promise<void> {
   for (const { name } of stateTables) {
     const constraints = await run(
@@ -38,19 +41,31 @@ export async function indexShadow(run: Run): Promise<void> {
     )
     for (const { conname, definition } of constraints)
       await run(statement(`ALTER TABLE ${SHADOW}.${name} ADD CONSTRAINT ${conname} ${definition}`, []))
-    const indexes = await run(
-      statement<{ definition: string }>(
-        `SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index i
-          WHERE indrelid = $1::regclass
-            AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`,
-        [`state.${name}`],
-      ),
-    )
-    // The catalog quotes names that are words of SQL, such as user.
-    for (const { definition } of indexes)
-      await run(statement(definition.replace(/ ON state\.("?\w+"?) /, ` ON ${SHADOW}.$1 `), []))
+    await makeIndexes(run, name, { unique: false })
     await run(statement(`ANALYZE ${SHADOW}.${name}`, []))
   }
+}
+
+/**
+ * Indexes by which a name, say, is one row's only, once the shadow has caught up with all that is committed. Before that it may have
+ * the row that takes a name and not yet the change by which another gave it up.
+ */
+export async function indexUniques(run: Run): Promise<void> {
+  for (const { name } of stateTables) await makeIndexes(run, name, { unique: true })
+}
+
+async function makeIndexes(run: Run, name: string, { unique }: { readonly unique: boolean }): Promise<void> {
+  const indexes = await run(
+    statement<{ definition: string }>(
+      `SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index i
+          WHERE indrelid = $1::regclass AND indisunique = $2
+            AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`,
+      [`state.${name}`, unique],
+    ),
+  )
+  // The catalog quotes names that are words of SQL, such as user.
+  for (const { definition } of indexes)
+    await run(statement(definition.replace(/ ON state\.("?\w+"?) /, ` ON ${SHADOW}.$1 `), []))
 }
 
 /** Puts the shadow in the live tables' place; in a transaction that has locked these. */

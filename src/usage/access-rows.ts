@@ -12,13 +12,14 @@ import type { Redact } from './redact.ts'
 /** What of a key stands in its entries, and which bodies may. */
 export type LoggedKey = {
   readonly keyId: string
+  /** Whose services saw it: through a link not the key's own. */
   readonly accountId: string
   readonly name: string
   readonly logging: AccessLogging
 }
 
 export function rowOf(entry: AccessInput, key: LoggedKey, redact: Redact): AccessLogTable {
-  const shard = knownShardOf(key.keyId)
+  const shard = knownShardOf(key.accountId)
   return {
     shard,
     account_id: key.accountId,

@@ -4,7 +4,7 @@ import { issuesOf } from '#commands/input-issues.ts'
 import { invalidInput, type Refusal } from '#commands/refusal.ts'
 import { send, statement } from '#database/connect.ts'
 import { type Caller, DenialError, mayDo } from '#domain/caller.ts'
-import { kindOf, shardOf } from '#domain/ids.ts'
+import { kindOf, knownShardOf, shardOf } from '#domain/ids.ts'
 import { DAY_MS, type Instant, later, plusMs } from '#domain/instant.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import { type AccessInput, recordAccessInput } from './access-input.ts'
@@ -62,7 +62,8 @@ function isTimely(at: Instant, { clock, accessLogDays }: ServingServices): boole
 }
 
 type Key = LoggedKey & {
-  readonly keyspaceId: string
+  /** Its keyspace or, of a linked one, the link: what the presentations are of. */
+  readonly placeId: string
   readonly presentations: readonly Presentation[]
   /** Those of its codes that the entries name. */
   readonly codeIds: readonly string[]
@@ -70,7 +71,7 @@ type Key = LoggedKey & {
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const KEYS = `
-  SELECT k.key_id AS "keyId", k.account_id AS "accountId", k.keyspace_id AS "keyspaceId", k.name,
+  SELECT k.key_id AS "keyId", k.account_id AS "accountId", k.keyspace_id AS "placeId", k.name,
          json_build_object('request', k.log_request, 'response', k.log_response) AS logging,
          s.rules -> 'presentations' AS presentations,
          ARRAY(SELECT c.code_id FROM state.code c
@@ -78,9 +79,19 @@ const KEYS = `
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.keyspace s ON s.shard = wanted.shard
     JOIN state.key k ON k.shard = wanted.shard AND k.key_id = wanted.id AND k.keyspace_id = s.keyspace_id
-   WHERE $3::text IS NULL OR k.account_id = $3`
+   WHERE $3::text IS NULL OR k.account_id = $3
+   UNION ALL
+  SELECT k.key_id, l.account_id, l.link_id, k.name, json_build_object('request', k.log_request, 'response', k.log_response),
+         coalesce((SELECT jsonb_agg(DISTINCT p.presentation)
+                     FROM state.keyspace g, jsonb_array_elements(g.rules -> 'presentations') AS p (presentation)
+                    WHERE g.shard = l.shard AND g.account_id = l.account_id AND g.deleted_at IS NULL
+                      AND g.keyspace_id = coalesce(l.keyspace_id, g.keyspace_id)), '[]'),
+         ARRAY[]::text[]
+    FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
+    JOIN state.key k ON k.shard = wanted.shard AND k.key_id = wanted.id
+    JOIN state.link l ON l.shard = $5 AND l.account_id = $3 AND l.key_id = k.key_id AND l.unlinked_at IS NULL`
 
-/** By their ids: those that are the caller's, deleted ones too. */
+/** By their ids: those that are the caller's, deleted ones too, and those that the caller's account has linked. */
 async function findKeys(
   { database }: ServingServices,
   caller: Caller,
@@ -90,11 +101,12 @@ async function findKeys(
   const codeIds = entries.flatMap(({ codeId }) => (codeId != null && kindOf(codeId) === 'code' ? [codeId] : []))
   const tenant = caller.kind === 'ROOT' ? null : caller.accountId
   if (ids.length === 0) return new Map()
-  const keys = await send(database.pool, statement<Key>(KEYS, [ids.map(shardOf), ids, tenant, codeIds]))
+  const parameters = [ids.map(shardOf), ids, tenant, codeIds, tenant === null ? null : knownShardOf(tenant)]
+  const keys = await send(database.pool, statement<Key>(KEYS, parameters))
   return new Map(keys.map((key) => [key.keyId, key]))
 }
 
-/** A code of another key is not found either. */
+/** A code of another key is not found either, nor is one of a linked key: it is its own account's. */
 function missingId(entries: readonly AccessInput[], keys: ReadonlyMap<string, Key>): string | undefined {
   for (const { keyId, codeId } of entries) {
     const key = keys.get(keyId)
@@ -105,7 +117,7 @@ function missingId(entries: readonly AccessInput[], keys: ReadonlyMap<string, Ke
 }
 
 function redactorOf(key: Key, known: Map<string, Redact>): Redact {
-  const redact = known.get(key.keyspaceId) ?? redactorFor(key.presentations)
-  known.set(key.keyspaceId, redact)
+  const redact = known.get(key.placeId) ?? redactorFor(key.presentations)
+  known.set(key.placeId, redact)
   return redact
 }

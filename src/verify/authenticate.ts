@@ -28,7 +28,7 @@ export async function authenticate(
 }
 
 async function managementKey({ database, keyring, clock, uses }: ServingServices, credential: string) {
-  const [matches = []] = await matchCodes(database, keyring, [credential])
+  const [matches = []] = await matchCodes(database, keyring, [{ secret: credential, place: null }])
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)

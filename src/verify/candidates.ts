@@ -1,8 +1,9 @@
-// Which codes a presented secret belongs to: one indexed, prepared statement for a batch, by digest and nothing else, so that
-// an unknown, a wrong and a foreign secret cost the same work.
+// Which codes a presented secret belongs to, and by which links these are let in where a question is about: one indexed, prepared
+// statement for a batch, by digest and nothing else, so that an unknown, a wrong and a foreign secret cost the same work.
 import { type Database, send, statement } from '#database/connect.ts'
 import type { ActingUser } from '#domain/caller.ts'
 import type { Grant } from '#domain/grant.ts'
+import { knownShardOf } from '#domain/ids.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
@@ -33,19 +34,50 @@ export type MatchedCode = Candidate & {
   readonly updatedAt: Instant
   /** The account's position in the same snapshot. */
   readonly position: bigint
+  /** Let in by a link, whose grants and upstream rule are then the candidate's; null: as a key of its own account. */
+  readonly link: { readonly linkId: string; readonly accountId: string; readonly position: bigint } | null
 }
 
-// Tables in the order in which everyone locks them: see #state/rebuild.ts.
+/** Where links are looked for: a keyspace, an account, or a keyspace that must be of that account. Well-formed ids, at least one. */
+export type LinkPlace = { readonly accountId: string | null; readonly keyspaceId: string | null }
+
+export type Presented = {
+  readonly secret: string
+  /** Null: as a key of its own account only. */
+  readonly place: LinkPlace | null
+}
+
+// `named` is the keyspace that a question is about, `sole` the one that a link is limited to. Tables in the order in which everyone
+// locks them: see #state/rebuild.ts.
 const MATCHES = `
   SELECT c.digest, c.account_id, c.keyspace_id, s.management,
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, k.owner_id, k.acts_as_id,
-         u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position
+         u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position, linked.links
     FROM state.keyspace s
     JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
     JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object('question', place.question, 'linkId', l.link_id, 'accountId', l.account_id,
+               'position', linking.position::text,
+               'upstreamUserRequired', coalesce((coalesce(named.rules, sole.rules) ->> 'upstreamUserRequired')::boolean, false),
+               'policies', (SELECT coalesce(jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)), '[]')
+                              FROM state.policy p
+                             WHERE p.shard = l.shard AND p.policy_id = ANY (l.policy_ids) AND p.deleted_at IS NULL))) AS links
+        FROM unnest($1::bytea[], $2::integer[], $3::smallint[], $4::text[], $5::text[])
+               AS place (digest, question, shard, account_id, keyspace_id)
+        LEFT JOIN state.keyspace named ON named.shard = place.shard AND named.keyspace_id = place.keyspace_id
+         AND NOT named.management AND named.deleted_at IS NULL
+        JOIN state.link l ON l.shard = place.shard AND l.account_id = coalesce(place.account_id, named.account_id)
+         AND l.key_id = k.key_id AND l.unlinked_at IS NULL
+        LEFT JOIN state.keyspace sole ON sole.shard = l.shard AND sole.keyspace_id = l.keyspace_id
+        JOIN log.account linking ON linking.shard = l.shard AND linking.account_id = l.account_id
+       WHERE place.digest = c.digest
+         AND (place.keyspace_id IS NULL
+              OR named.account_id = l.account_id AND coalesce(l.keyspace_id, named.keyspace_id) = named.keyspace_id)
+      ) AS linked ON true
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)) AS policies
         FROM state.policy p
@@ -90,19 +122,66 @@ type Row = {
   readonly user_removed_at: Instant | null
   readonly names: readonly SealedName[] | null
   readonly position: bigint
+  /** Those by which it is let in where questions are about, by their numbers; null: none. */
+  readonly links: readonly LinkedIn[] | null
 }
 
-/** The codes that each of the presented secrets belongs to, in the order of `secrets`; none for an unknown one. */
+type LinkedIn = {
+  readonly question: number
+  readonly linkId: string
+  readonly accountId: string
+  readonly position: string
+  readonly upstreamUserRequired: boolean
+  readonly policies: readonly Grant[]
+}
+
+/** The codes that each presented secret belongs to, once as such and once for each link, in order; none for an unknown one. */
 export async function matchCodes(
   database: Database,
   keyring: Keyring,
-  secrets: readonly string[],
+  presented: readonly Presented[],
 ): Promise<readonly (readonly MatchedCode[])[]> {
-  if (secrets.length === 0) return []
-  const digests = secrets.map((secret) => digestsOf(keyring, secret).map(({ digest }) => digest))
-  const rows = await send(database.pool, statement<Row>(MATCHES, [digests.flat()]))
+  if (presented.length === 0) return []
+  const asked = presented.flatMap(({ secret, place }, question) =>
+    digestsOf(keyring, secret).map(({ digest }) => ({ digest, question, place })),
+  )
+  const rows = await send(
+    database.pool,
+    statement<Row>(MATCHES, [
+      asked.map(({ digest }) => digest),
+      asked.map(({ question }) => question),
+      asked.map(({ place }) => shardOfPlace(place)),
+      asked.map(({ place }) => place?.accountId ?? null),
+      asked.map(({ place }) => place?.keyspaceId ?? null),
+    ]),
+  )
   const byDigest = Map.groupBy(rows, (row) => row.digest.toString('hex'))
-  return digests.map((own) => own.flatMap((digest) => (byDigest.get(digest.toString('hex')) ?? []).map(matchedCode)))
+  const byQuestion = Map.groupBy(asked, ({ question }) => question)
+  return presented.map((_, question) =>
+    (byQuestion.get(question) ?? [])
+      .flatMap(({ digest }) => byDigest.get(digest.toString('hex')) ?? [])
+      .flatMap((row) => [matchedCode(row), ...linkedCodes(row, question)]),
+  )
+}
+
+function shardOfPlace(place: LinkPlace | null): number | null {
+  const id = place?.keyspaceId ?? place?.accountId ?? null
+  return id === null ? null : knownShardOf(id)
+}
+
+/** What its own account grants is left behind, and for whom: a link lets in the key, not what the key may do there. */
+function linkedCodes(row: Row, question: number): readonly MatchedCode[] {
+  const own = matchedCode(row)
+  const links = row.links?.filter((link) => link.question === question) ?? []
+  return links.map(({ linkId, accountId, position, upstreamUserRequired, policies }) => ({
+    ...own,
+    ownerId: null,
+    user: null,
+    names: [],
+    upstreamUserRequired,
+    key: { ...own.key, grants: policies, actsAs: null },
+    link: { linkId, accountId, position: BigInt(position) },
+  }))
 }
 
 function matchedCode(row: Row): MatchedCode {
@@ -124,6 +203,7 @@ function matchedCode(row: Row): MatchedCode {
     names: row.names ?? [],
     updatedAt: row.updated_at,
     position: row.position,
+    link: null,
     code: {
       enabled: row.code_enabled,
       expiresAt: row.code_expires_at,

@@ -3,6 +3,7 @@ import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Endpoint } from '#domain/endpoint.ts'
 import { effectivePermissions } from '#domain/grant.ts'
+import { type IdKind, kindOf } from '#domain/ids.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
@@ -10,7 +11,7 @@ import { judge, type Question, type VerificationCode, verdictMessage } from '#do
 import type { Keyring } from '#secret/keyring.ts'
 import { couldBeSecret } from '#secret/token.ts'
 import type { ServingServices } from '#usage/services.ts'
-import { type MatchedCode, matchCodes } from './candidates.ts'
+import { type LinkPlace, type MatchedCode, matchCodes } from './candidates.ts'
 import { nameOf } from './sealed-names.ts'
 
 export type VerifyQuestion = {
@@ -24,7 +25,10 @@ export type VerifyQuestion = {
   readonly upstreamUser?: string | null | undefined
 }
 
-/** Everything but the first four is null or empty unless the whole secret matched and the caller may verify there. */
+/**
+ * Everything but the first four is null or empty unless the whole secret matched and the caller may verify there. Through a link
+ * account and position are the linking account's, and of the key only its id and name are told.
+ */
 export type Verification = {
   readonly valid: boolean
   readonly code: VerificationCode
@@ -35,6 +39,7 @@ export type Verification = {
   readonly keyspaceId: string | null
   readonly keyId: string | null
   readonly codeId: string | null
+  readonly linkId: string | null
   readonly slot: CodeSlot | null
   readonly name: string | null
   /** External ids. */
@@ -59,7 +64,7 @@ export async function verifyKeys(
   const matches = await matchCodes(
     services.database,
     services.keyring,
-    wellFormed.map((question) => question.key),
+    wellFormed.map((question) => ({ secret: question.key, place: linkPlaceOf(caller, question) })),
   )
   const matchesOf = new Map(wellFormed.map((question, index) => [question, matches[index] ?? []]))
   const now = services.clock.now()
@@ -89,6 +94,8 @@ function permissionOf({ permission }: VerifyQuestion, index: number): Permission
  * otherwise a caller could find out which secrets other tenants use.
  */
 function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode): boolean {
+  // Its link was looked for where the caller may ask, and nowhere else.
+  if (code.link !== null) return true
   if (caller.kind !== 'ROOT' && code.accountId !== caller.accountId) return false
   const accountId = question.accountId ?? null
   const keyspaceId = question.keyspaceId ?? null
@@ -96,6 +103,20 @@ function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode):
   if (keyspaceId !== null) return keyspaceId === code.keyspaceId
   // A credential of this API opens nothing else, unless who asks says that they mean this API.
   return !code.management
+}
+
+/** Where a link may let the key in: nowhere, where this caller may not ask about it, or says nothing of where (root). */
+function linkPlaceOf(caller: Caller, { accountId, keyspaceId }: VerifyQuestion): LinkPlace | null {
+  const own = caller.kind === 'ROOT' ? null : caller.accountId
+  const named = { accountId: accountId ?? own, keyspaceId: keyspaceId ?? null }
+  if (named.accountId === null && named.keyspaceId === null) return null
+  if (own !== null && named.accountId !== own) return null
+  const wellFormed = isOfKind('acct', named.accountId) && isOfKind('ks', named.keyspaceId)
+  return wellFormed ? named : null
+}
+
+function isOfKind(kind: IdKind, id: string | null): boolean {
+  return id === null || kindOf(id) === kind
 }
 
 function told(keyring: Keyring, matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
@@ -107,22 +128,33 @@ function told(keyring: Keyring, matched: MatchedCode, asked: Question, clockNow:
     code,
     message: verdictMessage(code),
     checkedAt: now,
-    position: matched.position,
-    accountId: matched.accountId,
-    keyspaceId: matched.keyspaceId,
+    ...(matched.link === null ? toldAtHome(keyring, matched) : { ...UNTOLD, ...matched.link }),
     keyId: matched.keyId,
-    codeId: matched.codeId,
-    slot: matched.slot,
     name: matched.name,
-    owner: nameOf(keyring, matched.names, matched.ownerId),
-    actsAs: nameOf(keyring, matched.names, matched.user?.userId ?? null),
-    tags: matched.tags,
-    metadata: matched.metadata,
     permissions: effectivePermissions(matched.key.grants, matched.key.actsAs?.permissions ?? null),
     expiresAt,
     logging: matched.logging,
   }
 }
+
+/** To the account of the key itself. */
+function toldAtHome(keyring: Keyring, matched: MatchedCode) {
+  const { position, accountId, keyspaceId, codeId, slot, names, ownerId, user, tags, metadata } = matched
+  const owner = nameOf(keyring, names, ownerId)
+  const actsAs = nameOf(keyring, names, user?.userId ?? null)
+  return { position, accountId, keyspaceId, codeId, linkId: null, slot, owner, actsAs, tags, metadata }
+}
+
+/** What a linking account is not told. */
+const UNTOLD = {
+  keyspaceId: null,
+  codeId: null,
+  slot: null,
+  owner: null,
+  actsAs: null,
+  tags: [],
+  metadata: null,
+} as const
 
 function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
   return {
@@ -132,15 +164,10 @@ function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
     checkedAt,
     position: null,
     accountId: null,
-    keyspaceId: null,
+    ...UNTOLD,
     keyId: null,
-    codeId: null,
-    slot: null,
+    linkId: null,
     name: null,
-    owner: null,
-    actsAs: null,
-    tags: [],
-    metadata: null,
     permissions: [],
     expiresAt: null,
     logging: null,

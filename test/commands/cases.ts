@@ -15,14 +15,17 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
+import { unlinkKey } from '#commands/unlink-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updateLink } from '#commands/update-link.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import { updateUser } from '#commands/update-user.ts'
 import type { MadeAccount, TestServices } from '../support/services.ts'
@@ -33,7 +36,7 @@ export type Case = {
   readonly name: string
   readonly command: AnyCommand
   /** The member of the input that names what it is about. */
-  readonly id: 'accountId' | 'keyspaceId' | 'policyId' | 'keyId' | 'codeId' | 'userId' | null
+  readonly id: 'accountId' | 'keyspaceId' | 'policyId' | 'keyId' | 'codeId' | 'linkId' | 'userId' | null
   readonly versioned: boolean
   /** Takes no idempotency key: every call is an event. */
   readonly neverRetried?: true
@@ -252,6 +255,44 @@ const revealCase: Omit<Case, 'name'> = {
   },
 }
 
+const aLink = async (at: TestServices, { accountId }: MadeAccount) =>
+  at.linkKey(accountId, (await at.createForeignKey()).keyId)
+
+const linkCases: readonly Omit<Case, 'name'>[] = [
+  {
+    command: linkKey as AnyCommand,
+    id: 'accountId',
+    versioned: false,
+    events: ['key.linked'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({
+      accountId,
+      keyId: (await at.createForeignKey()).keyId,
+      keyspaceId: await at.createKeyspace(accountId),
+      policyIds: [await at.createPolicy(accountId)],
+    }),
+  },
+  {
+    command: updateLink as AnyCommand,
+    id: 'linkId',
+    versioned: true,
+    events: ['link.updated'],
+    secrets: 0,
+    prepare: async (at, account) => ({
+      linkId: await aLink(at, account),
+      policyIds: [await at.createPolicy(account.accountId)],
+    }),
+  },
+  {
+    command: unlinkKey as AnyCommand,
+    id: 'linkId',
+    versioned: true,
+    events: ['key.unlinked'],
+    secrets: 0,
+    prepare: async (at, account) => ({ linkId: await aLink(at, account) }),
+  },
+]
+
 const userCases: readonly Omit<Case, 'name'>[] = [
   {
     command: addUser as AnyCommand,
@@ -290,6 +331,7 @@ export const cases: readonly Case[] = [
   ...keyCases,
   ...codeCases,
   revealCase,
+  ...linkCases,
   ...userCases,
 ].map((found) => ({
   ...found,

@@ -186,7 +186,7 @@ async function versionOf(input: Readonly<Record<string, unknown>>): Promise<numb
   const { rows } = await database.owner.pool.query<{ version: number }>(
     `SELECT version FROM log.stream WHERE stream_id IN ($1, $2, $4)
       UNION ALL SELECT s.version FROM log.stream s JOIN state.code c ON c.key_id = s.stream_id WHERE c.code_id = $3`,
-    [input.keyspaceId ?? input.userId, input.keyId, input.codeId, input.policyId],
+    [input.keyspaceId ?? input.userId ?? input.linkId, input.keyId, input.codeId, input.policyId],
   )
   return rows[0]?.version ?? Number.NaN
 }

@@ -86,7 +86,7 @@ describe('schema/events', () => {
     expect(kindOf(sample.eventId)).toBe('evt')
     expect(kindOf(sample.accountId)).toBe('acct')
     expect(kindOf(sample.streamId)).toBe(
-      { account: 'acct', keyspace: 'ks', key: 'key', policy: 'pol', user: 'usr' }[sample.streamKind],
+      { account: 'acct', keyspace: 'ks', key: 'key', link: 'lnk', policy: 'pol', user: 'usr' }[sample.streamKind],
     )
     expect(sample.decidedAt).toBe(new Date(sample.decidedAt).toISOString())
     expect(sample.salt).toMatch(/^[A-Za-z0-9_-]{22}$/)
@@ -117,6 +117,17 @@ describe('schema/events', () => {
           management: false,
           rules: { prefix: 'ads', activeKeysMax: 20, codeDeletion: 'WHEN_DISABLED' },
           deletedAt: '2026-05-01T12:00:00.000Z',
+        },
+      },
+      link: {
+        version: 3,
+        state: {
+          status: 'unlinked',
+          keyId: 'key_0AzP5nHdK7yWqE2uXfT8Rv',
+          keyspaceId: 'ks_07cR8vZsM2qJhP6nLiO4Td',
+          policyIds: ['pol_07uJ4mWbS6xHvA9dQeG1Kp', 'pol_07vK2nXcT5yJwB8eRfH0Lq'],
+          linkedAt: '2026-03-04T09:00:00.000Z',
+          unlinkedAt: '2026-04-05T09:00:00.000Z',
         },
       },
       user: {

@@ -17,14 +17,17 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
+import { unlinkKey } from '#commands/unlink-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updateLink } from '#commands/update-link.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import { updateUser } from '#commands/update-user.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
@@ -94,6 +97,7 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
   const own = await done(createKeyspace, { accountId, name: 'own', rules: { customSecrets: true } }, caller)
   await ownSecrets(done, own.keyspaceId, caller)
   await keptSecrets(done, accountId, caller)
+  await linkLife(at, done, accountId, caller)
   await userLife(done, accountId, caller)
 }
 
@@ -132,6 +136,21 @@ async function policyLife(done: Run, accountId: string, caller: Origin): Promise
   await done(updatePolicy, { policyId, name: 'ads', description: 'other', permissions: null, endpoints: null }, caller)
   await done(updateKey, { keyId, policyIds: null, permissions: ['ads.read'] }, caller)
   await done(deletePolicy, { policyId }, caller)
+}
+
+async function linkLife(at: TestServices, done: Run, accountId: string, caller: Origin): Promise<void> {
+  const { keyId } = await at.createForeignKey()
+  const { keyspaceId } = await done(createKeyspace, { accountId, name: 'lent' }, caller)
+  const policies = await Promise.all(
+    ['one', 'two'].map((name) =>
+      done(createPolicy, { accountId, name, description: 'for links', permissions: ['ads.read'] }, caller),
+    ),
+  )
+  const [first, second] = policies.map(({ policyId }) => policyId)
+  const { linkId } = await done(linkKey, { accountId, keyId, keyspaceId, policyIds: [first] }, caller)
+  await done(updateLink, { linkId, policyIds: [second, first] }, caller)
+  await done(unlinkKey, { linkId }, caller)
+  await done(linkKey, { accountId, keyId, policyIds: [second] }, caller)
 }
 
 const PERSONAL = ['kharnagy@domain.corp', 'Kálmán "Kharnagy" Nagy', 'Frau Dr. Groß', 'batch.reports/ÄÖ']

@@ -44,6 +44,7 @@ async function makeSubjects() {
   const { keyId, codeId, secret } = await app.createKey(keyspaceId)
   const policyId = await app.createPolicy(accountId)
   const userId = await app.addUser(accountId)
+  const linkId = await app.linkKey(accountId, (await app.createForeignKey()).keyId)
   return {
     accountId,
     keyspaceId,
@@ -51,6 +52,7 @@ async function makeSubjects() {
     codeId,
     secret,
     policyId,
+    linkId,
     userId,
     emptyKeyspaceId: await app.createKeyspace(accountId),
   }
@@ -155,7 +157,7 @@ test('mutations name what is bad, and append nothing when they refuse', { timeou
     const mustRefuse = bad.some((value) => mustBeRefused(field, value))
     expect(faultOfResult(result, bad, mustRefuse)).toBeUndefined()
     for (const { id } of result.events ?? []) told.add(id)
-    if (result.events !== undefined && /^(delete|revoke|remove)/.test(field.name)) {
+    if (result.events !== undefined && /^(delete|revoke|remove|unlink)/.test(field.name)) {
       const before = await eventIds()
       subjects = await makeSubjects()
       for (const id of await eventIds()) if (!before.has(id)) told.add(id)

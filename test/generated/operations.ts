@@ -10,7 +10,7 @@ export type AccessInput = {
   readonly at: string;
   /** The client's IPv4 or IPv6 address. */
   readonly clientIp?: string | null | undefined;
-  /** The presented code, as the verdict told it; one of the key's. */
+  /** The presented code, as the verdict told it; one of the key's. Through a link none is told. */
   readonly codeId?: string | null | undefined;
   /** Milliseconds from request to response. */
   readonly durationMs?: number | null | undefined;
@@ -222,7 +222,7 @@ export type DeleteKeyspaceInput = {
   readonly expectedVersion?: number | null | undefined;
   /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
   readonly idempotencyKey?: string | null | undefined;
-  /** The keyspace. It must have no key that is not deleted. */
+  /** The keyspace. It must have no key that is not deleted, and no link into it alone. */
   readonly keyspaceId: string;
 };
 
@@ -232,7 +232,7 @@ export type DeletePolicyInput = {
   readonly expectedVersion?: number | null | undefined;
   /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
   readonly idempotencyKey?: string | null | undefined;
-  /** The policy. No key that is not revoked may hold it, but for those whose authorizations are frozen. */
+  /** The policy. No link may hold it, and no key that is not revoked but for those whose authorizations are frozen. */
   readonly policyId: string;
 };
 
@@ -301,6 +301,8 @@ export type EndpointRuleInput = {
 
 /** Why a mutation changed nothing. More codes may come: treat an unknown one by its type and message. */
 export type ErrorCode =
+  /** The account has a link of the key already. */
+  | 'ALREADY_LINKED'
   /** What the key grants is fixed for good, or as long as its keyspace says so. */
   | 'AUTHORIZATIONS_FROZEN'
   /** The keyspace deletes codes only once they are switched off. */
@@ -321,7 +323,7 @@ export type ErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** The input itself is wrong; `issues` says where. */
   | 'INVALID_INPUT'
-  /** The keyspace has keys that are not deleted. */
+  /** The keyspace has keys that are not deleted, or links into it. */
   | 'KEYSPACE_NOT_EMPTY'
   /** The key is deleted: nothing applies to it any more. */
   | 'KEY_DELETED'
@@ -329,15 +331,19 @@ export type ErrorCode =
   | 'KEY_LIMIT_REACHED'
   /** The key is revoked: only `deleteKey` still applies to it. */
   | 'KEY_REVOKED'
+  /** The key is only linked here: its own account issues its codes. */
+  | 'LINKED_KEY_HAS_NO_CODES'
+  /** The key belongs to the very account that would link it. */
+  | 'LINK_TO_OWN_KEY'
   /** The management keyspace can not be deleted, nor changed in this. */
   | 'MANAGEMENT_KEYSPACE'
   /** Another keyspace or policy of the account has the name, or another user the external id. */
   | 'NAME_IN_USE'
   /** There is no such thing for this caller. */
   | 'NOT_FOUND'
-  /** A key that is not revoked holds the policy. */
+  /** A link holds the policy, or a key that is not revoked. */
   | 'POLICY_IN_USE'
-  /** The keyspace wants each key to hold at least one policy. */
+  /** The keyspace wants each key to hold at least one policy, as each link must. */
   | 'POLICY_REQUIRED'
   /** The secret is or was in use in the keyspace. */
   | 'SECRET_IN_USE'
@@ -358,7 +364,7 @@ export type EventFilter = {
   readonly correlationId?: string | null | undefined;
   /** Only what happened at this instant or later. */
   readonly since?: string | null | undefined;
-  /** Only events of this account, keyspace, key, policy or user itself. */
+  /** Only events of this account, keyspace, key, link, policy or user itself. */
   readonly subjectId?: string | null | undefined;
   /** Only events of one of these types, such as `key.rotated`. */
   readonly types?: ReadonlyArray<string> | null | undefined;
@@ -468,6 +474,20 @@ export type KeyspaceRulesInput = {
   readonly secretDisplay?: SecretDisplay | null | undefined;
   /** Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false. */
   readonly upstreamUserRequired?: boolean | null | undefined;
+};
+
+/** Another account's key to let in. */
+export type LinkKeyInput = {
+  /** The account to let it into. */
+  readonly accountId: string;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The key, by the id that its own account has told you: whoever knows it may link it, and learns its name and whether it is active. One that is revoked, or a credential of this API, is not found. */
+  readonly keyId: string;
+  /** Let it into this keyspace only. Absent: into all of the account. */
+  readonly keyspaceId?: string | null | undefined;
+  /** What it is to grant here: policies of this account, at least one (POLICY_REQUIRED) and up to 50. */
+  readonly policyIds: ReadonlyArray<string>;
 };
 
 /** A code to issue together with its key. */
@@ -590,6 +610,16 @@ export type SecretDisplay =
   /** By `revealCode` too, from the code on that is issued next: they are kept, sealed, until their code is replaced, deleted or revoked. Back to ONCE destroys what was kept. */
   | 'REVEALABLE';
 
+/** A link to end. */
+export type UnlinkKeyInput = {
+  /** Changes nothing (ConflictError) unless the link is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The link. */
+  readonly linkId: string;
+};
+
 /** Changes of an account. What is absent stays as it is. */
 export type UpdateAccountInput = {
   /** The account. */
@@ -654,6 +684,18 @@ export type UpdateKeyspaceInput = {
   readonly name?: string | null | undefined;
   /** The rules to change. Null is not valid. */
   readonly rules?: KeyspaceRulesInput | null | undefined;
+};
+
+/** Changes of a link. */
+export type UpdateLinkInput = {
+  /** Changes nothing (ConflictError) unless the link is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The link. */
+  readonly linkId: string;
+  /** All that the key is to grant here from now on: at least one policy (POLICY_REQUIRED), up to 50. */
+  readonly policyIds: ReadonlyArray<string>;
 };
 
 /** Changes of a policy. What is absent stays as it is; null clears. */
@@ -723,7 +765,7 @@ export type VerifyKeyInput = {
   readonly endpoint?: EndpointInput | null | undefined;
   /** What the client presented, whole and unchanged, without a scheme such as Bearer. */
   readonly key: string;
-  /** The keyspace whose resources are being reached; a key of another one answers NOT_FOUND. Name it always. */
+  /** The keyspace whose resources are being reached; a key of another one that is not linked into it answers NOT_FOUND. Name it always. */
   readonly keyspaceId?: string | null | undefined;
   /** What the key must grant: a permission, or an expression of at most 512 characters such as `ads.read AND (reports.read OR reports.export)`. Absent: nothing in particular. */
   readonly permission?: string | null | undefined;
@@ -1027,6 +1069,35 @@ export type KeysQueryVariables = Exact<{
 
 export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
 
+export type LinkKeyMutationVariables = Exact<{
+  input: LinkKeyInput;
+}>;
+
+
+export type LinkKeyMutation = { readonly linkKey:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'LinkKeySuccess', readonly link: { readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly linkedAt: string, readonly version: number, readonly keyspace: { readonly id: string } | null, readonly policies: ReadonlyArray<{ readonly id: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type LinkQueryVariables = Exact<{
+  linkId: string;
+}>;
+
+
+export type LinkQuery = { readonly link: { readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly linkedAt: string, readonly unlinkedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string } | null, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly linkedBy: { readonly kind: ActorKind, readonly label: string } } | null };
+
+export type LinksQueryVariables = Exact<{
+  accountId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type LinksQuery = { readonly account: { readonly links: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly linkedAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string } | null, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
 export type NodeQueryVariables = Exact<{
   id: string;
 }>;
@@ -1037,6 +1108,7 @@ export type NodeQuery = { readonly node:
     | { readonly __typename: 'Account', readonly name: string, readonly id: string }
     | { readonly __typename: 'ApiKey', readonly name: string, readonly status: KeyStatus, readonly id: string }
     | { readonly __typename: 'Event', readonly type: string, readonly summary: string, readonly id: string }
+    | { readonly __typename: 'KeyLink', readonly keyId: string, readonly keyName: string, readonly id: string }
     | { readonly __typename: 'Keyspace', readonly name: string, readonly id: string }
     | { readonly __typename: 'Policy', readonly name: string, readonly id: string }
     | { readonly __typename: 'Rotation', readonly slot: CodeSlot, readonly rotatedAt: string, readonly id: string }
@@ -1139,6 +1211,19 @@ export type RotationsQueryVariables = Exact<{
 
 export type RotationsQuery = { readonly key: { readonly rotations: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly rotatedAt: string, readonly overlapEndsAt: string | null, readonly retired: { readonly id: string, readonly hint: string, readonly issuedAt: string }, readonly replacement: { readonly id: string, readonly hint: string, readonly expiresAt: string | null }, readonly rotatedBy: { readonly label: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
+export type UnlinkKeyMutationVariables = Exact<{
+  input: UnlinkKeyInput;
+}>;
+
+
+export type UnlinkKeyMutation = { readonly unlinkKey:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'UnlinkKeySuccess', readonly linkId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+   };
+
 export type UpdateAccountMutationVariables = Exact<{
   input: UpdateAccountInput;
 }>;
@@ -1189,6 +1274,19 @@ export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+   };
+
+export type UpdateLinkMutationVariables = Exact<{
+  input: UpdateLinkInput;
+}>;
+
+
+export type UpdateLinkMutation = { readonly updateLink:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'UpdateLinkSuccess', readonly link: { readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly linkedAt: string, readonly version: number, readonly keyspace: { readonly id: string } | null, readonly policies: ReadonlyArray<{ readonly id: string }> }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type UpdatePolicyMutationVariables = Exact<{
@@ -1246,14 +1344,14 @@ export type VerifyKeyQueryVariables = Exact<{
 }>;
 
 
-export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null, readonly logging: { readonly request: boolean, readonly response: boolean } | null } };
+export type VerifyKeyQuery = { readonly verifyKey: { readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly codeId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string, readonly position: string | null, readonly logging: { readonly request: boolean, readonly response: boolean } | null } };
 
 export type VerifyKeysQueryVariables = Exact<{
   inputs: ReadonlyArray<VerifyKeyInput> | VerifyKeyInput;
 }>;
 
 
-export type VerifyKeysQuery = { readonly verifyKeys: ReadonlyArray<{ readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string }> };
+export type VerifyKeysQuery = { readonly verifyKeys: ReadonlyArray<{ readonly valid: boolean, readonly code: VerificationCode, readonly message: string, readonly keyId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null, readonly checkedAt: string }> };
 
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -2180,6 +2278,99 @@ export const KeysDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<KeysQuery, KeysQueryVariables>;
+export const LinkKeyDocument = new TypedDocumentString(`
+    mutation LinkKey($input: LinkKeyInput!) {
+  linkKey(input: $input) {
+    __typename
+    ... on LinkKeySuccess {
+      link {
+        id
+        keyspace {
+          id
+        }
+        keyId
+        keyName
+        policies {
+          id
+        }
+        active
+        linkedAt
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<LinkKeyMutation, LinkKeyMutationVariables>;
+export const LinkDocument = new TypedDocumentString(`
+    query Link($linkId: ID!) {
+  link(id: $linkId) {
+    id
+    account {
+      id
+    }
+    keyspace {
+      id
+    }
+    keyId
+    keyName
+    policies {
+      id
+      name
+    }
+    active
+    linkedAt
+    linkedBy {
+      kind
+      label
+    }
+    unlinkedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<LinkQuery, LinkQueryVariables>;
+export const LinksDocument = new TypedDocumentString(`
+    query Links($accountId: ID!, $first: Int, $after: String) {
+  account(id: $accountId) {
+    links(first: $first, after: $after) {
+      nodes {
+        id
+        keyspace {
+          id
+          name
+        }
+        keyId
+        keyName
+        policies {
+          id
+          name
+        }
+        active
+        linkedAt
+        version
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<LinksQuery, LinksQueryVariables>;
 export const NodeDocument = new TypedDocumentString(`
     query Node($id: ID!) {
   node(id: $id) {
@@ -2205,6 +2396,10 @@ export const NodeDocument = new TypedDocumentString(`
     ... on Rotation {
       slot
       rotatedAt
+    }
+    ... on KeyLink {
+      keyId
+      keyName
     }
     ... on User {
       displayName
@@ -2473,6 +2668,33 @@ export const RotationsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<RotationsQuery, RotationsQueryVariables>;
+export const UnlinkKeyDocument = new TypedDocumentString(`
+    mutation UnlinkKey($input: UnlinkKeyInput!) {
+  unlinkKey(input: $input) {
+    __typename
+    ... on UnlinkKeySuccess {
+      linkId
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UnlinkKeyMutation, UnlinkKeyMutationVariables>;
 export const UpdateAccountDocument = new TypedDocumentString(`
     mutation UpdateAccount($input: UpdateAccountInput!) {
   updateAccount(input: $input) {
@@ -2637,6 +2859,46 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpdateKeyspaceMutation, UpdateKeyspaceMutationVariables>;
+export const UpdateLinkDocument = new TypedDocumentString(`
+    mutation UpdateLink($input: UpdateLinkInput!) {
+  updateLink(input: $input) {
+    __typename
+    ... on UpdateLinkSuccess {
+      link {
+        id
+        keyspace {
+          id
+        }
+        keyId
+        keyName
+        policies {
+          id
+        }
+        active
+        linkedAt
+        version
+      }
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UpdateLinkMutation, UpdateLinkMutationVariables>;
 export const UpdatePolicyDocument = new TypedDocumentString(`
     mutation UpdatePolicy($input: UpdatePolicyInput!) {
   updatePolicy(input: $input) {
@@ -2768,6 +3030,7 @@ export const VerifyKeyDocument = new TypedDocumentString(`
     message
     keyId
     codeId
+    linkId
     name
     owner
     actsAs
@@ -2791,6 +3054,7 @@ export const VerifyKeysDocument = new TypedDocumentString(`
     code
     message
     keyId
+    linkId
     name
     owner
     actsAs

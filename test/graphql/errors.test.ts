@@ -32,6 +32,9 @@ const REFUSALS: { readonly [Code in Refusal['code']]: Extract<Refusal, { readonl
   KEYSPACE_NOT_EMPTY: { code: 'KEYSPACE_NOT_EMPTY' },
   MANAGEMENT_KEYSPACE: { code: 'MANAGEMENT_KEYSPACE' },
   NAME_IN_USE: { code: 'NAME_IN_USE' },
+  ALREADY_LINKED: { code: 'ALREADY_LINKED' },
+  LINK_TO_OWN_KEY: { code: 'LINK_TO_OWN_KEY' },
+  LINKED_KEY_HAS_NO_CODES: { code: 'LINKED_KEY_HAS_NO_CODES' },
   GRANT_EXCEEDS_CALLER: { code: 'GRANT_EXCEEDS_CALLER' },
 }
 

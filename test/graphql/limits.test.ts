@@ -34,6 +34,7 @@ const VARIABLES = {
   eventId: 'x',
   policyId: 'x',
   name: 'x',
+  linkId: 'x',
   userId: 'x',
   externalId: 'x',
   secret: 'x',

@@ -71,6 +71,12 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'code.disabled': [{ codeId: 'code_old' }, 'root switched off code HINT of key SUBJECT'],
   'code.revealed': [{ codeId: 'code_old' }, 'root was shown the secret of code HINT of key SUBJECT'],
   'code.deleted': [{ codeId: 'code_old' }, 'root deleted code HINT of key SUBJECT'],
+  'key.linked': [
+    { keyId: 'key_1', keyspaceId: null, policyIds: ['pol_1'] },
+    "root linked key SUBJECT, which is another account's",
+  ],
+  'link.updated': [{ policyIds: ['pol_2'] }, 'root changed the policies of linked key SUBJECT'],
+  'key.unlinked': [{}, 'root unlinked key SUBJECT'],
   'user.added': [{ role: 'MEMBER', permissions: [] }, 'root added user SUBJECT as MEMBER'],
   'user.updated': [{ role: 'AUDITOR', permissions: [] }, 'root changed the role and permissions of user SUBJECT'],
   'user.removed': [{}, 'root removed user SUBJECT'],

@@ -10,6 +10,7 @@ import {
   insertCodes,
   insertKeys,
   keyRow,
+  linkRow,
   policyRow,
   type SeededAccount,
   seedAccount,
@@ -35,6 +36,8 @@ const idsOf = ({ accountId, keyspaceId, shard }: SeededAccount, n: number) => ({
   key: seedId('key', shard, n),
   code: codeRow(keyRow(account, n), 1).code_id,
   rotation: seedId('rot', shard, n),
+  link: seedId('lnk', shard, n),
+  linkedKey: seedId('lnk', shard, n),
   policy: seedId('pol', shard, n),
   event: seedId('evt', shard, n),
   activeKeyCount: keyspaceId,
@@ -78,6 +81,12 @@ beforeAll(async () => {
         rotated_by_kind: 'ROOT',
         rotated_by_id: null,
       })
+      .execute()
+    // Each has linked the other's key.
+    const lender = own === account ? stranger : account
+    await database.owner.kysely
+      .insertInto('state.link')
+      .values(linkRow(own, n, seedId('key', lender.shard, 3 - n)))
       .execute()
     await database.owner.kysely.insertInto('state.policy').values(policyRow(own, n)).execute()
     const { accountId: account_id, shard } = own
@@ -140,6 +149,8 @@ describe('loaders', () => {
         key: { key_id: seedId('key', own.shard, n) },
         code: { key_id: seedId('key', own.shard, n) },
         rotation: { ordinal: 1 },
+        link: { key_id: expect.stringMatching(/^key_/) },
+        linkedKey: { name: `Key ${3 - n}`, active: true },
         policy: { name: `Policy ${n}` },
         event: { position: 1n },
         activeKeyCount: 1,

@@ -3,9 +3,13 @@ import type { Origin } from '#commands/command.ts'
 import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
+import { createPolicy } from '#commands/create-policy.ts'
 import { deleteKey } from '#commands/delete-key.ts'
+import { deletePolicy } from '#commands/delete-policy.ts'
+import { linkKey } from '#commands/link-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
 import { runCommand } from '#commands/run-command.ts'
+import { unlinkKey } from '#commands/unlink-key.ts'
 import { systemClock } from '#database/clock.ts'
 import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
@@ -76,6 +80,36 @@ describe('rebuild', () => {
 
     expect(generations).toEqual([2n, 3n, 4n])
     expect(rounds).toBeGreaterThan(3)
+    expect(await checkState(database.owner)).toMatchObject({ difference: null })
+  })
+
+  test('is not stopped by what is free again and taken anew: names, and keys that are linked', async () => {
+    const { accountId } = await done(runCommand(services, origin, createAccount, { name: 'Linking' }))
+    const { result: lent } = await makeKey('lent')
+    let stop = false
+    let rounds = 0
+    const writer = async (name: string) => {
+      while (!stop) {
+        const policy = { accountId, name, description: 'd', permissions: [] }
+        const { result } = await done(runCommand(services, origin, createPolicy, policy))
+        const { policyId } = result
+        if (name === 'linking') {
+          const input = { accountId, keyId: lent.keyId, policyIds: [policyId] }
+          const linked = await done(runCommand(services, origin, linkKey, input))
+          await done(runCommand(services, origin, unlinkKey, { linkId: linked.result.linkId }))
+        }
+        await done(runCommand(services, origin, deletePolicy, { policyId }))
+        rounds++
+      }
+    }
+    const writers = ['linking', 'other'].map(writer)
+    try {
+      for (let i = 0; i < 5; i++) await rebuildState(database.owner)
+    } finally {
+      stop = true
+      await Promise.all(writers)
+    }
+    expect(rounds).toBeGreaterThan(10)
     expect(await checkState(database.owner)).toMatchObject({ difference: null })
   })
 

@@ -15,14 +15,17 @@ import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
 import { issueCode } from '#commands/issue-code.ts'
+import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
 import { rotateKey } from '#commands/rotate-key.ts'
+import { unlinkKey } from '#commands/unlink-key.ts'
 import { updateAccount } from '#commands/update-account.ts'
 import { updateCode } from '#commands/update-code.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { updateLink } from '#commands/update-link.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import { updateUser } from '#commands/update-user.ts'
 import type { Connection, Database } from '#database/connect.ts'
@@ -105,17 +108,24 @@ type Made = {
   policies: string[]
   keys: string[]
   codes: string[]
+  links: string[]
   users: string[]
+  /** Another account's, to be linked. */
+  readonly foreignKeyIds: readonly string[]
 }
 
 async function take(step: Step, made: Made): Promise<void> {
   at.clock.advance(step.waitMs)
   const outcome = await at.run(step.command, inputFor(step, made))
   if (outcome.kind === 'refused') return
-  const { accountId, keyspaceId, policyId, keyId, userId, issuedCodeIds } = outcome.result as Record<string, never>
+  const { accountId, keyspaceId, policyId, keyId, linkId, userId, issuedCodeIds } = outcome.result as Record<
+    string,
+    never
+  >
   if (step.command.name === 'createAccount') made.accounts.push(accountId ?? '')
   if (step.command.name === 'createKeyspace') made.keyspaces.push(keyspaceId ?? '')
   if (step.command.name === 'createPolicy') made.policies.push(policyId ?? '')
+  if (step.command.name === 'linkKey') made.links.push(linkId ?? '')
   if (step.command.name === 'addUser') made.users.push(userId ?? '')
   if (step.command.name === 'createKey') made.keys.push(keyId ?? '')
   made.codes.push(...((issuedCodeIds as string[] | undefined) ?? []))
@@ -128,6 +138,7 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
   const policyId = pick(made.policies)
   const keyId = pick(made.keys)
   const codeId = pick(made.codes)
+  const linkId = pick(made.links)
   const userId = pick(made.users)
   const role = (['ADMINISTRATOR', 'AUDITOR', 'VERIFIER', 'MEMBER'] as const)[which % 4]
   const slot = which % 3 === 0 ? 'SECONDARY' : 'PRIMARY'
@@ -179,6 +190,17 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     [deleteCode, { codeId }],
     [revealCode, { codeId }],
     [
+      linkKey,
+      {
+        accountId: pick(made.accounts),
+        keyId: pick(flag ? made.keys : made.foreignKeyIds),
+        keyspaceId: which % 2 === 0 ? keyspaceId : null,
+        policyIds: [policyId],
+      },
+    ],
+    [updateLink, { linkId, policyIds: [policyId] }],
+    [unlinkKey, { linkId }],
+    [
       addUser,
       { accountId: pick(made.accounts), externalId: `${text}${which % 9}`, role, displayName: flag ? text : null },
     ],
@@ -197,6 +219,7 @@ describe('the rows of state', () => {
         const account = await at.createAccount()
         const keyspaceId = await at.createKeyspace(account.accountId)
         const { keyId, codeIds } = await at.createKey(keyspaceId)
+        const foreignKeyIds = [(await at.createForeignKey()).keyId, (await at.createForeignKey()).keyId]
         const made: Made = {
           accounts: [account.accountId],
           keyspaces: [account.managementKeyspaceId, keyspaceId],
@@ -204,6 +227,8 @@ describe('the rows of state', () => {
           keys: [keyId],
           codes: [...codeIds],
           users: [await at.addUser(account.accountId)],
+          links: [await at.linkKey(account.accountId, foreignKeyIds[0] ?? '')],
+          foreignKeyIds,
         }
         for (const step of steps) await take(step, made)
         expect(await differences()).toEqual([])

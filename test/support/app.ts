@@ -68,6 +68,10 @@ export type TestApp = {
   createKey(keyspaceId: string, input?: object): Promise<IssuedKey>
   /** A user's id. A MEMBER of a name of their own, unless `input` says otherwise. */
   addUser(accountId: string, input?: object): Promise<string>
+  /** A link's id. Into all of the account, under a policy that grants nothing, unless `input` says otherwise. */
+  linkKey(accountId: string, keyId: string, input?: object): Promise<string>
+  /** A key of a new account, to be linked into another. */
+  createForeignKey(input?: object): Promise<IssuedKey>
   /** A credential of this API that belongs to the account. */
   createCredential(accountId: string, permissions: readonly string[]): Promise<string>
   close(): Promise<void>
@@ -168,7 +172,19 @@ function textOf(document: Document<unknown, never>): string {
 
 type Mutated = Readonly<Record<string, never>>
 
-function helpersOf({ ask }: Client) {
+type Helpers = Pick<
+  TestApp,
+  | 'createKey'
+  | 'createAccount'
+  | 'createKeyspace'
+  | 'createPolicy'
+  | 'addUser'
+  | 'createCredential'
+  | 'linkKey'
+  | 'createForeignKey'
+>
+
+function helpersOf({ ask }: Client): Helpers {
   /** The payload of a mutation that must succeed. */
   async function mutate(name: string, input: object, selection: string): Promise<Mutated> {
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`
@@ -193,7 +209,7 @@ function helpersOf({ ask }: Client) {
     }
     return { keyId: key.id, codeId: issued[0]?.accessCode.id ?? '', secret: issued[0]?.secret ?? '' }
   }
-  return {
+  const helpers: Helpers = {
     createKey,
     async createAccount(name = 'Acme') {
       const { account } = await mutate('createAccount', { name }, 'account { id managementKeyspace { id } }')
@@ -225,5 +241,15 @@ function helpersOf({ ask }: Client) {
       )
       return (await createKey(account.managementKeyspace.id, { permissions })).secret
     },
+    async linkKey(accountId: string, keyId: string, input: object = {}) {
+      const policyIds = 'policyIds' in input ? input.policyIds : [await helpers.createPolicy(accountId)]
+      const { link } = await mutate('linkKey', { accountId, keyId, ...input, policyIds }, 'link { id }')
+      return (link as unknown as { id: string }).id
+    },
+    async createForeignKey(input: object = {}) {
+      const { accountId } = await helpers.createAccount('Lender')
+      return createKey(await helpers.createKeyspace(accountId), input)
+    },
   }
+  return helpers
 }

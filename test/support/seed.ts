@@ -2,10 +2,10 @@
 // care which commands make them.
 import { sql } from 'kysely'
 import type { Database } from '#database/connect.ts'
-import type { CodeTable, KeyspaceTable, KeyTable, PolicyTable } from '#database/tables.ts'
+import type { CodeTable, KeyspaceTable, KeyTable, LinkTable, PolicyTable } from '#database/tables.ts'
 import { toBase62 } from '#domain/base62.ts'
 import { foldName } from '#domain/fold-name.ts'
-import { ID_SHARD_DIGITS, type IdKind } from '#domain/ids.ts'
+import { ID_SHARD_DIGITS, type IdKind, knownShardOf } from '#domain/ids.ts'
 import { DEFAULT_RULES, MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 
 export type SeededAccount = {
@@ -122,6 +122,25 @@ export function policyRow(account: SeededAccount, n: number, given: Partial<Poli
     endpoints: JSON.stringify([]) as never,
     created_at: EPOCH,
     deleted_at: null,
+    version: 1,
+    ...given,
+  }
+}
+
+/** A link of another account's key into all of the account, without policies. */
+export function linkRow(account: SeededAccount, n: number, keyId: string, given: Partial<LinkTable> = {}): LinkTable {
+  return {
+    shard: account.shard,
+    link_id: seedId('lnk', account.shard, n),
+    account_id: account.accountId,
+    keyspace_id: null,
+    key_id: keyId,
+    key_shard: knownShardOf(keyId),
+    policy_ids: [],
+    linked_at: EPOCH,
+    linked_by_kind: 'ROOT',
+    linked_by_id: null,
+    unlinked_at: null,
     version: 1,
     ...given,
   }

@@ -10,6 +10,7 @@ import { createAccount } from '#commands/create-account.ts'
 import { createKey } from '#commands/create-key.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
 import { createPolicy } from '#commands/create-policy.ts'
+import { linkKey } from '#commands/link-key.ts'
 import type { Refusal } from '#commands/refusal.ts'
 import { runCommand } from '#commands/run-command.ts'
 import type { Database } from '#database/connect.ts'
@@ -59,6 +60,10 @@ export type TestServices = ServingServices & {
   createKey(keyspaceId: string, input?: object): Promise<MadeKey>
   /** A user's id. A MEMBER of a name of their own, unless `input` says otherwise. */
   addUser(accountId: string, input?: object): Promise<string>
+  /** A link's id. Into all of the account, under a policy that grants nothing, unless `input` says otherwise. */
+  linkKey(accountId: string, keyId: string, input?: object): Promise<string>
+  /** A key of a new account, to be linked into another. */
+  createForeignKey(input?: object): Promise<MadeKey>
   createCaller(account: MadeAccount, permissions: readonly string[]): Promise<MadeCaller>
 }
 
@@ -109,7 +114,9 @@ export function testServices(database: Database, options: TestServicesOptions = 
   }
 }
 
-function makersOf(database: Database, done: TestServices['done']) {
+type Makers = Omit<TestServices, keyof ServingServices | 'root' | 'run' | 'done' | 'refusal'>
+
+function makersOf(database: Database, done: TestServices['done']): Makers {
   let count = 0
   const make: TestServices['createKey'] = async (keyspaceId, input = {}) => {
     count += 1
@@ -117,7 +124,7 @@ function makersOf(database: Database, done: TestServices['done']) {
     const issued = result.issuedCodeIds.map((codeId) => secrets.get(codeId)?.reveal() ?? '')
     return { keyId: result.keyId, codeIds: result.issuedCodeIds, secrets: issued }
   }
-  return {
+  const makers: Makers = {
     createKey: make,
     async createAccount(name = 'Acme') {
       const { accountId } = (await done(createAccount, { name })).result
@@ -148,7 +155,16 @@ function makersOf(database: Database, done: TestServices['done']) {
       const caller = { kind: 'KEY', keyId: made.keyId, accountId, permissions } as const
       return { ...made, secret: made.secrets[0] ?? '', origin: { caller, correlationId: 'test' } }
     },
+    async linkKey(accountId: string, keyId: string, input: object = {}) {
+      const policyIds = 'policyIds' in input ? input.policyIds : [await makers.createPolicy(accountId)]
+      return (await done(linkKey, { accountId, keyId, ...input, policyIds })).result.linkId
+    },
+    async createForeignKey(input: object = {}) {
+      const { accountId } = await makers.createAccount('Lender')
+      return make(await makers.createKeyspace(accountId), input)
+    },
   }
+  return makers
 }
 
 /** Everything that a command can leave behind; equal before and after one that leaves nothing. */
@@ -170,6 +186,7 @@ export async function tracesIn(database: Database): Promise<unknown> {
     'state.key',
     'state.code',
     'state.rotation',
+    'state.link',
     'state.policy',
     'state.user',
   ]

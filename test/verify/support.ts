@@ -36,6 +36,7 @@ export const tellsNothing = (code: 'MALFORMED' | 'NOT_FOUND', checkedAt: Instant
   keyspaceId: null,
   keyId: null,
   codeId: null,
+  linkId: null,
   slot: null,
   name: null,
   owner: null,

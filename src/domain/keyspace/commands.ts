@@ -19,8 +19,8 @@ export type UpdateKeyspace = {
 }
 export type DeleteKeyspace = {
   readonly type: 'DeleteKeyspace'
-  /** There is a key in it that is not deleted. */
-  readonly hasKeys: boolean
+  /** There is a key in it that is not deleted, or a link into it. */
+  readonly inhabited: boolean
 }
 
 export type KeyspaceCommand = CreateKeyspace | UpdateKeyspace | DeleteKeyspace

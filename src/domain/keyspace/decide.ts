@@ -63,13 +63,13 @@ function decideUpdate(command: UpdateKeyspace, keyspace: ActiveKeyspace): Decisi
 }
 
 function decideDelete(
-  { hasKeys }: DeleteKeyspace,
+  { inhabited }: DeleteKeyspace,
   keyspace: ActiveKeyspace | DeletedKeyspace,
 ): Decision<KeyspaceDeleted, KeyspaceRefusal> {
   if (keyspace.status === 'deleted') return accept()
   // Without it nobody could hold a credential of the account again.
   if (keyspace.management) return refuse({ code: 'MANAGEMENT_KEYSPACE' })
-  if (hasKeys) return refuse({ code: 'KEYSPACE_NOT_EMPTY' })
+  if (inhabited) return refuse({ code: 'KEYSPACE_NOT_EMPTY' })
   return accept({ type: 'keyspace.deleted', data: {} })
 }
 

@@ -48,7 +48,7 @@ const update = (changes: Partial<UpdateKeyspace> = {}): UpdateKeyspace => ({
   callerHoldsAll: false,
   ...changes,
 })
-const remove = (hasKeys = false): KeyspaceCommand => ({ type: 'DeleteKeyspace', hasKeys })
+const remove = (inhabited = false): KeyspaceCommand => ({ type: 'DeleteKeyspace', inhabited })
 
 const STATES: { readonly [Status in KeyspaceState['status']]: readonly Recorded<KeyspaceFact>[] } = {
   none: [],
