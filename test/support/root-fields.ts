@@ -18,6 +18,7 @@ import {
   isRequiredInputField,
   isUnionType,
 } from 'graphql'
+import type { IdKind } from '#domain/ids.ts'
 import type { TestApp } from './app.ts'
 
 export type RootField = {
@@ -125,6 +126,30 @@ export function slotsOf(slot: Slot): readonly Slot[] {
 export function placesOf(slot: Slot): readonly Slot[] {
   const type = getNamedType(slot.type)
   return isInputObjectType(type) ? [slot, ...slotsOf(slot)] : [slot]
+}
+
+export function isId({ type }: Slot): boolean {
+  return getNamedType(type).name === 'ID'
+}
+
+const ID_KIND_OF: Readonly<Record<string, IdKind>> = {
+  account: 'acct',
+  keyspace: 'ks',
+  key: 'key',
+  code: 'code',
+  link: 'lnk',
+  user: 'usr',
+  owner: 'usr',
+  event: 'evt',
+  policy: 'pol',
+}
+
+/** What an id in this place names: `input.keyId` a key, the `id` of the query `keyspace` a keyspace. Not of `node`. */
+export function idKindAt(field: RootField, { path }: Slot): IdKind {
+  const last = path.at(-1) === 'id' ? field.name : path.at(-1)?.replace(/Ids?$/, '')
+  const kind = ID_KIND_OF[last ?? '']
+  if (kind === undefined) throw new Error(`Say what ${field.name} takes as ${path.join('.')}`)
+  return kind
 }
 
 function isList(type: GraphQLInputType): boolean {
