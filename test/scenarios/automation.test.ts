@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   AccessLogDocument,
+  AddUserDocument,
   CreateKeyDocument,
   type CreateKeyInput,
   CreateKeyspaceDocument,
@@ -16,6 +17,7 @@ import {
   RevealCodeDocument,
   RotateKeyDocument,
   UpdateKeyDocument,
+  UpdateUserDocument,
 } from '#test/generated/operations.ts'
 import { type Presented, type Scenario, startScenario } from '#test/support/scenario.ts'
 
@@ -45,12 +47,16 @@ async function createKeyspace(name: string, more: { upstreamUserRequired?: boole
   return (await at.done(CreateKeyspaceDocument, { accountId: at.accountId, name, rules })).keyspace.id
 }
 
-async function createPolicy(name: string, paths: readonly string[]): Promise<string> {
+async function createPolicy(
+  name: string,
+  paths: readonly string[],
+  permissions: readonly string[] = [],
+): Promise<string> {
   const { policy } = await at.done(CreatePolicyDocument, {
     accountId: at.accountId,
     name,
     description: `What the API of ${name} offers`,
-    permissions: [],
+    permissions,
     endpoints: paths.map((path) => ({ methods: ['*'], path })),
   })
   return policy.id
@@ -333,6 +339,69 @@ describe('A6 four ways to present a key', () => {
       const request = { keyspaceId, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) }
       expect(await at.present({ ...request, method: 'POST' })).toMatch(/^401/)
     }
+  })
+})
+
+describe('A7 acting as a user', () => {
+  const externalId = 'kharnagy@domain.corp'
+  let userId: string
+  beforeAll(async () => {
+    const permissions = ['releases.deploy', 'releases.read']
+    const { user } = await at.done(AddUserDocument, {
+      accountId: at.accountId,
+      externalId,
+      role: 'MEMBER',
+      permissions,
+    })
+    userId = user.id
+  })
+  const grants = async (key: string, permission: string) =>
+    (await at.verify({ key, keyspaceId, permission })).code === 'VALID'
+
+  test('A7 takes their name to the letter', async () => {
+    for (const actsAs of ['Kharnagy@domain.corp', 'kharnagy@domain.corp ', 'kharnagy', 'kharnagy@domain.cor', userId])
+      expect(await at.refused(CreateKeyDocument, inputFor({ actsAs }))).toMatchObject({ code: 'NOT_FOUND' })
+    const { key } = await at.done(CreateKeyDocument, inputFor({ actsAs: externalId }))
+    expect(key).toMatchObject({ actsAs: { id: userId, externalId } })
+  })
+
+  test('A7 opens no more than they may, at that moment, and the service is told who it is', async () => {
+    const { secret } = await create({ actsAs: externalId, permissions: ['releases.*', 'variables.*'] })
+    const asked = ['releases.read', 'releases.deploy', 'releases.delete', 'variables.read']
+    const now = () => Promise.all(asked.map((permission) => grants(secret, permission)))
+    expect(await now()).toEqual([true, true, false, false])
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ actsAs: externalId })
+    await at.done(UpdateUserDocument, { userId, permissions: ['releases.read', 'variables.*'] })
+    expect(await now()).toEqual([true, false, false, true])
+    await at.done(UpdateUserDocument, { userId, permissions: ['releases.deploy', 'releases.read'] })
+  })
+
+  test('A7 gives them nothing that the key was not given', async () => {
+    const { secret } = await create({ actsAs: externalId, permissions: ['releases.read'] })
+    expect([await grants(secret, 'releases.read'), await grants(secret, 'releases.deploy')]).toEqual([true, false])
+  })
+
+  test('A7 keeps to the endpoints of the key', async () => {
+    const policyIds = [await createPolicy('Deployments', ['/api/deploy/*'], ['releases.deploy', 'releases.delete'])]
+    const { secret } = await create({ actsAs: externalId, permissions: [], policyIds })
+    const ask = (path: string, permission: string) => present(secret, { path, permission })
+    expect(await ask('/api/deploy/7', 'releases.deploy')).toBe('200')
+    expect(await ask('/api/deploy/7', 'releases.delete')).toBe('403 INSUFFICIENT_PERMISSIONS')
+    expect(await ask('/api/other/7', 'releases.deploy')).toBe('403 INSUFFICIENT_PERMISSIONS')
+  })
+
+  test('A7 without a user the key has all that it was given, as nobody in particular', async () => {
+    const { secret } = await create({ permissions: ['releases.*'] })
+    expect([await grants(secret, 'releases.delete'), await grants(secret, 'variables.read')]).toEqual([true, false])
+    expect(await at.verify({ key: secret, keyspaceId })).toMatchObject({ code: 'VALID', actsAs: null })
+  })
+
+  test('A7 is given to a key and taken from it later', async () => {
+    const { keyId, secret } = await create({ permissions: ['*'] })
+    await at.done(UpdateKeyDocument, { keyId, actsAs: externalId })
+    expect(await grants(secret, 'variables.read')).toBe(false)
+    await at.done(UpdateKeyDocument, { keyId, actsAs: null })
+    expect(await grants(secret, 'variables.read')).toBe(true)
   })
 })
 

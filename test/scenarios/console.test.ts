@@ -18,12 +18,19 @@ import {
   type IssueCodeInput,
   KeyDocument,
   KeysDocument,
+  LinkDocument,
+  LinkKeyDocument,
+  LinksDocument,
   PoliciesDocument,
   RevealCodeDocument,
+  RevokeKeyDocument,
   RotateKeyDocument,
+  UnlinkKeyDocument,
   UpdateCodeDocument,
   UpdateKeyDocument,
+  UpdateLinkDocument,
   UpdatePolicyDocument,
+  VerifyKeyDocument,
 } from '#test/generated/operations.ts'
 import { type Scenario, startScenario } from '#test/support/scenario.ts'
 
@@ -148,6 +155,119 @@ describe('B2 creating a key', () => {
     const { account } = await at.ask(PoliciesDocument, { accountId: at.accountId })
     expect(account?.policies?.nodes).toContainEqual(expect.objectContaining({ ...shown, id: policy.id }))
     for (const { name, description } of account?.policies?.nodes ?? []) expect([name, description]).not.toContain('')
+  })
+})
+
+describe("B3 linking another account's key", () => {
+  /** A partner's key, as the partner has made it: with a policy of theirs and a code. */
+  async function lend(): Promise<{ keyId: string; codeId: string; secret: string; theirs: Partner }> {
+    const { accountId } = await at.createAccount('Partner')
+    const credential = await at.createCredential(['*'], accountId)
+    const own = await at.createKeyspace(accountId, { codesAtCreation: 0, secretDisplay: 'REVEALABLE' })
+    const policyId = await at.createPolicy(accountId, { permissions: ['partner.read'] })
+    const input = { ...inputFor({ keyspaceId: own, policyIds: [policyId] }), name: "Partner's tool" }
+    const { key } = await at.done(CreateKeyDocument, input, credential)
+    const { issued } = await at.done(IssueCodeDocument, { keyId: key.id }, credential)
+    const theirs = { credential, keyspaceId: own }
+    return { keyId: key.id, codeId: issued.accessCode.id, secret: issued.secret ?? '', theirs }
+  }
+  type Partner = { readonly credential: string; readonly keyspaceId: string }
+
+  const inputOf = async (keyId: string, more: object = {}) => ({
+    accountId: at.accountId,
+    keyId,
+    keyspaceId,
+    policyIds: [await createPolicy()],
+    ...more,
+  })
+  const link = async (keyId: string) => (await at.done(LinkKeyDocument, await inputOf(keyId))).link
+  const here = async (key: string, permission?: string) =>
+    (await at.verify({ key, keyspaceId, ...(permission === undefined ? {} : { permission }) })).code
+  const there = async (key: string, { credential, keyspaceId }: Partner, permission: string) =>
+    (await at.ask(VerifyKeyDocument, { input: { key, keyspaceId, permission } }, credential)).verifyKey.code
+
+  test('B3 lets it in by its id, under at least one policy', async () => {
+    const { keyId, secret } = await lend()
+    expect(await here(secret)).toBe('NOT_FOUND')
+    expect(await at.refused(LinkKeyDocument, await inputOf(keyId, { policyIds: [] }))).toMatchObject({
+      code: 'POLICY_REQUIRED',
+    })
+    const made = await link(keyId)
+    expect(made).toMatchObject({ keyId, keyName: "Partner's tool", active: true })
+    expect(await here(secret)).toBe('VALID')
+    const { account } = await at.ask(LinksDocument, { accountId: at.accountId })
+    expect(account?.links?.nodes.map(({ id }) => id)).toContain(made.id)
+  })
+
+  test('B3 an own key is not linked, another one not twice, an unknown or revoked one not at all', async () => {
+    const refusal = async (keyId: string) => (await at.refused(LinkKeyDocument, await inputOf(keyId))).code
+    expect(await refusal(await createKey())).toBe('LINK_TO_OWN_KEY')
+    const { keyId } = await lend()
+    await link(keyId)
+    expect(await refusal(keyId)).toBe('ALREADY_LINKED')
+    const revoked = await lend()
+    await at.done(DeleteKeyDocument, { keyId: revoked.keyId, reason: 'UNSPECIFIED' }, revoked.theirs.credential)
+    for (const unknown of [revoked.keyId, keyId.replace(/.{4}$/, 'zzzz'), 'nothing'])
+      expect(await refusal(unknown)).toBe('NOT_FOUND')
+  })
+
+  test("B3 it takes no codes here: its owner's are used", async () => {
+    const { keyId, codeId, theirs } = await lend()
+    await link(keyId)
+    const rotation = { keyId, slot: 'PRIMARY' as const, overlapSeconds: 0 }
+    const refusals = [
+      await at.refused(IssueCodeDocument, { keyId }),
+      await at.refused(RotateKeyDocument, rotation),
+      await at.refused(UpdateCodeDocument, { codeId, description: 'ours' }),
+      await at.refused(DisableCodeDocument, { codeId }),
+      await at.refused(RevealCodeDocument, { codeId }),
+      await at.refused(DeleteKeyDocument, { keyId, reason: 'UNSPECIFIED' }),
+    ]
+    expect(refusals.map(({ code }) => code)).toEqual([
+      ...Array(2).fill('LINKED_KEY_HAS_NO_CODES'),
+      ...Array(4).fill('NOT_FOUND'),
+    ])
+    expect((await at.download(codeId)).status).toBe(404)
+    const { issued } = await at.done(RotateKeyDocument, rotation, theirs.credential)
+    expect(await here(issued.secret ?? '')).toBe('VALID')
+  })
+
+  test("B3 it has here what the link's policies grant, and at home what its own account grants", async () => {
+    const { keyId, secret, theirs } = await lend()
+    const { id: linkId } = await link(keyId)
+    expect([await here(secret, 'campaigns.read'), await here(secret, 'partner.read')]).toEqual([
+      'VALID',
+      'INSUFFICIENT_PERMISSIONS',
+    ])
+    expect([await there(secret, theirs, 'campaigns.read'), await there(secret, theirs, 'partner.read')]).toEqual([
+      'INSUFFICIENT_PERMISSIONS',
+      'VALID',
+    ])
+    const headers = { 'x-api-key': secret }
+    expect(await at.present({ keyspaceId, permission: 'campaigns.read', headers })).toBe('200')
+    const policyIds = [await createPolicy({ permissions: ['ads.write'] })]
+    await at.done(UpdateLinkDocument, { linkId, policyIds })
+    expect([await here(secret, 'campaigns.read'), await here(secret, 'ads.write')]).toEqual([
+      'INSUFFICIENT_PERMISSIONS',
+      'VALID',
+    ])
+  })
+
+  test('B3 unlinking leaves the key as it is for its own account', async () => {
+    const { keyId, secret, theirs } = await lend()
+    const before = (await at.ask(KeyDocument, { keyId }, theirs.credential)).key
+    const { id: linkId } = await link(keyId)
+    await at.done(UnlinkKeyDocument, { linkId })
+    expect([await here(secret), await there(secret, theirs, 'partner.read')]).toEqual(['NOT_FOUND', 'VALID'])
+    expect((await at.ask(KeyDocument, { keyId }, theirs.credential)).key).toEqual(before)
+  })
+
+  test('B3 when its own account revokes it, the link opens nothing from then on', async () => {
+    const { keyId, secret, theirs } = await lend()
+    const { id: linkId } = await link(keyId)
+    await at.done(RevokeKeyDocument, { keyId, reason: 'KEY_COMPROMISE' }, theirs.credential)
+    expect(await here(secret)).toBe('REVOKED')
+    expect((await at.ask(LinkDocument, { linkId })).link).toMatchObject({ active: false })
   })
 })
 

@@ -17,9 +17,12 @@ describe('the recipe', () => {
     const steps = blocksOf(await readFile(join(PROJECT, RECIPES, name), 'utf8')).flatMap(stepsOf)
     expect(steps.filter(({ answers }) => answers.length > 0).length).toBeGreaterThan(8)
     const { accountId } = await app.createAccount()
+    const partner = await app.createAccount('Partner')
+    await app.createKey(await app.createKeyspace(partner.accountId, {}, 'Console'), { name: 'Tool', codes: [] })
     const shell = startShell({
       KEYLEDGER_URL: app.origin,
       ADMINISTRATOR: await app.createCredential(accountId, ['*']),
+      PARTNER: await app.createCredential(partner.accountId, ['*']),
       SERVICE: await app.createCredential(accountId, ['keys.verify', 'logs.write']),
     })
     const values = new Map<string, string>()
