@@ -32,6 +32,8 @@ export type Scenario = Pick<TestApp, 'clock' | 'createAccount' | 'createKeyspace
   /** Of a service of the account, which verifies and nothing else. */
   readonly service: string
   createCredential(permissions: readonly string[], accountId?: string): Promise<string>
+  /** Of a user of the account, by which they may do all that they may. */
+  createCredentialOf(externalId: string): Promise<string>
   /** The data of an operation that must have no errors. */
   ask<Result, Variables>(
     document: Document<Result, Variables>,
@@ -75,6 +77,11 @@ export async function startScenario(): Promise<Scenario> {
     notes.issued.push(credential)
     return credential
   }
+  const createCredentialOf: Scenario['createCredentialOf'] = async (externalId) => {
+    const key = await app.createKey(managementKeyspaceId, { permissions: ['*'], actsAs: externalId })
+    notes.issued.push(key.secret)
+    return key.secret
+  }
   const administrator = await createCredential(['*'])
   const service = await createCredential(['keys.verify'])
   const operations = operationsOf(app, notes, administrator)
@@ -86,6 +93,7 @@ export async function startScenario(): Promise<Scenario> {
     administrator,
     service,
     createCredential,
+    createCredentialOf,
     verify: async (input) => (await operations.ask(VerifyKeyDocument, { input }, service)).verifyKey,
     present: (request) => present(app.origin, service, notes, request),
     async download(codeId, credential = administrator) {
