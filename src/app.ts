@@ -12,12 +12,15 @@ import { type AccessGatherer, gatherAccesses } from '#usage/accesses.ts'
 import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
+import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
 
 export type AppParts = {
   /** `database` is the serving one, and stays the caller's to close. */
   readonly services: CommandServices
   readonly log: BaseLogger
   readonly accessLogDays: number
+  /** By whose tokens users sign in; null for nobody's. */
+  readonly identityProvider: IdentityProvider | null
   readonly graphiql: boolean
   readonly introspection: boolean
 }
@@ -32,12 +35,14 @@ export type App = {
 
 const DRAIN_TIMEOUT_MS = 10_000
 
-export function buildApp({ services: given, log, accessLogDays, graphiql, introspection }: AppParts): App {
+export function buildApp(parts: AppParts): App {
+  const { services: given, log, accessLogDays, identityProvider, graphiql, introspection } = parts
   const services = {
     ...given,
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
     accessLogDays,
+    identityTokens: identityProvider && identityTokens({ provider: identityProvider, log }),
   }
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection }),

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { isServerUrl, SERVER_URL_ACCEPTED } from '#database/server-url.ts'
 import { type Keyring, parseKeyring } from '#secret/keyring.ts'
 import { Secret } from '#secret/secret.ts'
+import type { IdentityProvider } from '#verify/identity-token.ts'
+import { isIssuer } from '#verify/issuer-url.ts'
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -25,6 +27,8 @@ export type Config = {
   readonly keyring: Keyring | null
   readonly preparedStatements: boolean
   readonly accessLogDays: number
+  /** Null: no user signs in by a token. */
+  readonly identityProvider: IdentityProvider | null
   readonly graphiql: boolean
   readonly introspection: boolean
   readonly logLevel: LogLevel
@@ -59,7 +63,7 @@ const DESCRIPTIONS = {
   KEYLEDGER_ROOT_KEY: {
     default: null,
     meaning: 'the credential that may do anything; without it, one is made and printed at the first start',
-    accepted: '32 to 256 visible ASCII characters',
+    accepted: '32 to 256 visible ASCII characters that do not begin with eyJ, as tokens do',
   },
   KEYLEDGER_SECRETS: {
     default: null,
@@ -76,6 +80,21 @@ const DESCRIPTIONS = {
     default: '30',
     meaning: 'days that entries of the access log are kept, those of forward-auth too',
     accepted: '1 to 400',
+  },
+  KEYLEDGER_OIDC_ISSUER: {
+    default: null,
+    meaning: 'the identity provider whose tokens users sign in with; with KEYLEDGER_OIDC_AUDIENCE',
+    accepted: 'an https URL as its tokens write it, without query and fragment; http on this machine only',
+  },
+  KEYLEDGER_OIDC_AUDIENCE: {
+    default: null,
+    meaning: 'what its tokens for this API are made out to; with KEYLEDGER_OIDC_ISSUER',
+    accepted: '1 to 256 visible ASCII characters',
+  },
+  KEYLEDGER_OIDC_USER_CLAIM: {
+    default: 'email',
+    meaning: "the claim of its tokens that is a user's externalId; email only where email_verified is not false",
+    accepted: '1 to 128 visible ASCII characters; only with KEYLEDGER_OIDC_ISSUER',
   },
   KEYLEDGER_GRAPHIQL: {
     default: 'on when embedded, off with DATABASE_URL',
@@ -113,7 +132,7 @@ const ENVIRONMENT = z.object({
   KEYLEDGER_DATA_DIR: z.string().min(1).default('./.keyledger'),
   KEYLEDGER_ROOT_KEY: z
     .string()
-    .regex(/^[\x21-\x7e]{32,256}$/)
+    .regex(/^(?!eyJ)[\x21-\x7e]{32,256}$/)
     .optional(),
   KEYLEDGER_SECRETS: z.string().optional(),
   KEYLEDGER_PREPARED: onOff.default(true),
@@ -123,6 +142,15 @@ const ENVIRONMENT = z.object({
     .transform(Number)
     .pipe(z.number().max(400))
     .default(30),
+  KEYLEDGER_OIDC_ISSUER: z.string().refine(isIssuer).optional(),
+  KEYLEDGER_OIDC_AUDIENCE: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,256}$/)
+    .optional(),
+  KEYLEDGER_OIDC_USER_CLAIM: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/)
+    .optional(),
   KEYLEDGER_GRAPHIQL: onOff.optional(),
   KEYLEDGER_INTROSPECTION: onOff.optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -142,6 +170,7 @@ export function readConfig(env: Environment = process.env): ConfigResult {
     ...invalidNames(parsed.error).map((name) => problemOf(name, env[name] === '' ? 'is empty' : 'is not valid')),
     ...(keyring === undefined && DATABASE_URL !== undefined ? [problemOf('KEYLEDGER_SECRETS', 'is missing')] : []),
     ...(keyring?.ok === false ? [problemOf('KEYLEDGER_SECRETS', `is not valid: ${keyring.problems.join('; ')}`)] : []),
+    ...missingOfProvider(env).map((name) => problemOf(name, 'is missing')),
     ...unknownNames(env).map((name) => `${name} is not a variable of Keyledger. There is ${NAMES.join(', ')}.`),
   ]
   if (problems.length > 0 || !parsed.success) return { ok: false, problems }
@@ -162,11 +191,26 @@ function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): 
     keyring,
     preparedStatements: read.KEYLEDGER_PREPARED,
     accessLogDays: read.KEYLEDGER_ACCESS_LOG_DAYS,
+    identityProvider: identityProviderOf(read),
     // What helps to explore helps an attacker too: a database of its own is taken for a sign of production.
     graphiql: read.KEYLEDGER_GRAPHIQL ?? embedded,
     introspection: read.KEYLEDGER_INTROSPECTION ?? embedded,
     logLevel: read.LOG_LEVEL,
   })
+}
+
+function identityProviderOf(read: z.output<typeof ENVIRONMENT>): IdentityProvider | null {
+  const { KEYLEDGER_OIDC_ISSUER: issuer, KEYLEDGER_OIDC_AUDIENCE: audience } = read
+  if (issuer === undefined || audience === undefined) return null
+  const userClaim = read.KEYLEDGER_OIDC_USER_CLAIM ?? DESCRIPTIONS.KEYLEDGER_OIDC_USER_CLAIM.default
+  return Object.freeze({ issuer, audience, userClaim })
+}
+
+/** All or nothing: without an audience, tokens for any other service of the organisation would do. */
+function missingOfProvider(env: Environment): readonly VariableName[] {
+  const needed = ['KEYLEDGER_OIDC_ISSUER', 'KEYLEDGER_OIDC_AUDIENCE'] as const
+  const given = [...needed, 'KEYLEDGER_OIDC_USER_CLAIM'].some((name) => env[name] !== undefined)
+  return given ? needed.filter((name) => env[name] === undefined) : []
 }
 
 const NAMES: readonly VariableName[] = ENVIRONMENT.keyof().options

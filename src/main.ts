@@ -44,6 +44,7 @@ function appOf(config: Config, { serving, keyring }: Installation, log: Logger):
     services: { database: serving, keyring, clock: systemClock },
     log,
     accessLogDays: config.accessLogDays,
+    identityProvider: config.identityProvider,
     graphiql: config.graphiql,
     introspection: config.introspection,
   })

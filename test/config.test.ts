@@ -7,6 +7,7 @@ import { CONFIG_VARIABLES, type Config, readConfig } from '#config.ts'
 const SECRETS = `k1:${Buffer.alloc(32, 7).toString('base64')}`
 const DATABASE_URL = 'postgresql://keyledger:hunter2@db.example:5432/keyledger'
 const ROOT_KEY = 'root-key-of-thirty-two-characters'
+const PROVIDER = { KEYLEDGER_OIDC_ISSUER: 'https://id.example.org/realm', KEYLEDGER_OIDC_AUDIENCE: 'keyledger' }
 
 type Env = Record<string, string | undefined>
 
@@ -31,6 +32,7 @@ describe('without any variable', () => {
       keyring: null,
       preparedStatements: true,
       accessLogDays: 30,
+      identityProvider: null,
       graphiql: true,
       introspection: true,
       logLevel: 'info',
@@ -62,6 +64,23 @@ describe('with a database server', () => {
   })
 })
 
+describe('an identity provider', () => {
+  test('names users by their address unless told otherwise', () => {
+    expect(configFrom(PROVIDER).identityProvider).toMatchObject({ userClaim: 'email' })
+  })
+
+  test.each([
+    [['KEYLEDGER_OIDC_ISSUER'], ['KEYLEDGER_OIDC_AUDIENCE']],
+    [['KEYLEDGER_OIDC_AUDIENCE'], ['KEYLEDGER_OIDC_ISSUER']],
+    [['KEYLEDGER_OIDC_USER_CLAIM'], ['KEYLEDGER_OIDC_ISSUER', 'KEYLEDGER_OIDC_AUDIENCE']],
+    [['KEYLEDGER_OIDC_USER_CLAIM', 'KEYLEDGER_OIDC_ISSUER'], ['KEYLEDGER_OIDC_AUDIENCE']],
+  ])('is configured whole or not at all: with %j, %j is missing', (given, missing) => {
+    const whole: Env = { ...PROVIDER, KEYLEDGER_OIDC_USER_CLAIM: 'sub' }
+    const problems = problemsWith(Object.fromEntries(given.map((name) => [name, whole[name]])))
+    expect(problems).toEqual(missing.map((name) => expect.stringMatching(new RegExp(`^${name} is missing\\.`))))
+  })
+})
+
 test('every variable is taken', () => {
   const config = configFrom({
     HOST: '::',
@@ -71,6 +90,8 @@ test('every variable is taken', () => {
     KEYLEDGER_SECRETS: SECRETS,
     KEYLEDGER_PREPARED: 'off',
     KEYLEDGER_ACCESS_LOG_DAYS: '400',
+    ...PROVIDER,
+    KEYLEDGER_OIDC_USER_CLAIM: 'sub',
     KEYLEDGER_GRAPHIQL: 'off',
     KEYLEDGER_INTROSPECTION: 'off',
     LOG_LEVEL: 'silent',
@@ -81,6 +102,7 @@ test('every variable is taken', () => {
     database: { kind: 'embedded', dataFolder: '/var/lib/keyledger' },
     preparedStatements: false,
     accessLogDays: 400,
+    identityProvider: { issuer: 'https://id.example.org/realm', audience: 'keyledger', userClaim: 'sub' },
     graphiql: false,
     introspection: false,
     logLevel: 'silent',
@@ -104,12 +126,19 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_ROOT_KEY', 'x'.repeat(32)],
     ['KEYLEDGER_ROOT_KEY', '!~'.repeat(128)],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '1'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org:8443/a/b/'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://127.0.0.1:9000'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://[::1]:9000/realm'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://localhost'],
+    ['KEYLEDGER_OIDC_AUDIENCE', 'api://keyledger'],
+    ['KEYLEDGER_OIDC_USER_CLAIM', 'https://example.org/login'],
     ['LOG_LEVEL', 'trace'],
     ['LOG_LEVEL', 'fatal'],
   ]
   test.each(accepted)('%s may be %j', (name, value) => {
     const secrets = name === 'DATABASE_URL' ? { KEYLEDGER_SECRETS: SECRETS } : {}
-    expect(problemsWith({ [name]: value, ...secrets })).toEqual([])
+    expect(problemsWith({ ...PROVIDER, [name]: value, ...secrets })).toEqual([])
   })
 
   const refused: readonly (readonly [string, string])[] = [
@@ -136,6 +165,21 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_ROOT_KEY', `${'x'.repeat(32)} y`],
     ['KEYLEDGER_ROOT_KEY', `${'x'.repeat(32)}\n`],
     ['KEYLEDGER_ROOT_KEY', 'ä'.repeat(32)],
+    ['KEYLEDGER_ROOT_KEY', `eyJ${'x'.repeat(40)}.e30.x`],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://id.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://127.0.0.1.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://localhost.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'http://0.0.0.0'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://user:hunter2@id.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org?x=1'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org#x'],
+    ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org '],
+    ['KEYLEDGER_OIDC_ISSUER', 'id.example.org'],
+    ['KEYLEDGER_OIDC_ISSUER', 'file:///etc/issuer'],
+    ['KEYLEDGER_OIDC_ISSUER', `https://id.example.org/${'x'.repeat(512)}`],
+    ['KEYLEDGER_OIDC_AUDIENCE', 'two words'],
+    ['KEYLEDGER_OIDC_AUDIENCE', 'x'.repeat(257)],
+    ['KEYLEDGER_OIDC_USER_CLAIM', 'e mail'],
     ['KEYLEDGER_PREPARED', 'true'],
     ['KEYLEDGER_PREPARED', 'OFF'],
     ['KEYLEDGER_GRAPHIQL', '1'],
@@ -148,12 +192,12 @@ describe('accepted and refused', () => {
     ['LOG_LEVEL', 'verbose'],
   ]
   test.each(refused)('%s may not be %j', (name, value) => {
-    const problems = problemsWith({ [name]: value, KEYLEDGER_SECRETS: SECRETS })
+    const problems = problemsWith({ ...PROVIDER, [name]: value, KEYLEDGER_SECRETS: SECRETS })
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} is not valid\\.`))])
   })
 
   test.each(CONFIG_VARIABLES.map(({ name }) => name))('%s may not be empty', (name) => {
-    const problems = problemsWith({ KEYLEDGER_SECRETS: SECRETS, [name]: '' })
+    const problems = problemsWith({ KEYLEDGER_SECRETS: SECRETS, ...PROVIDER, [name]: '' })
     expect(problems).toHaveLength(1)
     expect(problems[0]).toContain(name)
     expect(problems[0]).toContain('empty')
@@ -170,6 +214,9 @@ describe('problems', () => {
     KEYLEDGER_SECRETS: 'k1:c2hvcnQ=,:x',
     KEYLEDGER_PREPARED: 'maybe',
     KEYLEDGER_ACCESS_LOG_DAYS: 'all',
+    KEYLEDGER_OIDC_ISSUER: 'http://u:hunter2@h',
+    KEYLEDGER_OIDC_AUDIENCE: 'two words',
+    KEYLEDGER_OIDC_USER_CLAIM: 'two words',
     KEYLEDGER_GRAPHIQL: 'maybe',
     KEYLEDGER_INTROSPECTION: 'maybe',
     LOG_LEVEL: 'loud',
@@ -236,10 +283,11 @@ describe('problems', () => {
 })
 
 describe('a configuration', () => {
-  const config = configFrom({ DATABASE_URL, KEYLEDGER_SECRETS: SECRETS, KEYLEDGER_ROOT_KEY: ROOT_KEY })
+  const config = configFrom({ DATABASE_URL, KEYLEDGER_SECRETS: SECRETS, KEYLEDGER_ROOT_KEY: ROOT_KEY, ...PROVIDER })
 
   test('can not be changed', () => {
-    expect(Object.isFrozen(config) && Object.isFrozen(config.database) && Object.isFrozen(config.keyring)).toBe(true)
+    const { database, keyring, identityProvider } = config
+    for (const part of [config, database, keyring, identityProvider]) expect(Object.isFrozen(part)).toBe(true)
   })
 
   test('prints no secret', () => {
@@ -269,5 +317,6 @@ test('the defaults that are told are the defaults that hold', () => {
   expect(config.database).toEqual({ kind: 'embedded', dataFolder: told.KEYLEDGER_DATA_DIR })
   expect(told.LOG_LEVEL).toBe(config.logLevel)
   expect(told.KEYLEDGER_ACCESS_LOG_DAYS).toBe(String(config.accessLogDays))
+  expect(told.KEYLEDGER_OIDC_USER_CLAIM).toBe(configFrom(PROVIDER).identityProvider?.userClaim)
   expect(told.KEYLEDGER_PREPARED).toBe(config.preparedStatements ? 'on' : 'off')
 })

@@ -21,12 +21,14 @@ export type Context = {
 export type RequestFacts = {
   /** The header `Authorization`, whole. */
   readonly authorization: string | undefined
+  /** The header `X-Keyledger-Account`: in which account a user signs in. */
+  readonly accountId: string | undefined
   readonly correlationId: string
 }
 
 export async function createContext(services: ServingServices, request: RequestFacts): Promise<Context> {
-  const { authorization, correlationId } = request
-  const judge = () => authenticate(services, authorization)
+  const { authorization, accountId, correlationId } = request
+  const judge = () => authenticate(services, authorization, accountId)
   const caller = await judge()
   return { services, caller, authenticate: judge, correlationId, ...freshView(services, caller) }
 }

@@ -12,7 +12,8 @@ const KINDS: { readonly [Kind in Caller['kind']]: { readonly description: string
   KEY: { description: 'A key of a management keyspace, confined to its account.' },
   USER: {
     description:
-      "A user of the account's directory, by a management key that acts as them: they may do what both their role and the key permit.",
+      "A user of the account's directory, who may do what their role permits: by a token of the organisation's identity provider, " +
+      'or by a management key that acts as them, and then no more than both permit.',
   },
 }
 

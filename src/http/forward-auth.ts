@@ -58,7 +58,11 @@ async function answerTo(services: ServingServices, request: IncomingMessage): Pr
   const headers = headersOf(request)
   const asked = askedBy(request.url ?? '')
   const [caller, keyspace] = await Promise.all([
-    authenticate(services, onlyValue(headers, 'x-keyledger-authorization') ?? undefined),
+    authenticate(
+      services,
+      onlyValue(headers, 'x-keyledger-authorization') ?? undefined,
+      onlyValue(headers, 'x-keyledger-account') ?? undefined,
+    ),
     'why' in asked ? undefined : guardedKeyspace(services.database, asked.keyspaceId),
   ])
   if (caller === undefined)

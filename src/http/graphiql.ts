@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { send } from './answer.ts'
 
 const DEFAULT_QUERY = `# Paste a credential into the headers below: { "Authorization": "Bearer root_…" }
+# Or a token of your identity provider: { "Authorization": "Bearer eyJ…", "X-Keyledger-Account": "acct_…" }
 query {
   viewer {
     kind

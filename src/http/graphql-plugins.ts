@@ -6,9 +6,10 @@ import type { BaseLogger } from 'pino'
 import { toClientError } from '#graphql/errors.ts'
 import { LIMITS, tooLarge } from '#graphql/limits.ts'
 import { carriesSecrets } from '#graphql/secret-fields.ts'
+import type { Credential } from './authorization.ts'
 
 /** What the handler of a request hands to Yoga, and resolvers' context is made from. */
-export type GraphqlRequest = { readonly authorization: string | undefined; readonly requestId: string }
+export type GraphqlRequest = Credential & { readonly requestId: string }
 
 type YogaPlugin = Plugin<Record<string, never>, GraphqlRequest>
 

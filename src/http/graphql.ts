@@ -7,7 +7,7 @@ import { createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { send, sendError } from './answer.ts'
-import { authorizationOf } from './authorization.ts'
+import { credentialOf } from './authorization.ts'
 import { readBody } from './body.ts'
 import { graphiqlPage, sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import {
@@ -52,7 +52,7 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
         headers: headersOf(request),
         ...(body === undefined ? {} : { body: body.text }),
       },
-      { authorization: authorizationOf(request), requestId },
+      { ...credentialOf(request), requestId },
     )
     const answered = Buffer.from(await answer.arrayBuffer())
     if (answered.length === 0) return explainEmpty(response, answer.status)
@@ -64,7 +64,8 @@ function mount({ services, log, introspection }: GraphqlParts) {
   return createYoga<GraphqlRequest>({
     schema,
     graphqlEndpoint: ENDPOINT,
-    context: ({ authorization, requestId }) => createContext(services, { authorization, correlationId: requestId }),
+    context: ({ authorization, accountId, requestId }) =>
+      createContext(services, { authorization, accountId, correlationId: requestId }),
     // Errors are masked by `tellErrors`, which knows the request.
     maskedErrors: false,
     logging: false,

@@ -10,7 +10,7 @@ import { errorOf } from '#graphql/refusals.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { send, sendError } from './answer.ts'
-import { authorizationOf } from './authorization.ts'
+import { credentialOf } from './authorization.ts'
 import { type RequestHandler, refuseMethod } from './server.ts'
 
 const PATH = /^\/codes\/([^/?]*)\/secret\.txt(?:\?|$)/
@@ -21,7 +21,8 @@ export function secretDownloadHandler(services: ServingServices): RequestHandler
     if (codeId === undefined) return sendError(response, 404, 'NOT_FOUND', 'There is nothing here.')
     // HEAD too: it would be an event, and show nothing to anybody.
     if (request.method !== 'GET') return refuseMethod(response, 'GET')
-    const caller = await authenticate(services, authorizationOf(request))
+    const { authorization, accountId } = credentialOf(request)
+    const caller = await authenticate(services, authorization, accountId)
     if (caller === undefined) {
       response.setHeader('www-authenticate', 'Bearer')
       return sendError(response, 401, 'UNAUTHENTICATED', new DenialError('UNAUTHENTICATED').message)

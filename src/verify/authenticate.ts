@@ -1,25 +1,34 @@
-// Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there is the
-// one root key.
+// Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there are the
+// one root key, and the tokens by which users sign in.
 import { send, statement } from '#database/connect.ts'
-import { type Caller, callerOfUser } from '#domain/caller.ts'
+import { type ActingUser, type Caller, callerOfUser } from '#domain/caller.ts'
 import { effectivePermissions } from '#domain/grant.ts'
+import { kindOf, shardOf } from '#domain/ids.ts'
 import { later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
 import { digestsOf } from '#secret/digest.ts'
+import { identitiesOf } from '#secret/identity.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
 import type { ServingServices } from '#usage/services.ts'
 import { matchCodes } from './candidates.ts'
+import { isJwt } from './identity-token.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
 
-/** The caller that an `Authorization` header proves; undefined where it is absent or proves nobody. */
+/**
+ * The caller that an `Authorization` header proves; undefined where it is absent or proves nobody. `accountId`: the account in
+ * which a token is to be somebody's; keys have their own.
+ */
 export async function authenticate(
   services: ServingServices,
   authorization: string | undefined,
+  accountId?: string | undefined,
 ): Promise<Caller | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
-  if (credential === undefined || credential.length > SECRET_LENGTH_MAX) return undefined
+  if (credential === undefined) return undefined
+  if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '')
+  if (credential.length > SECRET_LENGTH_MAX) return undefined
   // A configured root key may have any form, but only management keys have theirs: their secrets are generated, never a
   // caller's own, and an own one never has the form of a generated one.
   return parseToken(credential)?.prefix === MANAGEMENT_RULES.prefix
@@ -45,4 +54,27 @@ async function rootKey({ database, keyring }: ServingServices, credential: strin
   const digests = digestsOf(keyring, credential).map(({ digest }) => digest)
   const rows = await send(database.pool, statement('SELECT 1 FROM vault.root_key WHERE digest = ANY ($1)', [digests]))
   return rows.length > 0 ? ({ kind: 'ROOT' } as const) : undefined
+}
+
+const USER = `
+  SELECT u.user_id AS "userId", u.account_id AS "accountId", u.role, u.permissions, u.removed_at IS NOT NULL AS removed
+    FROM vault.identity i
+    JOIN state.user u ON u.shard = i.shard AND u.user_id = i.user_id
+   WHERE i.shard = $1 AND i.account_id = $2 AND i.digest = ANY ($3)`
+
+/**
+ * The account's user whom the token names, to the letter. Read each time: whoever was removed, or was given another role, is
+ * so with their next request, however long their token lasts. Not to be there is the same everywhere: no account, no user, no more.
+ */
+async function signedInUser(
+  { database, keyring, clock, identityTokens }: ServingServices,
+  token: string,
+  accountId: string,
+): Promise<Caller | undefined> {
+  if (identityTokens === null || kindOf(accountId) !== 'acct') return undefined
+  const externalId = await identityTokens.userNamedBy(token, clock.now())
+  if (externalId === undefined) return undefined
+  const digests = identitiesOf(keyring, accountId, externalId).map(({ digest }) => digest)
+  const [user] = await send(database.pool, statement<ActingUser>(USER, [shardOf(accountId), accountId, digests]))
+  return user && callerOfUser(user)
 }

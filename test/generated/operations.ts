@@ -779,7 +779,7 @@ export type ViewerKind =
   | 'KEY'
   /** The holder of the installation's root key, who may do everything in every account. */
   | 'ROOT'
-  /** A user of the account's directory, by a management key that acts as them: they may do what both their role and the key permit. */
+  /** A user of the account's directory, who may do what their role permits: by a token of the organisation's identity provider, or by a management key that acts as them, and then no more than both permit. */
   | 'USER';
 
 export type AccessLogQueryVariables = Exact<{

@@ -34,7 +34,13 @@ beforeAll(async () => {
   const { log } = recordingLogger()
   const uses = gatherUses({ database: database.serving, log })
   const accessLog = { database: database.serving, clock: systemClock, accessLogDays: 30 }
-  services = { ...accessLog, keyring: ring.keyring, uses, accesses: gatherAccesses({ ...accessLog, log }) }
+  services = {
+    ...accessLog,
+    keyring: ring.keyring,
+    uses,
+    accesses: gatherAccesses({ ...accessLog, log }),
+    identityTokens: null,
+  }
   const account = await done(runCommand(services, origin, createAccount, { name: 'Acme' }))
   const keyspace = await done(
     runCommand(services, origin, createKeyspace, { accountId: account.accountId, name: 'main' }),

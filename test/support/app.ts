@@ -77,7 +77,7 @@ export type TestApp = {
   close(): Promise<void>
 }
 
-export type TestAppOptions = Partial<Pick<AppParts, 'graphiql' | 'introspection'>> & {
+export type TestAppOptions = Partial<Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider'>> & {
   readonly clock?: TestClock
   readonly poolSize?: number
 }
@@ -107,6 +107,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     services: { database: serving, keyring, clock },
     log,
     accessLogDays: ACCESS_LOG_DAYS,
+    identityProvider: options.identityProvider ?? null,
     graphiql: options.graphiql ?? true,
     introspection: options.introspection ?? true,
   })

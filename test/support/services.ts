@@ -92,6 +92,7 @@ export function testServices(database: Database, options: TestServicesOptions = 
     clock: options.clock ?? createTestClock(),
     uses: options.uses ?? FORGETFUL,
     accesses: FORGETFUL,
+    identityTokens: null,
     accessLogDays: 30,
   }
   const run: TestServices['run'] = (command, input, origin = ROOT) => runCommand(services, origin, command, input)
