@@ -31,6 +31,8 @@ export type Command<Input extends CommonInput, Result> = {
   readonly name: string
   /** What the caller must hold; `root`: only the root key. */
   readonly permission: ManagementPermission | 'root'
+  /** It touches nothing but keys that are there for its caller, so that a MEMBER may run it too. */
+  readonly heedsOwners?: true
   readonly input: z.ZodType<Input>
   /** Where it happens; NOT_FOUND where the input names nothing. What is another account's is caught by the write path. */
   locate(step: LocateStep, input: Input): Promise<Located>

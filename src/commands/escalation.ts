@@ -1,17 +1,44 @@
 // Nobody mints more than they hold. Without this, a key with `keys.write` alone could make itself one with `*`, or rotate one
 // that has it and take the new secret.
 import { holdsAll } from '#domain/caller.ts'
-import { effectivePermissions, type Grant } from '#domain/grant.ts'
+import { effectivePermissions, type Grant, type PolicyGrant } from '#domain/grant.ts'
 import type { KeyFact } from '#domain/key/events.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
+import { mayGive, mayHold } from '#domain/member.ts'
+import { covers } from '#domain/permission.ts'
 import { permissionsOfRole } from '#domain/user/roles.ts'
 import { STREAM_MOVED_ON } from '#log/append.ts'
 import { type DecideStep, streamOf } from './command.ts'
+import { policiesIn } from './held-policies.ts'
 
-export type Held = Pick<ExistingKey, 'permissions' | 'policyIds' | 'actsAsId'>
+type Held = Pick<ExistingKey, 'permissions' | 'policyIds' | 'actsAsId'>
+
+/** Whether the caller holds all that a management key will grant once these facts are true. */
+export function mayStrengthen(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
+  const held = heldAfter(key, facts)
+  return mayMint(step, held, key.frozenPolicies ?? policiesOf(step, held.policyIds))
+}
+
+/** Whether a MEMBER may have the credential that a key of an application will be once these facts are true. */
+export function mayHoldAfter(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
+  const { permissions, policyIds, actsAsId } = heldAfter(key, facts)
+  const policies = key.frozenPolicies ?? policiesOf(step, policyIds)
+  return mayHold(step.origin.caller, actsAsId, [{ permissions, endpoints: [] }, ...policies])
+}
+
+/** Whether a MEMBER may give a key what it gets by these facts beyond what it has. */
+export function mayGiveBy(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
+  const held = heldAfter(key, facts)
+  const permissions = held.permissions.filter((permission) => !covers(key.permissions, permission))
+  const policies = policiesOf(
+    step,
+    held.policyIds.filter((id) => !key.policyIds.includes(id)),
+  )
+  return mayGive(step.origin.caller, [{ permissions, endpoints: [] }, ...policies])
+}
 
 /** What a key will hold once these facts are true. */
-export function heldAfter(key: Held, facts: readonly KeyFact[]): Held {
+function heldAfter(key: Held, facts: readonly KeyFact[]): Held {
   return facts.reduce(
     (held, fact) =>
       fact.type === 'key.updated'
@@ -44,4 +71,12 @@ function permissionsOf(step: DecideStep, userId: string): readonly string[] {
   if (user === undefined)
     throw Object.assign(new Error('The key was made to act as a user meanwhile'), { code: STREAM_MOVED_ON })
   return user.status === 'active' ? permissionsOfRole(user.role) : []
+}
+
+/** Starts the command over where the key got another policy between looking and locking. */
+function policiesOf(step: DecideStep, policyIds: readonly string[]): readonly PolicyGrant[] {
+  const held = policiesIn(step, policyIds)
+  if ('missing' in held)
+    throw Object.assign(new Error('The key was given a policy meanwhile'), { code: STREAM_MOVED_ON })
+  return held.policies
 }

@@ -2,7 +2,6 @@
 // locks of the key and its keyspace, and bound by the rule that nobody mints more than they hold.
 import { statement } from '#database/connect.ts'
 import type { Transaction } from '#database/transaction.ts'
-import type { PolicyGrant } from '#domain/grant.ts'
 import { type IdKind, kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { KeyCommand } from '#domain/key/commands.ts'
@@ -10,9 +9,9 @@ import { decideKey } from '#domain/key/decide.ts'
 import type { KeyFact } from '#domain/key/events.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import { confinedTo, sees } from '#domain/member.ts'
 import type { ManagementPermission } from '#domain/permission.ts'
 import type { Stream } from '#domain/streams.ts'
-import { STREAM_MOVED_ON } from '#log/append.ts'
 import { KEYSPACE_LIMITED } from './active-keys.ts'
 import {
   type Command,
@@ -24,10 +23,11 @@ import {
   refused,
   streamOf,
 } from './command.ts'
-import { heldAfter, mayMint } from './escalation.ts'
+import { mayGiveBy, mayHoldAfter, mayStrengthen } from './escalation.ts'
 import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 import { isLinkedInto } from './link-command.ts'
+import { OWNERSHIP, type Ownership } from './own-keys.ts'
 
 export type KeyStep = DecideStep & {
   readonly key: ExistingKey
@@ -69,6 +69,7 @@ export function keyCommand<Input extends CommonInput, Result>(
   return {
     name: spec.name,
     permission: spec.permission ?? 'keys.write',
+    heedsOwners: true,
     input: spec.input,
     async locate(step, input) {
       const subject = spec.subject(input)
@@ -77,11 +78,14 @@ export function keyCommand<Input extends CommonInput, Result>(
       const found = await find(step.transaction, 'keyId' in subject ? 'key' : 'code', id, given)
       if (spec.issues && (await isOnlyLinked(step, found, id))) return { refusal: { code: 'LINKED_KEY_HAS_NO_CODES' } }
       if (found === undefined) return { notFound: id }
+      const { caller } = step.origin
+      if (!sees(caller, found.owner_id, { managedBy: found.managed_by })) return { notFound: id }
       const counts = found.limited && (spec.countsKeys?.(input) ?? false)
       const exclusive = counts || (spec.bringsSecret?.(input) ?? false)
       const users = await usersAmong(step, found.account_id, spec.givesUsers?.(input) ?? {})
-      const guarded = spec.strengthens && found.management ? [...found.policy_ids, ...found.acts_as_ids] : []
-      const shared = new Set([...found.given_policy_ids, ...users, ...guarded])
+      const guarded = spec.strengthens && (found.management || confinedTo(caller) !== null)
+      const weighed = guarded ? [...found.policy_ids, ...found.acts_as_ids] : []
+      const shared = new Set([...found.given_policy_ids, ...users, ...weighed])
       return {
         accountId: found.account_id,
         subjectId: found.key_id,
@@ -103,7 +107,8 @@ async function isOnlyLinked(
   found: Found | undefined,
   keyId: string,
 ): Promise<boolean> {
-  if (caller.kind === 'ROOT' || found?.account_id === caller.accountId) return false
+  // To a MEMBER there are no links either.
+  if (caller.kind === 'ROOT' || confinedTo(caller) !== null || found?.account_id === caller.accountId) return false
   return isLinkedInto(transaction, caller.accountId, keyId)
 }
 
@@ -117,31 +122,26 @@ async function decide<Input extends CommonInput, Result>(
   invariant(key.status !== 'none', 'a located key exists')
   const keyspace = streamOf(step, 'keyspace', key.keyspaceId)?.state
   invariant(keyspace !== undefined && keyspace.status !== 'none', 'the keyspace of a key exists')
+  // Anew, under the locks: it may have become another's.
+  if (!sees(step.origin.caller, key.ownerId, keyspace.rules)) return notFound(step.namedId)
   const given = policiesIn(step, spec.givesPolicies?.(input) ?? [])
   if ('missing' in given) return notFound(given.missing)
   const users = await usersIn(step, spec.givesUsers?.(input) ?? {})
-  if ('missing' in users) return notFound(users.missing)
+  if ('refusal' in users) return refused(users.refusal)
   const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules, users }, input)
   const decision = decideKey(command, key)
   if (decision.kind === 'refused') return decision
   const { facts } = decision
-  const guarded = spec.strengthens && keyspace.management && facts.length > 0
-  if (guarded && !mayStrengthen(step, key, facts)) return refused({ code: 'GRANT_EXCEEDS_CALLER' })
+  if (facts.length > 0 && spec.strengthens && exceedsCaller(step, key, facts, keyspace.management))
+    return refused({ code: 'GRANT_EXCEEDS_CALLER' })
   return { kind: 'accepted', changes: [{ stream, facts }], ...answer }
 }
 
-/** Whether the caller holds all that a management key will grant. */
-function mayStrengthen(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[]): boolean {
-  const held = heldAfter(key, facts)
-  return mayMint(step, held, key.frozenPolicies ?? policiesOf(step, held.policyIds))
-}
-
-/** Starts the command over where the key got another policy between looking and locking. */
-function policiesOf(step: DecideStep, policyIds: readonly string[]): readonly PolicyGrant[] {
-  const held = policiesIn(step, policyIds)
-  if ('missing' in held)
-    throw Object.assign(new Error('The key was given a policy meanwhile'), { code: STREAM_MOVED_ON })
-  return held.policies
+function exceedsCaller(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[], management: boolean): boolean {
+  if (management) return !mayStrengthen(step, key, facts)
+  // Application permissions belong to the application: only a MEMBER is held to their own.
+  if (confinedTo(step.origin.caller) === null) return false
+  return !mayGiveBy(step, key, facts) || !mayHoldAfter(step, key, facts)
 }
 
 function keyStreamOf(step: DecideStep): Stream<'key'> {
@@ -150,7 +150,7 @@ function keyStreamOf(step: DecideStep): Stream<'key'> {
   return stream
 }
 
-type Found = {
+type Found = Ownership & {
   readonly key_id: string
   readonly keyspace_id: string
   readonly account_id: string
@@ -164,7 +164,7 @@ type Found = {
 }
 
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
-const COLUMNS = `k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited, s.management, k.policy_ids,
+const COLUMNS = `k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited, s.management, k.policy_ids, ${OWNERSHIP},
   array_remove(ARRAY[k.acts_as_id], NULL) AS acts_as_ids,
   ${policiesAmong('$3', 'k.shard', 'k.account_id')} AS given_policy_ids`
 const FIND = {

@@ -7,6 +7,7 @@ import { inTransaction } from '#database/transaction.ts'
 import { actorOf, type Caller, DenialError, mayDo } from '#domain/caller.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { epochMsOf, type Instant, instantOf } from '#domain/instant.ts'
+import { confinedTo } from '#domain/member.ts'
 import { evolveStream, type Stream } from '#domain/streams.ts'
 import { append, STREAM_MOVED_ON } from '#log/append.ts'
 import type { EventBody } from '#log/body.ts'
@@ -32,6 +33,7 @@ import {
 } from './command.ts'
 import { type Claim, claim } from './idempotency.ts'
 import { issuesOf } from './input-issues.ts'
+import { namedBy, seesOutcome } from './own-keys.ts'
 import { encryptFor, insertPersonal } from './personal.ts'
 import { destroyed } from './seals.ts'
 
@@ -52,7 +54,7 @@ export async function runCommand<Input extends CommonInput, Result>(
   command: Command<Input, Result>,
   input: unknown,
 ): Promise<Outcome<Result>> {
-  authorize(origin.caller, command.permission)
+  authorize(origin.caller, command)
   const parsed = command.input.safeParse(input)
   if (!parsed.success) return refused({ code: 'INVALID_INPUT', issues: issuesOf(parsed.error) })
   for (let attempt = 1; ; attempt++) {
@@ -68,9 +70,12 @@ export async function runCommand<Input extends CommonInput, Result>(
   }
 }
 
-function authorize(caller: Caller, permission: Command<CommonInput, unknown>['permission']): void {
+type Demands = Pick<Command<CommonInput, unknown>, 'permission' | 'heedsOwners'>
+
+function authorize(caller: Caller, { permission, heedsOwners }: Demands): void {
   const allowed = permission === 'root' ? caller.kind === 'ROOT' : mayDo(caller, permission)
-  if (!allowed) throw new DenialError('FORBIDDEN')
+  // What a MEMBER may do is for their own keys: a command that doesn't ask whose they are is none for them.
+  if (!allowed || (confinedTo(caller) !== null && heedsOwners !== true)) throw new DenialError('FORBIDDEN')
 }
 
 async function execute<Input extends CommonInput, Result>(
@@ -86,6 +91,7 @@ async function execute<Input extends CommonInput, Result>(
   if (claimed?.kind === 'reused') return refused({ code: 'IDEMPOTENCY_KEY_REUSED' })
   if (claimed?.kind === 'replay') {
     const { accountId, result, eventIds } = claimed.outcome
+    if (!(await seesOutcome(step, located, result))) return notFound(namedBy(located))
     return { kind: 'done', accountId, result: result as Result, eventIds, secrets: new Map() }
   }
   const place = placeFor(origin.caller, located)

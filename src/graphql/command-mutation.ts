@@ -4,6 +4,7 @@ import type { FieldMap, InputObjectRef } from '@pothos/core'
 import type { GraphQLResolveInfo } from 'graphql'
 import type { Command, CommonInput, Outcome } from '#commands/command.ts'
 import { runCommand } from '#commands/run-command.ts'
+import { confinedTo } from '#domain/member.ts'
 import { builder, type Types } from './builder.ts'
 import { type Context, judgeCaller, startOver } from './context.ts'
 import { ConflictError, InvalidInputError, NotFoundError, RuleViolationError } from './errors.ts'
@@ -67,7 +68,16 @@ async function perform<Input extends CommonInput, Result>(
   if (outcome.kind === 'refused') return errorOf(outcome.refusal)
   startOver(context)
   await readPositionFirst(context, info, outcome.accountId)
+  if (await isGone(context, outcome.result)) return errorOf({ code: 'NOT_FOUND', subjectId: null })
   return { ...outcome, __typename }
+}
+
+/** Whether a MEMBER has lost the key by now: like a retry, the answer then tells nothing of it, its new secret least of all. */
+async function isGone({ caller, loaders }: Context, result: unknown): Promise<boolean> {
+  if (caller === undefined || confinedTo(caller) === null) return false
+  const { keyId, codeId } = (result ?? {}) as { readonly keyId?: string; readonly codeId?: string }
+  if (keyId !== undefined) return (await loaders.key.load(keyId)) === null
+  return codeId !== undefined && (await loaders.code.load(codeId)) === null
 }
 
 function eventsField<Result>(t: SuccessBuilder<Result>) {

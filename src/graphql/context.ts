@@ -1,5 +1,6 @@
 // What resolvers are given: who calls, and this operation's view of the data.
 import type { Caller } from '#domain/caller.ts'
+import { confinedTo } from '#domain/member.ts'
 import { createLoaders, type Loaders } from '#queries/loaders.ts'
 import type { Reader } from '#queries/reader.ts'
 import type { ServingServices } from '#usage/services.ts'
@@ -47,7 +48,12 @@ export function startOver(context: Context): void {
   Object.assign(context, freshView(context.services, context.caller))
 }
 
+/** No user's id: lists of their keys find nothing, should a resolver ever forget to ask who calls. */
+const NOBODY = ''
+
 function freshView(services: ServingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
-  const reader: Reader = { database: services.database, keyring: services.keyring, now: services.clock.now() }
+  const { database, keyring, clock } = services
+  const memberId = caller === undefined ? NOBODY : confinedTo(caller)
+  const reader: Reader = { database, keyring, now: clock.now(), memberId }
   return { reader, loaders: createLoaders(reader, caller) }
 }

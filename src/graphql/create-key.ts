@@ -25,13 +25,17 @@ const CreateKeyInput = builder.inputType('CreateKeyInput', {
     permissions: t.stringList({
       description:
         'What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the ' +
-        'management keyspace: what it may do in this API, at most what the caller may. Default: nothing.',
+        'management keyspace: what it may do in this API, at most what the caller may. A MEMBER gives at most their own, policies ' +
+        'included. Default: nothing.',
     }),
-    ownerId: t.id({ description: 'The user of its account whose key it is. Default: nobody.' }),
+    ownerId: t.id({
+      description:
+        'The user of its account whose key it is. Default: nobody; for a MEMBER themselves, and nobody else.',
+    }),
     actsAs: t.string({
       description:
         'The exact external id, case included, of the user it acts as: it then opens only what they may do themselves, now and at any ' +
-        'time. Null: nobody. Default: nobody.',
+        'time. Null: nobody, which a MEMBER may not say. Default: its owner where the keyspace is managed by OWNERS, else nobody.',
     }),
     expiresAt: t.field({
       type: 'DateTime',

@@ -35,7 +35,10 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   ALREADY_LINKED: { description: 'The account has a link of the key already.' },
   LINK_TO_OWN_KEY: { description: 'The key belongs to the very account that would link it.' },
   LINKED_KEY_HAS_NO_CODES: { description: 'The key is only linked here: its own account issues its codes.' },
-  GRANT_EXCEEDS_CALLER: { description: 'A credential would grant more than the caller holds.' },
+  GRANT_EXCEEDS_CALLER: {
+    description:
+      'A credential would grant more than the caller holds; a key of a MEMBER, more than they may do themselves.',
+  },
 }
 
 const ErrorCode = builder.enumType('ErrorCode', {

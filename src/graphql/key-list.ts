@@ -73,8 +73,8 @@ builder.objectField(Account, 'keys', (t) =>
     args: { ...chosenKeys, ...bothWays },
     complexity: costOfPage,
     description:
-      "Its keys. Without a `keyspaceId` in the filter: all but the management keyspace's. Null, with a FORBIDDEN error, " +
-      'without the permission keys.read.',
+      "Its keys. Without a `keyspaceId` in the filter: all but the management keyspace's; to a MEMBER their own only. Null, with a " +
+      'FORBIDDEN error, without the permission keys.read.',
     resolve: ({ account_id: accountId }, { filter, orderBy, ...page }, { reader }) =>
       listKeys(reader, { accountId }, filter ?? {}, orderBy ?? null, page),
   }),
@@ -87,7 +87,8 @@ builder.objectField(Keyspace, 'keys', (t) =>
     needs: 'keys.read',
     args: { ...chosenKeys, ...bothWays },
     complexity: costOfPage,
-    description: 'Its keys. Null, with a FORBIDDEN error, without the permission keys.read.',
+    description:
+      'Its keys; to a MEMBER their own only. Null, with a FORBIDDEN error, without the permission keys.read.',
     resolve: ({ keyspace_id: keyspaceId }, { filter, orderBy, ...page }, { reader }) =>
       listKeys(reader, { keyspaceId }, filter ?? {}, orderBy ?? null, page),
   }),

@@ -1,6 +1,6 @@
 // The rules of a keyspace as they are asked for, when it is created and when it is changed.
 import { builder } from './builder.ts'
-import { AuthorizationsRule, CodeDeletionRule, SecretDisplay } from './keyspace.ts'
+import { AuthorizationsRule, CodeDeletionRule, KeyManagers, SecretDisplay } from './keyspace.ts'
 import { PresentationInput } from './presentation.ts'
 
 export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
@@ -41,6 +41,10 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
     }),
     policyRequired: t.boolean({ description: 'Each key must hold at least one policy. Default: false.' }),
     codeDeletion: t.field({ type: CodeDeletionRule, description: 'When a code may be deleted. Default: ALWAYS.' }),
+    managedBy: t.field({
+      type: KeyManagers,
+      description: 'Who sees and manages its keys, from now on. Default: ADMINISTRATORS.',
+    }),
     upstreamUserRequired: t.boolean({
       description:
         'Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false.',

@@ -3,6 +3,7 @@ import type {
   AuthorizationsRule as Authorizations,
   CodeDeletionRule as DeletionRule,
   SecretDisplay as Display,
+  KeyManagers as Managers,
   KeyspaceRules as Rules,
 } from '#domain/keyspace/rules.ts'
 import { findKeyspaceByName, type KeyspaceRow, listKeyspaces } from '#queries/keyspaces.ts'
@@ -50,6 +51,19 @@ export const SecretDisplay = builder.enumType('SecretDisplay', {
 export const CodeDeletionRule = builder.enumType('CodeDeletionRule', {
   description: 'When a code may be deleted.',
   values: DELETION_RULES,
+})
+
+const MANAGERS: { readonly [Name in Managers]: { readonly description: string } } = {
+  ADMINISTRATORS: { description: 'Whoever has the permission for all keys, and no user of the role MEMBER.' },
+  OWNERS: {
+    description:
+      'They, and each MEMBER the keys that they own, and nothing else. A key acts as its owner unless told otherwise.',
+  },
+}
+
+export const KeyManagers = builder.enumType('KeyManagers', {
+  description: 'Who sees and manages keys.',
+  values: MANAGERS,
 })
 
 const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
@@ -115,6 +129,11 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
       needs: 'parent',
       description: 'When a code may be deleted.',
     }),
+    managedBy: t.expose('managedBy', {
+      type: KeyManagers,
+      needs: 'parent',
+      description: 'Who sees and manages its keys. A change holds at once, for the keys that are there too.',
+    }),
     upstreamUserRequired: t.exposeBoolean('upstreamUserRequired', {
       needs: 'parent',
       description:
@@ -153,7 +172,7 @@ export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
       nullable: true,
       needs: 'keys.read',
       complexity: COUNT_COST,
-      description: 'How many keys count towards `activeKeysMax` now.',
+      description: 'How many keys count towards `activeKeysMax` now; for a MEMBER, how many of their own.',
       resolve: ({ keyspace_id }, _arguments, { loaders }) => loaders.activeKeyCount.load(keyspace_id),
     }),
     createdAt: t.expose('created_at', { type: 'DateTime', needs: 'parent', description: 'When it was created.' }),

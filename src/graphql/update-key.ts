@@ -21,10 +21,12 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
     permissions: t.stringList({
       description: 'All that it grants beside its policies from now on, up to 100 permissions.',
     }),
-    ownerId: t.id({ description: 'The user whose key it is from now on. Null: nobody.' }),
+    ownerId: t.id({
+      description: 'The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves.',
+    }),
     actsAs: t.string({
       description:
-        'The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants.',
+        'The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER may not say.',
     }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
     logging: t.field({

@@ -54,13 +54,14 @@ export function checkKeyFilter(filter: KeyFilter): void {
   if (issues.length > 0) throw new BadQueryArgumentError(issues)
 }
 
-/** The branches of a list of keys; none where nothing can match. The filter has been checked. */
-export function branchesOf(scope: KeyScope, filter: KeyFilter, now: Instant): readonly Branch[] {
+/** The branches of a list of keys, as the reader may see them; none where nothing can match. The filter has been checked. */
+export function branchesOf(scope: KeyScope, filter: KeyFilter, { now, memberId }: Reader): readonly Branch[] {
   const place = placeOf(scope, filter)
   if (place === undefined) return []
   const { ownerId, tags, policyId, name, hint } = filter
   const common: Branch = [
     ...place.conditions,
+    ...(memberId === null ? [] : theirs(memberId, place)),
     ...(ownerId == null ? [] : [ownedBy(ownerId)]),
     ...(tags?.length ? [sql<SqlBool>`key.tags @> ${tags}::text[]`] : []),
     ...(policyId == null ? [] : [sql<SqlBool>`key.policy_ids @> ARRAY[${locate('pol', policyId).id}::text]`]),
@@ -106,6 +107,13 @@ function placeOf(scope: KeyScope, filter: KeyFilter): KeyPlace | undefined {
   const ownKeyspace = sql<SqlBool>`EXISTS (SELECT FROM state.keyspace
     WHERE shard = ${filtered.shard} AND keyspace_id = ${filtered.id} AND account_id = ${id})`
   return { shard, accountId, conditions: [...inKeyspace(filtered), ownKeyspace] }
+}
+
+/** The keys that are there at all for a MEMBER. Which keyspaces owners manage is asked once, not for each key. */
+function theirs(memberId: string, { shard, accountId }: KeyPlace): Branch {
+  const managedByOwners = sql<SqlBool>`key.keyspace_id = ANY (ARRAY(SELECT managed.keyspace_id FROM state.keyspace AS managed
+    WHERE managed.shard = ${shard} AND managed.account_id = ${accountId} AND managed.rules ->> 'managedBy' = 'OWNERS'))`
+  return [ownedBy(memberId), managedByOwners]
 }
 
 function ownedBy(userId: string): Condition {

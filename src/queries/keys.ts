@@ -43,8 +43,8 @@ export async function listKeys(
   const wanted = filter ?? {}
   checkKeyFilter(wanted)
   const { field, direction } = order ?? NEWEST_FIRST
-  const branches = branchesOf(scope, wanted, reader.now)
-  const run = isFiltered(wanted) ? runPlanned : runNamed
+  const branches = branchesOf(scope, wanted, reader)
+  const run = isFiltered(wanted) || reader.memberId !== null ? runPlanned : runNamed
   const common = {
     identity: ['keys', identityOf(scope), `${field} ${direction}`],
     count: () =>

@@ -1,10 +1,12 @@
 // What the fields of one request ask for by id, gathered into one statement for each kind of thing. What belongs to another
-// account than the caller's answers exactly like what does not exist, and so does an ill-formed id, without a statement.
+// account than the caller's answers exactly like what does not exist, and so do keys that are not a MEMBER's own, and an ill-formed
+// id, without a statement.
 import DataLoader from 'dataloader'
 import { statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { IdKind } from '#domain/ids.ts'
 import type { Instant } from '#domain/instant.ts'
+import { confinedTo, sees } from '#domain/member.ts'
 import type { AccountRow } from './accounts.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
@@ -37,7 +39,7 @@ export type Loaders = {
   readonly linkedKey: Loader<LinkedKey | null>
   /** Deleted ones too. */
   readonly policy: Loader<PolicyRow | null>
-  /** Removed ones too. */
+  /** Removed ones too. To a MEMBER nobody but themselves. */
   readonly user: Loader<UserRow | null>
   /** By the user's id: who they are; null for those who were erased. */
   readonly profile: Loader<Profile | null>
@@ -46,7 +48,7 @@ export type Loaders = {
   readonly codesOfKey: Loader<readonly CodeRow[]>
   /** By the key's id: up to 100 other codes, newest first. */
   readonly retiredCodesOfKey: Loader<readonly CodeRow[]>
-  /** By the keyspace's id: its keys that are neither revoked, deleted nor past their expiry. */
+  /** By the keyspace's id: its keys that are neither revoked, deleted nor past their expiry, and there for the reader. */
   readonly activeKeyCount: Loader<number | null>
   /** By the account's id: the position of its last event. */
   readonly accountPosition: Loader<bigint | null>
@@ -77,23 +79,28 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
   }
   const rows = <Row>(kind: IdKind, table: string, id: string & keyof Row, columns = 'row.*') =>
     loader<Row, null>(kind, null, rowsById(reader, table, id, columns))
+  /** The same for a MEMBER, to whom what is not theirs does not exist. */
+  const own = <Row>(isTheirs: IsTheirs<Row>, kind: IdKind, table: string, id: string & keyof Row, columns = 'row.*') =>
+    loader<Row, null>(kind, null, onlyTheirs(caller, isTheirs, rowsById(reader, table, id, columns)))
 
-  const key = rows<KeyRow>('key', 'state.key', 'key_id')
+  const keyspace = rows<KeyspaceRow>('ks', 'state.keyspace', 'keyspace_id')
+  const key = own<KeyRow>(keyIsTheirs(keyspace), 'key', 'state.key', 'key_id')
+  const ofTheirKey = async (_caller: Caller, row: { readonly key_id: string }) => (await key.load(row.key_id)) !== null
   const codesOfKey = loader<readonly CodeRow[], readonly never[]>('key', [], (places, tenant) =>
     readShownCodes(reader, places, tenant),
   )
   return {
     account: rows<AccountRow>('acct', 'state.account', 'account_id'),
-    keyspace: rows<KeyspaceRow>('ks', 'state.keyspace', 'keyspace_id'),
+    keyspace,
     key,
-    code: rows<CodeRow>('code', 'state.code', 'code_id', CODE_COLUMNS),
+    code: own<CodeRow>(ofTheirKey, 'code', 'state.code', 'code_id', CODE_COLUMNS),
     lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
-    rotation: rows<RotationRow>('rot', 'state.rotation', 'rotation_id'),
+    rotation: own<RotationRow>(ofTheirKey, 'rot', 'state.rotation', 'rotation_id'),
     link: rows<LinkRow>('lnk', 'state.link', 'link_id'),
     linkedKey: loader<LinkedKey, null>('lnk', null, (places, tenant) => readLinkedKeys(reader, places, tenant)),
     policy: rows<PolicyRow>('pol', 'state.policy', 'policy_id'),
-    user: rows<UserRow>('usr', 'state.user', 'user_id'),
+    user: own<UserRow>(isThemselves, 'usr', 'state.user', 'user_id'),
     profile: loader<Profile, null>('usr', null, (places, tenant) => readProfiles(reader, places, tenant)),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     codesOfKey,
@@ -116,6 +123,26 @@ function tenantOf(caller: Caller): string | null {
   return caller.kind === 'ROOT' ? null : caller.accountId
 }
 
+type IsTheirs<Row> = (caller: Caller, row: Row) => Promise<boolean>
+
+function onlyTheirs<Row>(caller: Caller | undefined, isTheirs: IsTheirs<Row>, read: Read<Row>): Read<Row> {
+  if (caller === undefined || confinedTo(caller) === null) return read
+  return async (places, tenant) => {
+    const rows = [...(await read(places, tenant))]
+    const theirs = await Promise.all(rows.map(([, row]) => isTheirs(caller, row)))
+    return new Map(rows.filter((_, index) => theirs[index]))
+  }
+}
+
+function keyIsTheirs(keyspaces: Loader<KeyspaceRow | null>): IsTheirs<KeyRow> {
+  return async (caller, { owner_id: ownerId, keyspace_id: keyspaceId }) => {
+    const keyspace = await keyspaces.load(keyspaceId)
+    return keyspace !== null && sees(caller, ownerId, keyspace.rules)
+  }
+}
+
+const isThemselves: IsTheirs<UserRow> = async (caller, { user_id }) => confinedTo(caller) === user_id
+
 /** Ids come as arrays, so that however many they are, the text is the same and has one plan. */
 function rowsById<Row>(reader: Reader, table: string, idColumn: string & keyof Row, columns: string): Read<Row> {
   const text = `
@@ -130,16 +157,18 @@ function rowsById<Row>(reader: Reader, table: string, idColumn: string & keyof R
 }
 
 function activeKeyCounts(reader: Reader): Read<number> {
+  const { memberId } = reader
+  const theirs = memberId === null ? '' : `AND key.owner_id = $5 AND row.rules ->> 'managedBy' = 'OWNERS'`
   const text = `
     SELECT row.keyspace_id AS id,
            (SELECT count(*)::integer FROM state.key
              WHERE key.shard = row.shard AND key.keyspace_id = row.keyspace_id AND key.revoked_at IS NULL
-               AND key.deleted_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > $4)) AS count
+               AND key.deleted_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > $4) ${theirs}) AS count
       FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
       JOIN state.keyspace AS row ON row.shard = wanted.shard AND row.keyspace_id = wanted.id
      WHERE $3::text IS NULL OR row.account_id = $3`
   return async (places, tenant) => {
-    const parameters = [...parametersOf(places, tenant), reader.now]
+    const parameters = [...parametersOf(places, tenant), reader.now, ...(memberId === null ? [] : [memberId])]
     const rows = await runNamed(reader, statement<{ id: string; count: number }>(text, parameters))
     return new Map(rows.map(({ id, count }) => [id, count]))
   }

@@ -5,8 +5,16 @@ import type { Instant } from '#domain/instant.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { COUNT_MAX } from './page.ts'
 
-/** `keyring` opens what users are called; `now` is one for the whole operation, so that all of an answer is judged by the same instant. */
-export type Reader = { readonly database: Database; readonly keyring: Keyring; readonly now: Instant }
+/**
+ * `memberId`: the user whose own keys are all that is shown; null: there is no such bound.
+ * `keyring` opens what users are called; `now` is one for the whole operation, so that all of an answer is judged by the same instant.
+ */
+export type Reader = {
+  readonly database: Database
+  readonly keyring: Keyring
+  readonly now: Instant
+  readonly memberId: string | null
+}
 
 /** Sends a statement, answers its rows. */
 export type Run = <Row>(reader: Reader, query: Compilable<Row> | CompiledQuery<Row>) => Promise<readonly Row[]>

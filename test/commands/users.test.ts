@@ -25,7 +25,12 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-const readerOf = ({ database, keyring, clock }: TestServices) => ({ database, keyring, now: clock.now() })
+const readerOf = ({ database, keyring, clock }: TestServices) => ({
+  database,
+  keyring,
+  now: clock.now(),
+  memberId: null,
+})
 const findBy = async (externalId: string, { accountId } = account, services = at) =>
   (await findUserByExternalId(readerOf(services), accountId, externalId))?.user_id
 const profileOf = (userId: string, services = at) =>

@@ -134,7 +134,7 @@ export type CreateAccountInput = {
 
 /** A new key. Null means the default, like absent. */
 export type CreateKeyInput = {
-  /** The exact external id, case included, of the user it acts as: it then opens only what they may do themselves, now and at any time. Null: nobody. Default: nobody. */
+  /** The exact external id, case included, of the user it acts as: it then opens only what they may do themselves, now and at any time. Null: nobody, which a MEMBER may not say. Default: its owner where the keyspace is managed by OWNERS, else nobody. */
   readonly actsAs?: string | null | undefined;
   /** Codes to issue with it, at most 2; `[]` for none. Default: as many as the keyspace issues at creation. */
   readonly codes?: ReadonlyArray<NewCodeInput> | null | undefined;
@@ -154,9 +154,9 @@ export type CreateKeyInput = {
   readonly metadata?: unknown;
   /** For people, 1 to 200 characters; need not be unique. */
   readonly name: string;
-  /** The user of its account whose key it is. Default: nobody. */
+  /** The user of its account whose key it is. Default: nobody; for a MEMBER themselves, and nobody else. */
   readonly ownerId?: string | null | undefined;
-  /** What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the management keyspace: what it may do in this API, at most what the caller may. Default: nothing. */
+  /** What it grants beside its policies, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. In the management keyspace: what it may do in this API, at most what the caller may. A MEMBER gives at most their own, policies included. Default: nothing. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
   /** Policies that it holds, up to 50 different ones of its account. In a keyspace whose authorizations are FROZEN it keeps what they grant now. Default: none. */
   readonly policyIds?: ReadonlyArray<string> | null | undefined;
@@ -317,7 +317,7 @@ export type ErrorCode =
   | 'EXPIRY_OUT_OF_RANGE'
   /** The keyspace wants to be told when each code expires. */
   | 'EXPIRY_REQUIRED'
-  /** A credential would grant more than the caller holds. */
+  /** A credential would grant more than the caller holds; a key of a MEMBER, more than they may do themselves. */
   | 'GRANT_EXCEEDS_CALLER'
   /** The idempotency key belongs to an earlier request with another input. */
   | 'IDEMPOTENCY_KEY_REUSED'
@@ -412,6 +412,13 @@ export type KeyFilter = {
   readonly unusedSince?: string | null | undefined;
 };
 
+/** Who sees and manages keys. */
+export type KeyManagers =
+  /** Whoever has the permission for all keys, and no user of the role MEMBER. */
+  | 'ADMINISTRATORS'
+  /** They, and each MEMBER the keys that they own, and nothing else. A key acts as its owner unless told otherwise. */
+  | 'OWNERS';
+
 /** How to sort keys. */
 export type KeyOrder = {
   /** Which way. */
@@ -464,6 +471,8 @@ export type KeyspaceRulesInput = {
   readonly expiryRequired?: boolean | null | undefined;
   /** The most codes of one key that may be live at once, 1 or 2. Default: 2. */
   readonly liveCodesMax?: number | null | undefined;
+  /** Who sees and manages its keys, from now on. Default: ADMINISTRATORS. */
+  readonly managedBy?: KeyManagers | null | undefined;
   /** Each key must hold at least one policy. Default: false. */
   readonly policyRequired?: boolean | null | undefined;
   /** Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`. */
@@ -644,7 +653,7 @@ export type UpdateCodeInput = {
 
 /** Changes of a key. What is absent stays as it is; null clears. */
 export type UpdateKeyInput = {
-  /** The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants. */
+  /** The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER may not say. */
   readonly actsAs?: string | null | undefined;
   /** For people, up to 2000 characters. */
   readonly description?: string | null | undefined;
@@ -662,7 +671,7 @@ export type UpdateKeyInput = {
   readonly metadata?: unknown;
   /** Its new name, 1 to 200 characters. Null is not valid. */
   readonly name?: string | null | undefined;
-  /** The user whose key it is from now on. Null: nobody. */
+  /** The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves. */
   readonly ownerId?: string | null | undefined;
   /** All that it grants beside its policies from now on, up to 100 permissions. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;

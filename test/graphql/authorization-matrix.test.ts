@@ -27,19 +27,29 @@ const fields = await rootFieldsOf(app)
 
 const { accountId, managementKeyspaceId } = await app.createAccount('Ours')
 const theirs = await app.createAccount('Theirs')
-const keyspaceId = await app.createKeyspace(accountId, { secretDisplay: 'REVEALABLE' })
+const keyspaceId = await app.createKeyspace(accountId, { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS' })
 
 /** Of a user with the role: a management key that acts as them, and grants no less than they may. */
 async function credentialOf(role: string, of = { accountId, managementKeyspaceId }): Promise<string> {
   const externalId = `${role}@example.org`
   await app.addUser(of.accountId, { externalId, role })
-  return (await app.createKey(of.managementKeyspaceId, { permissions: ['*'], actsAs: externalId })).secret
+  return credentialFor(externalId, of)
 }
+
+async function credentialFor(actsAs: string, of = { accountId, managementKeyspaceId }): Promise<string> {
+  return (await app.createKey(of.managementKeyspaceId, { permissions: ['*'], actsAs })).secret
+}
+
+/** Owns the keys that are asked for. */
+const ownerId = await app.addUser(accountId, { externalId: 'owner', role: 'MEMBER' })
+const createKey = () => app.createKey(keyspaceId, { ownerId })
 
 /** By the column of the table. */
 const callers: Readonly<Record<string, string | null>> = {
   nobody: null,
   'application key': (await app.createKey(keyspaceId)).secret,
+  'MEMBER who owns it': await credentialFor('owner'),
+  'another MEMBER': await credentialOf('MEMBER'),
   VERIFIER: await credentialOf('VERIFIER'),
   AUDITOR: await credentialOf('AUDITOR'),
   ADMINISTRATOR: await credentialOf('ADMINISTRATOR'),
@@ -53,14 +63,14 @@ const withOne = await Promise.all(
 /** Something of its own, so that it does not matter what becomes of it. */
 const makers: Readonly<Record<IdKind, () => Promise<string>>> = {
   acct: async () => accountId,
-  ks: () => app.createKeyspace(accountId),
-  key: async () => (await app.createKey(keyspaceId)).keyId,
-  code: async () => (await app.createKey(keyspaceId)).codeId,
+  ks: () => app.createKeyspace(accountId, { managedBy: 'OWNERS' }),
+  key: async () => (await createKey()).keyId,
+  code: async () => (await createKey()).codeId,
   pol: () => app.createPolicy(accountId),
   lnk: async () => app.linkKey(accountId, (await app.createForeignKey()).keyId),
   usr: () => app.addUser(accountId),
   async rot() {
-    const { keyId } = await app.createKey(keyspaceId)
+    const { keyId } = await createKey()
     const { rotateKey } = await app.ask<{ rotateKey: { rotation: { id: string } } }, object>(
       'mutation ($keyId: ID!) { rotateKey(input: { keyId: $keyId }) { ... on RotateKeySuccess { rotation { id } } } }',
       { keyId },
@@ -153,7 +163,7 @@ async function rowsOf(heading: string): Promise<readonly Row[]> {
   }))
 }
 
-const shown = await app.createKey(keyspaceId)
+const shown = await createKey()
 
 type Ask = (credential: string | null) => Promise<Response>
 

@@ -45,7 +45,7 @@ const codeId = (of: SeededAccount) => codeRow(keyRow(of, 0), 1).code_id
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW, memberId: null }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   const clock = createTestClock(plusMs(NOW, -7 * DAY_MS))

@@ -19,7 +19,7 @@ let streamIds: readonly string[]
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: FROM }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: FROM, memberId: null }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   streamIds = [1, 2, 3, 4].map((n) => seedId('key', 1, n))

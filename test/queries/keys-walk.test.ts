@@ -39,7 +39,7 @@ let lastUses: ReadonlyMap<string, string>
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW, memberId: null }
   account = await seedAccount(database.owner, 1)
   const stranger = await seedAccount(database.owner, 17)
   // A fixed seed: rows are the same in every run, requests are not.

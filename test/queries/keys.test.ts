@@ -33,7 +33,7 @@ let expiring: SeededAccount
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: NOW, memberId: null }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   expiring = await seedAccount(database.owner, 2)

@@ -16,7 +16,7 @@ const accounts: SeededAccount[] = []
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z' }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z', memberId: null }
   for (let n = 0; n < 40; n++) accounts.push(await seedAccount(database.owner, n))
 })
 afterAll(() => database.drop())

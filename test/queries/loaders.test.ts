@@ -56,7 +56,7 @@ const keyCaller = (own: SeededAccount): Caller => ({
 beforeAll(async () => {
   database = await createTestDatabase()
   const keyring = testKeyring('k1')
-  reader = { database: database.serving, keyring, now: NOW }
+  reader = { database: database.serving, keyring, now: NOW, memberId: null }
   account = await seedAccount(database.owner, 1)
   stranger = await seedAccount(database.owner, 17)
   for (const [own, n] of [

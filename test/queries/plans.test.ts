@@ -33,7 +33,7 @@ let account: SeededAccount
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z' }
+  reader = { database: database.serving, keyring: testKeyring('k1'), now: '2026-06-01T00:00:00.000Z', memberId: null }
   account = await seedAccount(database.owner, 1)
   await seedManyKeys(database.owner, account, KEYS)
   await seedKeyUses(database.owner, account)
@@ -162,6 +162,23 @@ describe('a list of 100 000 keys', () => {
         expect(blocksOf(plan)).toBeLessThan(300)
       }
     }
+  })
+
+  test('as a member sees it is read through the index of owners, of which it is sorted where it is short', async () => {
+    await database.owner.pool.query(
+      `UPDATE state.keyspace SET rules = rules || '{"managedBy": "OWNERS"}' WHERE keyspace_id = $1`,
+      [account.keyspaceId],
+    )
+    for (const n of [1, 2])
+      for (const order of ORDERS) {
+        const theirs = { ...reader, memberId: seedId('usr', 1, n) }
+        const keys = () => listKeys(theirs, { keyspaceId: account.keyspaceId }, {}, order, {})
+        for (const plan of await plansOf(keys)) {
+          if (n === 1) expect(indexesOf(plan)).toContain('key_by_owner')
+          else expect(sortsOf(plan)).toEqual([])
+          expect(blocksOf(plan)).toBeLessThan(3_000)
+        }
+      }
   })
 
   test('by codes that expire soon costs no look-up for each key: the oldest have them, and the newest come first', async () => {

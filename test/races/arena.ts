@@ -2,7 +2,7 @@
 // the log all the while, and ways to send many requests at once and count what became of them.
 import { expect } from 'vitest'
 import { checkState } from '#state/check.ts'
-import { type Document, startTestApp, type TestApp } from '#test/support/app.ts'
+import { type Document, type ExecuteOptions, startTestApp, type TestApp } from '#test/support/app.ts'
 import { followLog, type Tail } from './tail.ts'
 
 /** Each race is run so often: what goes wrong only sometimes should go wrong here. */
@@ -60,8 +60,9 @@ export async function mutate<Name extends string, Result extends Member, Input>(
   app: TestApp,
   document: Document<{ readonly [N in Name]: Result }, { input: Input }>,
   input: Input,
+  options?: ExecuteOptions,
 ): Promise<Result> {
-  const [result] = Object.values(await app.ask(document, { input })) as Result[]
+  const [result] = Object.values(await app.ask(document, { input }, options)) as Result[]
   return result!
 }
 
