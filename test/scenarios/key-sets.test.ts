@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
 import {
+  AddUserDocument,
   CreateKeyDocument,
   type CreateKeyInput,
   CreateKeyspaceDocument,
@@ -100,6 +101,29 @@ describe('S1 only administrators manage', () => {
       expect(await Promise.all(attempts)).toEqual(Array(4).fill(['FORBIDDEN']))
     }
     expect(await read(keyId)).toEqual(before)
+  })
+
+  test('S1 users of the company who are no administrators do not either, whose keys they may be', async () => {
+    const attemptsOf = async (role: 'AUDITOR' | 'VERIFIER' | 'MEMBER' | 'ADMINISTRATOR') => {
+      const externalId = `${role.toLowerCase()}@example.org`
+      const { user } = await at.done(AddUserDocument, { accountId: at.accountId, externalId, role, permissions: ['*'] })
+      const credential = await at.signIn(externalId)
+      const { keyId } = await createSet(nextYear, { ownerId: user.id })
+      return [
+        await at.outcome(CreateKeyDocument, inputFor(nextYear, { ownerId: user.id }), credential),
+        await at.outcome(
+          RotateKeyDocument,
+          { keyId, slot: 'SECONDARY', expiresAt: null, overlapSeconds: 0 },
+          credential,
+        ),
+        await at.outcome(UpdateKeyDocument, { keyId, name: 'Mine' }, credential),
+        await at.outcome(DeleteKeyDocument, { keyId, reason: 'UNSPECIFIED' }, credential),
+      ]
+    }
+    expect(await attemptsOf('AUDITOR')).toEqual(Array(4).fill('FORBIDDEN'))
+    expect(await attemptsOf('VERIFIER')).toEqual(Array(4).fill('FORBIDDEN'))
+    expect(await attemptsOf('MEMBER')).toEqual(Array(4).fill('NOT_FOUND'))
+    expect(await attemptsOf('ADMINISTRATOR')).toEqual(Array(4).fill('done'))
   })
 
   test("S1 nor does another company's administrator, to whom it does not exist", async () => {

@@ -7,6 +7,8 @@
 import { expect } from 'vitest'
 import { VerifyKeyDocument, type VerifyKeyInput, type VerifyKeyQuery } from '#test/generated/operations.ts'
 import { type Document, startTestApp, type TestApp } from './app.ts'
+import { createTestClock } from './clock.ts'
+import { AUDIENCE, startIssuer } from './issuer.ts'
 import { formsOf, readAllTables, tablesWith } from './plaintexts.ts'
 
 type Mutation<Result, Input> = Document<Result, { readonly input: Input }>
@@ -32,8 +34,8 @@ export type Scenario = Pick<TestApp, 'clock' | 'createAccount' | 'createKeyspace
   /** Of a service of the account, which verifies and nothing else. */
   readonly service: string
   createCredential(permissions: readonly string[], accountId?: string): Promise<string>
-  /** Of a user of the account, by which they may do all that they may. */
-  createCredentialOf(externalId: string): Promise<string>
+  /** What a user of the account calls by: a token of their identity provider, who knows them by this. */
+  signIn(externalId: string): Promise<string>
   /** The data of an operation that must have no errors. */
   ask<Result, Variables>(
     document: Document<Result, Variables>,
@@ -58,6 +60,12 @@ export type Scenario = Pick<TestApp, 'clock' | 'createAccount' | 'createKeyspace
     input: Input,
     credential?: string,
   ): Promise<Refused>
+  /** How a mutation ends: `done`, or the code of the denial or the refusal. */
+  outcome<Result extends object, Input>(
+    document: Mutation<Result, Input>,
+    input: Input,
+    credential: string,
+  ): Promise<string>
   /** By the service. */
   verify(input: VerifyKeyInput): Promise<VerifyKeyQuery['verifyKey']>
   /** What a proxy is told: `200`, or the status and the reason, `401 REVOKED`. */
@@ -69,7 +77,10 @@ export type Scenario = Pick<TestApp, 'clock' | 'createAccount' | 'createKeyspace
 }
 
 export async function startScenario(): Promise<Scenario> {
-  const app = await startTestApp()
+  const clock = createTestClock()
+  const issuer = await startIssuer(() => clock.now())
+  const identityProvider = { issuer: issuer.issuer, audience: AUDIENCE, userClaim: 'email' }
+  const app = await startTestApp({ clock, identityProvider })
   const notes: Notes = { issued: [app.rootKey], answers: [] }
   const { accountId, managementKeyspaceId } = await app.createAccount()
   const createCredential: Scenario['createCredential'] = async (permissions, of = accountId) => {
@@ -77,14 +88,10 @@ export async function startScenario(): Promise<Scenario> {
     notes.issued.push(credential)
     return credential
   }
-  const createCredentialOf: Scenario['createCredentialOf'] = async (externalId) => {
-    const key = await app.createKey(managementKeyspaceId, { permissions: ['*'], actsAs: externalId })
-    notes.issued.push(key.secret)
-    return key.secret
-  }
   const administrator = await createCredential(['*'])
   const service = await createCredential(['keys.verify'])
-  const operations = operationsOf(app, notes, administrator)
+  const inAccount = { [ACCOUNT_HEADER]: accountId }
+  const operations = operationsOf(app, notes, administrator, inAccount)
   return {
     ...app,
     ...operations,
@@ -93,15 +100,31 @@ export async function startScenario(): Promise<Scenario> {
     administrator,
     service,
     createCredential,
-    createCredentialOf,
     verify: async (input) => (await operations.ask(VerifyKeyDocument, { input }, service)).verifyKey,
     present: (request) => present(app.origin, service, notes, request),
     async download(codeId, credential = administrator) {
-      const headers = { authorization: `Bearer ${credential}` }
+      const headers = { authorization: `Bearer ${credential}`, ...(isToken(credential) ? inAccount : {}) }
       return fetch(`${app.origin}/codes/${codeId}/secret.txt`, { headers })
     },
     plaintextsLeft: () => plaintextsLeft(app, notes),
+    async signIn(externalId) {
+      const token = await issuer.token({ email: externalId, exp: FAR_FUTURE })
+      notes.issued.push(token)
+      return token
+    },
+    async close() {
+      await app.close()
+      await issuer.close()
+    },
   }
+}
+
+const ACCOUNT_HEADER = 'x-keyledger-account'
+/** In seconds, for tests that move the clock. */
+const FAR_FUTURE = Date.UTC(2100, 0) / 1_000
+
+function isToken(credential: string | null | undefined): boolean {
+  return credential?.startsWith('eyJ') ?? false
 }
 
 type Notes = {
@@ -127,9 +150,11 @@ function operationsOf(
   app: TestApp,
   { issued, answers }: Notes,
   administrator: string,
-): Pick<Scenario, 'ask' | 'denied' | 'done' | 'refused'> {
+  inAccount: Readonly<Record<string, string>>,
+): Pick<Scenario, 'ask' | 'denied' | 'done' | 'refused' | 'outcome'> {
   const execute: TestApp['execute'] = async (document, variables, options) => {
-    const answer = await app.execute(document, variables, options)
+    const headers = isToken(options?.credential) ? inAccount : {}
+    const answer = await app.execute(document, variables, { ...options, headers })
     issued.push(...secretsIn(variables), ...secretsIn(answer.data))
     answers.push(JSON.stringify(answer, (name, value) => (name === 'secret' ? undefined : value)))
     return answer
@@ -153,6 +178,11 @@ function operationsOf(
       const { data, errors } = await execute(document, variables, { credential })
       expect(leavesOf(data).filter((value) => value !== null)).toEqual([])
       return errors.map(({ extensions }) => extensions?.code)
+    },
+    async outcome(document, input, credential) {
+      const { data, errors } = await execute(document, { input }, { credential })
+      const [answer] = Object.values(data ?? {}) as { readonly code?: string }[]
+      return errors[0]?.extensions?.code ?? answer?.code ?? 'done'
     },
     async done(document, input, credential) {
       const answer = await mutate(document, input, credential)
