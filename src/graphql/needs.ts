@@ -13,9 +13,11 @@ export type Need = Right | 'parent'
 /** The caller, who holds the right. Throws UNAUTHENTICATED where there is none, FORBIDDEN where the right is lacking. */
 export function demand(caller: Caller | undefined, right: Right): Caller {
   if (caller === undefined) {
-    throw new GraphQLError('Valid credentials are required: send the header `Authorization: Bearer <key>`.', {
-      extensions: { code: 'UNAUTHENTICATED' },
-    })
+    throw new GraphQLError(
+      'Valid credentials are required: send the header `Authorization: Bearer <key>`, or `Bearer <token>` of an identity ' +
+        'provider and the header `X-Keyledger-Account: <id>`.',
+      { extensions: { code: 'UNAUTHENTICATED' } },
+    )
   }
   if (!holds(caller, right)) {
     const lacking = right === 'root' ? 'the root key' : `the permission ${right}, which these credentials do not have`
