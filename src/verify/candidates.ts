@@ -50,34 +50,33 @@ export type Presented = {
 // `named` is the keyspace that a question is about, `sole` the one that a link is limited to. Tables in the order in which everyone
 // locks them: see #state/rebuild.ts.
 const MATCHES = `
-  SELECT c.digest, c.account_id, c.keyspace_id, s.management,
+  SELECT asked.question, c.account_id, c.keyspace_id, s.management,
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
          k.metadata, k.permissions, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, k.owner_id, k.acts_as_id,
-         u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position, linked.links
+         u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position, linked.link
     FROM state.keyspace s
     JOIN state.key k ON k.shard = s.shard AND k.keyspace_id = s.keyspace_id
     JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
+    JOIN unnest($1::bytea[], $2::integer[], $3::smallint[], $4::text[], $5::text[])
+           AS asked (digest, question, shard, account_id, keyspace_id) ON asked.digest = c.digest
     LEFT JOIN LATERAL (
-      SELECT jsonb_agg(jsonb_build_object('question', place.question, 'linkId', l.link_id, 'accountId', l.account_id,
-               'position', linking.position::text,
+      SELECT jsonb_build_object('linkId', l.link_id, 'accountId', l.account_id, 'position', linking.position::text,
                'upstreamUserRequired', coalesce((coalesce(named.rules, sole.rules) ->> 'upstreamUserRequired')::boolean, false),
                'policies', (SELECT coalesce(jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)), '[]')
                               FROM state.policy p
-                             WHERE p.shard = l.shard AND p.policy_id = ANY (l.policy_ids) AND p.deleted_at IS NULL))) AS links
-        FROM unnest($1::bytea[], $2::integer[], $3::smallint[], $4::text[], $5::text[])
-               AS place (digest, question, shard, account_id, keyspace_id)
+                             WHERE p.shard = l.shard AND p.policy_id = ANY (l.policy_ids) AND p.deleted_at IS NULL)) AS link
+        FROM (VALUES (asked.shard, asked.account_id, asked.keyspace_id)) AS place (shard, account_id, keyspace_id)
         LEFT JOIN state.keyspace named ON named.shard = place.shard AND named.keyspace_id = place.keyspace_id
          AND NOT named.management AND named.deleted_at IS NULL
         JOIN state.link l ON l.shard = place.shard AND l.account_id = coalesce(place.account_id, named.account_id)
          AND l.key_id = k.key_id AND l.unlinked_at IS NULL
         LEFT JOIN state.keyspace sole ON sole.shard = l.shard AND sole.keyspace_id = l.keyspace_id
         JOIN log.account linking ON linking.shard = l.shard AND linking.account_id = l.account_id
-       WHERE place.digest = c.digest
-         AND (place.keyspace_id IS NULL
-              OR named.account_id = l.account_id AND coalesce(l.keyspace_id, named.keyspace_id) = named.keyspace_id)
-      ) AS linked ON true
+       WHERE place.keyspace_id IS NULL
+          OR named.account_id = l.account_id AND coalesce(l.keyspace_id, named.keyspace_id) = named.keyspace_id
+       LIMIT 1) AS linked ON true
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)) AS policies
         FROM state.policy p
@@ -85,11 +84,10 @@ const MATCHES = `
          AND k.frozen_policies IS NULL) AS held ON true
     LEFT JOIN state.user u ON u.shard = k.shard AND u.user_id = k.acts_as_id
     LEFT JOIN LATERAL (${SEALED_NAMES}) AS told ON true
-    JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id
-   WHERE c.digest = ANY ($1)`
+    JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id`
 
 type Row = {
-  readonly digest: Buffer
+  readonly question: number
   readonly account_id: string
   readonly keyspace_id: string
   readonly management: boolean
@@ -122,12 +120,11 @@ type Row = {
   readonly user_removed_at: Instant | null
   readonly names: readonly SealedName[] | null
   readonly position: bigint
-  /** Those by which it is let in where questions are about, by their numbers; null: none. */
-  readonly links: readonly LinkedIn[] | null
+  /** By which it is let in where the question is about; null: none. A key is linked once into an account. */
+  readonly link: LinkedIn | null
 }
 
 type LinkedIn = {
-  readonly question: number
   readonly linkId: string
   readonly accountId: string
   readonly position: string
@@ -135,7 +132,7 @@ type LinkedIn = {
   readonly policies: readonly Grant[]
 }
 
-/** The codes that each presented secret belongs to, once as such and once for each link, in order; none for an unknown one. */
+/** The codes that each presented secret belongs to, once as such and once by its link, in order; none for an unknown one. */
 export async function matchCodes(
   database: Database,
   keyring: Keyring,
@@ -155,12 +152,12 @@ export async function matchCodes(
       asked.map(({ place }) => place?.keyspaceId ?? null),
     ]),
   )
-  const byDigest = Map.groupBy(rows, (row) => row.digest.toString('hex'))
-  const byQuestion = Map.groupBy(asked, ({ question }) => question)
+  const byQuestion = Map.groupBy(rows, ({ question }) => question)
   return presented.map((_, question) =>
-    (byQuestion.get(question) ?? [])
-      .flatMap(({ digest }) => byDigest.get(digest.toString('hex')) ?? [])
-      .flatMap((row) => [matchedCode(row), ...linkedCodes(row, question)]),
+    (byQuestion.get(question) ?? []).flatMap((row) => {
+      const code = matchedCode(row)
+      return row.link === null ? [code] : [code, throughLink(code, row.link)]
+    }),
   )
 }
 
@@ -170,18 +167,16 @@ function shardOfPlace(place: LinkPlace | null): number | null {
 }
 
 /** What its own account grants is left behind, and for whom: a link lets in the key, not what the key may do there. */
-function linkedCodes(row: Row, question: number): readonly MatchedCode[] {
-  const own = matchedCode(row)
-  const links = row.links?.filter((link) => link.question === question) ?? []
-  return links.map(({ linkId, accountId, position, upstreamUserRequired, policies }) => ({
-    ...own,
+function throughLink(code: MatchedCode, { position, policies, upstreamUserRequired, ...link }: LinkedIn): MatchedCode {
+  return {
+    ...code,
     ownerId: null,
     user: null,
     names: [],
     upstreamUserRequired,
-    key: { ...own.key, grants: policies, actsAs: null },
-    link: { linkId, accountId, position: BigInt(position) },
-  }))
+    key: { ...code.key, grants: policies, actsAs: null },
+    link: { ...link, position: BigInt(position) },
+  }
 }
 
 function matchedCode(row: Row): MatchedCode {

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { instantOf } from '#domain/instant.ts'
 import { listAccounts } from '#queries/accounts.ts'
 import { findKeyspaceByName, listKeyspaces } from '#queries/keyspaces.ts'
+import { listLinks } from '#queries/links.ts'
 import type { Page, PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
 import { listRotations } from '#queries/rotations.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
-import { keyspaceRow, type SeededAccount, seedAccount, seedId } from '#test/support/seed.ts'
+import { keyspaceRow, linkRow, type SeededAccount, seedAccount, seedId } from '#test/support/seed.ts'
 import { testKeyring } from '#test/support/services.ts'
 
 let database: TestDatabase
@@ -104,6 +105,27 @@ describe('keyspaces', () => {
       .where('keyspace_id', '=', other?.keyspaceId ?? '')
       .execute()
     expect(await findKeyspaceByName(reader, other?.accountId ?? '', 'api')).toBeNull()
+  })
+})
+
+describe('links', () => {
+  test('of an account come newest first, without ended ones and those of its neighbours', async () => {
+    const [account, neighbour] = [accounts[4]!, accounts[20]!]
+    const rows = [account, neighbour].flatMap((own, index) =>
+      Array.from({ length: 9 }, (_, n) =>
+        linkRow(own, 10 * index + n, seedId('key', 5, n), {
+          linked_at: instantOf(Date.UTC(2026, 5, 1 + (n % 3))),
+          unlinked_at: n === 4 ? reader.now : null,
+        }),
+      ),
+    )
+    expect(account.shard).toBe(neighbour.shard)
+    await database.owner.kysely.insertInto('state.link').values(rows).execute()
+    const expected = [8, 5, 2, 7, 1, 6, 3, 0].map((n) => seedId('lnk', account.shard, n))
+    const list = (page: PageRequest) => listLinks(reader, account.accountId, page)
+    for (const found of await walkedBothWays(list)) expect(found.map((row) => row.link_id)).toEqual(expected)
+    expect(await (await list({})).totalCount()).toBe(8)
+    expect((await listLinks(reader, 'nonsense', {})).edges).toEqual([])
   })
 })
 

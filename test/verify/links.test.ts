@@ -13,6 +13,7 @@ import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { updateLink } from '#commands/update-link.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import type { Caller } from '#domain/caller.ts'
+import { shardOf } from '#domain/ids.ts'
 import { plusMs } from '#domain/instant.ts'
 import { mintSecret } from '#secret/mint.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -56,6 +57,14 @@ async function verify(question: VerifyQuestion, by: Caller = here) {
   return verification!
 }
 const codeFor = async (...asked: Parameters<typeof verify>) => (await verify(...asked)).code
+
+/** Another account in the same shard, where no look-up by shard alone would keep them apart. */
+async function neighbourOf(accountId: string): Promise<string> {
+  for (;;) {
+    const other = await at.createAccount('Neighbour')
+    if (shardOf(other.accountId) === shardOf(accountId)) return other.accountId
+  }
+}
 
 async function linked(link: object = {}, input: object = {}) {
   const { keyId, codeIds, secrets } = await at.createKey(lent, { permissions: ['own.*'], ...input })
@@ -154,6 +163,7 @@ describe('a linked key', () => {
       await codeFor({ key: narrow.key, ...question }, by),
     ]
     const { accountId } = account
+    const neighbours = await at.createKeyspace(await neighbourOf(accountId))
     for (const by of [here, ROOT]) {
       expect(await opens({ keyspaceId }, by)).toEqual(['VALID', 'VALID'])
       expect(await opens({ keyspaceId: otherKeyspaceId }, by)).toEqual(['VALID', 'NOT_FOUND'])
@@ -162,7 +172,8 @@ describe('a linked key', () => {
       expect(await opens({ accountId, keyspaceId: otherKeyspaceId }, by)).toEqual(['VALID', 'NOT_FOUND'])
       // They do not agree.
       expect(await opens({ accountId: lender.accountId, keyspaceId }, by)).toEqual(['NOT_FOUND', 'NOT_FOUND'])
-      expect(await opens({ accountId, keyspaceId: lent }, by)).toEqual(['NOT_FOUND', 'NOT_FOUND'])
+      for (const other of [lent, neighbours])
+        expect(await opens({ accountId, keyspaceId: other }, by)).toEqual(['NOT_FOUND', 'NOT_FOUND'])
     }
     expect(await opens({}, here)).toEqual(['VALID', 'VALID'])
     expect(await opens({ accountId: lender.accountId }, here)).toEqual(['NOT_FOUND', 'NOT_FOUND'])
