@@ -13,6 +13,7 @@ import { unlinkKey } from '#commands/unlink-key.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updateLink } from '#commands/update-link.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
+import { permissionsOfRole } from '#domain/user/roles.ts'
 import { newId } from '#secret/ids.ts'
 import { checkState } from '#state/check.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -184,6 +185,22 @@ describe('the linking account', () => {
       expect(await refusal(command, { keyId: other, ...input }, caller)).toEqual(notFound(other))
       await at.done(unlinkKey, { linkId: await at.linkKey(account.accountId, other) })
       expect(await refusal(command, { keyId: other, ...input }, caller)).toEqual(notFound(other))
+    },
+  )
+
+  test.each(issuing)(
+    'is told nothing of it for %s as a MEMBER, to whom there are no links',
+    async (_name, command, input) => {
+      const member = {
+        kind: 'USER',
+        userId: await at.addUser(account.accountId),
+        accountId: account.accountId,
+        role: 'MEMBER',
+        permissions: permissionsOfRole('MEMBER'),
+        applicationPermissions: [],
+      } as const
+      const origin = { caller: member, correlationId: 'test' }
+      expect(await refusal(command, { keyId, ...input }, origin)).toEqual(notFound(keyId))
     },
   )
 
