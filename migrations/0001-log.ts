@@ -5,12 +5,14 @@ import { type Kysely, sql } from 'kysely'
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`CREATE SCHEMA log`.execute(db)
 
-  // One row a feed shard: the last lock of every append. Each row has a page of its own and stays HOT (fillfactor 10).
+  // One row a feed shard: the last lock of every append. The id of its last event tells readers whether the history they have
+  // read is the one that is there. Each row has a page of its own and stays HOT (fillfactor 10).
   await sql`
     CREATE TABLE log.feed_shard (
-      shard   smallint    NOT NULL CHECK (shard BETWEEN 0 AND 3843),
-      head    bigint      NOT NULL DEFAULT 0,
-      last_at timestamptz NOT NULL DEFAULT '-infinity',
+      shard         smallint         NOT NULL CHECK (shard BETWEEN 0 AND 3843),
+      head          bigint           NOT NULL DEFAULT 0,
+      last_at       timestamptz      NOT NULL DEFAULT '-infinity',
+      last_event_id text COLLATE "C" NOT NULL DEFAULT '',
       CONSTRAINT feed_shard_pkey PRIMARY KEY (shard)
     ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
             autovacuum_vacuum_cost_delay = 0)`.execute(db)
@@ -166,7 +168,8 @@ async function append(db: Kysely<unknown>): Promise<void> {
 
       UPDATE log.feed_shard f
          SET head = f.head + n,
-             last_at = greatest(p_decided_at + (n - 1) * interval '1 microsecond', f.last_at + n * interval '1 microsecond')
+             last_at = greatest(p_decided_at + (n - 1) * interval '1 microsecond', f.last_at + n * interval '1 microsecond'),
+             last_event_id = p_event_ids[n]
        WHERE f.shard = p_shard RETURNING f.head, f.last_at INTO last_shard_position, last_occurred_at;
       IF NOT FOUND THEN
         RAISE EXCEPTION 'unknown shard' USING ERRCODE = 'KL002';

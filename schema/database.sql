@@ -42,6 +42,7 @@ CREATE TABLE log.feed_shard (
   shard smallint NOT NULL,
   head bigint NOT NULL DEFAULT 0,
   last_at timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  last_event_id text COLLATE "C" NOT NULL DEFAULT ''::text,
   CONSTRAINT feed_shard_pkey PRIMARY KEY (shard),
   CONSTRAINT feed_shard_shard_check CHECK (((shard >= 0) AND (shard <= 3843)))
 ) WITH (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200, autovacuum_vacuum_cost_delay=0);
@@ -101,7 +102,8 @@ AS $function$
 
       UPDATE log.feed_shard f
          SET head = f.head + n,
-             last_at = greatest(p_decided_at + (n - 1) * interval '1 microsecond', f.last_at + n * interval '1 microsecond')
+             last_at = greatest(p_decided_at + (n - 1) * interval '1 microsecond', f.last_at + n * interval '1 microsecond'),
+             last_event_id = p_event_ids[n]
        WHERE f.shard = p_shard RETURNING f.head, f.last_at INTO last_shard_position, last_occurred_at;
       IF NOT FOUND THEN
         RAISE EXCEPTION 'unknown shard' USING ERRCODE = 'KL002';

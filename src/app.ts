@@ -8,25 +8,29 @@ import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
 import { secretDownloadHandler } from '#http/secret-download.ts'
 import { createHttpServer } from '#http/server.ts'
+import { startFeed } from '#log/feed.ts'
 import { type AccessGatherer, gatherAccesses } from '#usage/accesses.ts'
 import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
-import type { ServingServices } from '#usage/services.ts'
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
+import { createCodeFinder } from '#verify/code-finder.ts'
 import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
+import type { VerifyingServices } from '#verify/view.ts'
 
 export type AppParts = {
   /** `database` is the serving one, and stays the caller's to close. */
-  readonly services: CommandServices
+  readonly services: Omit<CommandServices, 'committed'>
   readonly log: BaseLogger
   readonly accessLogDays: number
   /** By whose tokens users sign in; null for nobody's. */
   readonly identityProvider: IdentityProvider | null
+  readonly cacheCodes: number
+  readonly stalenessMs: number
   readonly graphiql: boolean
   readonly introspection: boolean
 }
 
 export type App = {
-  readonly services: ServingServices & { readonly uses: UseGatherer; readonly accesses: AccessGatherer }
+  readonly services: VerifyingServices & { readonly uses: UseGatherer; readonly accesses: AccessGatherer }
   /** Gives the port, also where any was asked for (0). Rejects with the system's error. */
   listen(at: { readonly host: string; readonly port: number }): Promise<number>
   /** Refuses new requests, lets those in flight end, within 10 s, and stops all work of its own. */
@@ -36,9 +40,23 @@ export type App = {
 const DRAIN_TIMEOUT_MS = 10_000
 
 export function buildApp(parts: AppParts): App {
-  const { services: given, log, accessLogDays, identityProvider, graphiql, introspection } = parts
+  const {
+    services: given,
+    log,
+    accessLogDays,
+    identityProvider,
+    cacheCodes,
+    stalenessMs,
+    graphiql,
+    introspection,
+  } = parts
+  const feed = startFeed({ database: given.database, log })
   const services = {
     ...given,
+    feed,
+    committed: feed.committed,
+    codes: createCodeFinder({ ...given, feed, cacheCodes }),
+    stalenessMs,
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
     accessLogDays,
@@ -59,6 +77,8 @@ export function buildApp(parts: AppParts): App {
       await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
       // After the last request that could be a use.
       await Promise.all([services.uses.stop(), services.accesses.stop()])
+      services.codes.stop()
+      await feed.stop()
     },
   }
 }

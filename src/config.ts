@@ -26,6 +26,10 @@ export type Config = {
   /** Null only where the database is embedded: one is then made and kept in its data folder. */
   readonly keyring: Keyring | null
   readonly preparedStatements: boolean
+  /** Most codes that verification keeps in memory. */
+  readonly cacheCodes: number
+  /** How old the view may be that a BOUNDED verification is answered from. */
+  readonly stalenessMs: number
   readonly accessLogDays: number
   /** Null: no user signs in by a token. */
   readonly identityProvider: IdentityProvider | null
@@ -76,6 +80,16 @@ const DESCRIPTIONS = {
     meaning: 'prepared statements; off behind a pooler that does not keep them',
     accepted: 'on or off',
   },
+  KEYLEDGER_CACHE_CODES: {
+    default: '500000',
+    meaning: 'most codes that verification keeps in memory, some 2 KB each',
+    accepted: '1000 to 10000000',
+  },
+  KEYLEDGER_STALENESS_MS: {
+    default: '2000',
+    meaning: 'the bound of BOUNDED verifications, in milliseconds: what is older is not answered from',
+    accepted: '1000 to 60000',
+  },
   KEYLEDGER_ACCESS_LOG_DAYS: {
     default: '30',
     meaning: 'days that entries of the access log are kept, those of forward-auth too',
@@ -117,6 +131,14 @@ export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(DESCRI
   ...description,
 }))
 
+function count(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+}
+
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on')
 
 // Defaults that depend on another variable are filled in by `configOf`.
@@ -136,12 +158,9 @@ const ENVIRONMENT = z.object({
     .optional(),
   KEYLEDGER_SECRETS: z.string().optional(),
   KEYLEDGER_PREPARED: onOff.default(true),
-  KEYLEDGER_ACCESS_LOG_DAYS: z
-    .string()
-    .regex(/^[1-9][0-9]{0,2}$/)
-    .transform(Number)
-    .pipe(z.number().max(400))
-    .default(30),
+  KEYLEDGER_CACHE_CODES: count(1_000, 10_000_000).default(500_000),
+  KEYLEDGER_STALENESS_MS: count(1_000, 60_000).default(2_000),
+  KEYLEDGER_ACCESS_LOG_DAYS: count(1, 400).default(30),
   KEYLEDGER_OIDC_ISSUER: z.string().refine(isIssuer).optional(),
   KEYLEDGER_OIDC_AUDIENCE: z
     .string()
@@ -190,6 +209,8 @@ function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): 
     rootKey: read.KEYLEDGER_ROOT_KEY === undefined ? null : new Secret(read.KEYLEDGER_ROOT_KEY),
     keyring,
     preparedStatements: read.KEYLEDGER_PREPARED,
+    cacheCodes: read.KEYLEDGER_CACHE_CODES,
+    stalenessMs: read.KEYLEDGER_STALENESS_MS,
     accessLogDays: read.KEYLEDGER_ACCESS_LOG_DAYS,
     identityProvider: identityProviderOf(read),
     // What helps to explore helps an attacker too: a database of its own is taken for a sign of production.

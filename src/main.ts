@@ -45,6 +45,8 @@ function appOf(config: Config, { serving, keyring }: Installation, log: Logger):
     log,
     accessLogDays: config.accessLogDays,
     identityProvider: config.identityProvider,
+    cacheCodes: config.cacheCodes,
+    stalenessMs: config.stalenessMs,
     graphiql: config.graphiql,
     introspection: config.introspection,
   })

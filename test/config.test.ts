@@ -31,6 +31,8 @@ describe('without any variable', () => {
       rootKey: null,
       keyring: null,
       preparedStatements: true,
+      cacheCodes: 500_000,
+      stalenessMs: 2_000,
       accessLogDays: 30,
       identityProvider: null,
       graphiql: true,
@@ -89,6 +91,8 @@ test('every variable is taken', () => {
     KEYLEDGER_ROOT_KEY: ROOT_KEY,
     KEYLEDGER_SECRETS: SECRETS,
     KEYLEDGER_PREPARED: 'off',
+    KEYLEDGER_CACHE_CODES: '1000',
+    KEYLEDGER_STALENESS_MS: '60000',
     KEYLEDGER_ACCESS_LOG_DAYS: '400',
     ...PROVIDER,
     KEYLEDGER_OIDC_USER_CLAIM: 'sub',
@@ -101,6 +105,8 @@ test('every variable is taken', () => {
     port: 0,
     database: { kind: 'embedded', dataFolder: '/var/lib/keyledger' },
     preparedStatements: false,
+    cacheCodes: 1_000,
+    stalenessMs: 60_000,
     accessLogDays: 400,
     identityProvider: { issuer: 'https://id.example.org/realm', audience: 'keyledger', userClaim: 'sub' },
     graphiql: false,
@@ -125,6 +131,8 @@ describe('accepted and refused', () => {
     ['DATABASE_URL', 'postgresql://%2Fvar%2Frun%2Fpostgresql/keyledger'],
     ['KEYLEDGER_ROOT_KEY', 'x'.repeat(32)],
     ['KEYLEDGER_ROOT_KEY', '!~'.repeat(128)],
+    ['KEYLEDGER_CACHE_CODES', '10000000'],
+    ['KEYLEDGER_STALENESS_MS', '1000'],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '1'],
     ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org'],
     ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org:8443/a/b/'],
@@ -184,6 +192,10 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_PREPARED', 'OFF'],
     ['KEYLEDGER_GRAPHIQL', '1'],
     ['KEYLEDGER_INTROSPECTION', 'no'],
+    ['KEYLEDGER_CACHE_CODES', '999'],
+    ['KEYLEDGER_CACHE_CODES', '10000001'],
+    ['KEYLEDGER_STALENESS_MS', '999'],
+    ['KEYLEDGER_STALENESS_MS', '1e3'],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '0'],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '401'],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '1.5'],
@@ -213,6 +225,8 @@ describe('problems', () => {
     KEYLEDGER_ROOT_KEY: 'short-root-key',
     KEYLEDGER_SECRETS: 'k1:c2hvcnQ=,:x',
     KEYLEDGER_PREPARED: 'maybe',
+    KEYLEDGER_CACHE_CODES: 'many',
+    KEYLEDGER_STALENESS_MS: 'none',
     KEYLEDGER_ACCESS_LOG_DAYS: 'all',
     KEYLEDGER_OIDC_ISSUER: 'http://u:hunter2@h',
     KEYLEDGER_OIDC_AUDIENCE: 'two words',
@@ -316,6 +330,8 @@ test('the defaults that are told are the defaults that hold', () => {
   expect(told.PORT).toBe(String(config.port))
   expect(config.database).toEqual({ kind: 'embedded', dataFolder: told.KEYLEDGER_DATA_DIR })
   expect(told.LOG_LEVEL).toBe(config.logLevel)
+  expect(told.KEYLEDGER_CACHE_CODES).toBe(String(config.cacheCodes))
+  expect(told.KEYLEDGER_STALENESS_MS).toBe(String(config.stalenessMs))
   expect(told.KEYLEDGER_ACCESS_LOG_DAYS).toBe(String(config.accessLogDays))
   expect(told.KEYLEDGER_OIDC_USER_CLAIM).toBe(configFrom(PROVIDER).identityProvider?.userClaim)
   expect(told.KEYLEDGER_PREPARED).toBe(config.preparedStatements ? 'on' : 'off')

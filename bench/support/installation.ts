@@ -29,7 +29,7 @@ export async function startInstallation(): Promise<Installation> {
     if (!ring.ok) throw new Error(ring.problems.join('; '))
     return {
       database,
-      services: { database: database.serving, keyring: ring.keyring, clock: systemClock },
+      services: { database: database.serving, keyring: ring.keyring, clock: systemClock, committed: () => undefined },
       async close() {
         await database.close()
         await removeFolder()

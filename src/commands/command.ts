@@ -15,7 +15,13 @@ import type { PersonalKey, PersonalValues } from '#secret/personal.ts'
 import type { Secret } from '#secret/secret.ts'
 import type { Refusal } from './refusal.ts'
 
-export type CommandServices = { readonly database: Database; readonly keyring: Keyring; readonly clock: Clock }
+export type CommandServices = {
+  readonly database: Database
+  readonly keyring: Keyring
+  readonly clock: Clock
+  /** Told when events were committed, so that whoever follows the log looks soon. */
+  committed(): void
+}
 
 /** Who asks, and in which request. */
 export type Origin = { readonly caller: Caller; readonly correlationId: string }

@@ -143,6 +143,7 @@ async function commit<Result>(
   if (claimed?.kind === 'claimed') sent.push(claimed.remember({ accountId, result: decided.result, eventIds }) as never)
   const last = bodies.length > 0 ? append(step.services.keyring, step.shard, bodies) : statement<never>('SELECT 1', [])
   await Promise.all([...sent, transaction.commitWith(last)])
+  if (bodies.length > 0) step.services.committed()
   return { kind: 'done', accountId, result: decided.result, eventIds, secrets: decided.secrets ?? new Map() }
 }
 

@@ -20,6 +20,8 @@ export type Database = {
   /** For reads: every statement on a connection of its own choosing. */
   readonly kysely: Kysely<Tables>
   readonly pool: pg.Pool
+  /** A connection beside the pool, not connected yet, for whoever keeps one of their own; theirs to end. */
+  newClient(): pg.Client
   close(): Promise<void>
 }
 
@@ -36,25 +38,35 @@ export const SERVING_QUERY_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 5_000
 
 export function connect(options: ConnectionOptions): Database {
-  const pool = new pg.Pool({
+  const Client = options.prepared ? NamedClient : FlightClient
+  const config = {
     ...options.connection,
     application_name: options.applicationName,
-    max: options.poolSize,
     pipeline: true,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: options.queryTimeoutMs,
     types: { getTypeParser },
-    Client: options.prepared ? NamedClient : FlightClient,
-  })
+  }
+  const pool = new pg.Pool({ ...config, max: options.poolSize, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, Client })
   pool.on('error', options.onIdleError)
+  pool.on('connect', prepare)
+  return {
+    kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }),
+    pool,
+    newClient() {
+      const client = new Client(config)
+      client.once('connect', () => prepare(client))
+      return client
+    },
+    close: () => pool.end(),
+  }
+}
+
+function prepare(client: pg.ClientBase): void {
   // A connection that breaks while it is held, between two statements, would end the process if nobody listened: the pool
   // listens only to idle ones. Whoever holds it is told by the next statement.
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined)
-    // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
-    client.query("SET DateStyle = 'ISO'").catch(() => undefined)
-  })
-  return { kysely: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool, close: () => pool.end() }
+  client.on('error', () => undefined)
+  // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
+  client.query("SET DateStyle = 'ISO'").catch(() => undefined)
 }
 
 function getTypeParser(oid: number, format?: 'text' | 'binary') {

@@ -9,7 +9,7 @@ import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
 import type { Role } from '#domain/user/roles.ts'
 import type { VerificationCode } from '#domain/verdict.ts'
 
-export type FeedShardTable = { shard: number; head: bigint; last_at: Instant }
+export type FeedShardTable = { shard: number; head: bigint; last_at: Instant; last_event_id: string }
 export type LogAccountTable = { shard: number; account_id: string; position: bigint }
 export type StreamTable = { shard: number; stream_id: string; account_id: string; kind: string; version: number }
 export type EventTable = {

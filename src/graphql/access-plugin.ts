@@ -1,16 +1,19 @@
-// Deny by default: every field must say what it needs, or it doesn't compile, and is only resolved for those who have it.
+// Deny by default: every field must say what it needs, or it doesn't compile, and is only resolved for those who have it. The
+// caller is judged when a field of the root is asked for, hence before any other.
 // A field of a type of ours that slips through all the same (as `any`, say) fails the build of the schema.
 import SchemaBuilder, {
   BasePlugin,
   type FieldNullability,
   type InputFieldMap,
+  type InputShapeFromFields,
   type PothosOutputFieldConfig,
   type SchemaTypes,
   type TypeParam,
 } from '@pothos/core'
 import type { GraphQLFieldResolver } from 'graphql'
 import { invariant } from '#domain/invariant.ts'
-import type { Context } from './context.ts'
+import type { Consistency } from '#verify/view.ts'
+import { type Context, judgeCaller, judgeCallerAnew } from './context.ts'
 import { demand, type Need } from './needs.ts'
 
 export const ACCESS_PLUGIN = 'access'
@@ -31,6 +34,8 @@ declare global {
       ResolveReturnShape = unknown,
     > {
       needs: Need
+      /** As currently as this the caller is judged; STRONG unless given. Of fields of the root. */
+      consistencyOf?: (args: InputShapeFromFields<Args>) => Consistency
     }
   }
 }
@@ -45,11 +50,24 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   }
 
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
-    const { needs } = field.pothosOptions
+    const { needs, consistencyOf } = field.pothosOptions
     if (needs === 'parent') return resolve
-    return (parent, args, context, info) => {
-      demand((context as Context).caller, needs)
-      return resolve(parent, args, context, info)
+    switch (field.parentType) {
+      case 'Query':
+        return async (parent, args, context, info) => {
+          demand(await judgeCaller(context as Context, consistencyOf?.(args as never)), needs)
+          return resolve(parent, args, context, info)
+        }
+      case 'Mutation':
+        return async (parent, args, context, info) => {
+          demand(await judgeCallerAnew(context as Context), needs)
+          return resolve(parent, args, context, info)
+        }
+      default:
+        return (parent, args, context, info) => {
+          demand((context as Context).caller, needs)
+          return resolve(parent, args, context, info)
+        }
     }
   }
 }

@@ -3,17 +3,20 @@ import type { Caller } from '#domain/caller.ts'
 import { confinedTo } from '#domain/member.ts'
 import { createLoaders, type Loaders } from '#queries/loaders.ts'
 import type { Reader } from '#queries/reader.ts'
-import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
+import { type Consistency, type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 
 export type Context = {
-  readonly services: ServingServices
-  /** As judged before this operation's latest mutation. */
+  readonly services: VerifyingServices
+  /** As judged for the field that is resolved; nobody before a first one asked. */
   caller: Caller | undefined
-  /** Who the request's credential proves at this moment. */
-  readonly authenticate: () => Promise<Caller | undefined>
+  /** Who the request's credential proves, by what this view has seen. */
+  readonly authenticate: (view: View, consistency: Consistency) => Promise<Caller | undefined>
+  readonly newView: () => View
   readonly correlationId: string
-  /** One `now` an operation; a new one after each mutation, like the loaders. */
+  /** How current this operation is: a new one for each mutation, like the reader and the loaders. */
+  view: View
+  /** One `now` an operation. */
   reader: Reader
   /** They find nothing for nobody, should a resolver ever forget to ask who calls. */
   loaders: Loaders
@@ -27,31 +30,55 @@ export type RequestFacts = {
   readonly correlationId: string
 }
 
-export async function createContext(services: ServingServices, request: RequestFacts): Promise<Context> {
+export function createContext(services: VerifyingServices, request: RequestFacts): Context {
   const { authorization, accountId, correlationId } = request
-  const judge = () => authenticate(services, authorization, accountId)
-  const caller = await judge()
-  return { services, caller, authenticate: judge, correlationId, ...freshView(services, caller) }
+  return {
+    services,
+    caller: undefined,
+    authenticate: (view, consistency) => authenticate(services, authorization, accountId, view, consistency),
+    newView: () => viewOf(services),
+    correlationId,
+    view: viewOf(services),
+    ...freshReads(services, undefined),
+  }
+}
+
+/** The judgements of a view that are under way or done. */
+const judgements = new WeakMap<View, Map<Consistency, Promise<Caller | undefined>>>()
+
+/** The caller, judged once for all fields of an operation that ask for it as currently. Rejects with UnavailableError. */
+export async function judgeCaller(context: Context, consistency: Consistency = 'STRONG'): Promise<Caller | undefined> {
+  const { view } = context
+  const known = judgements.get(view) ?? new Map<Consistency, Promise<Caller | undefined>>()
+  judgements.set(view, known)
+  const judged = known.get('STRONG') ?? known.get(consistency) ?? context.authenticate(view, consistency)
+  known.set(consistency, judged)
+  const caller = await judged
+  if (caller !== context.caller) {
+    context.caller = caller
+    startOver(context)
+  }
+  return caller
 }
 
 /**
  * Judges the credential anew. Every mutation of an operation does: one operation may hold a hundred of them, and a key that
  * was revoked meanwhile, by one of them even, must not go on with the rest.
  */
-export async function judgeCaller(context: Context): Promise<Caller | undefined> {
-  context.caller = await context.authenticate()
-  return context.caller
+export async function judgeCallerAnew(context: Context): Promise<Caller | undefined> {
+  context.view = context.newView()
+  return judgeCaller(context)
 }
 
 /** Forgets what was read: the payload of a mutation shows things as the mutation left them. */
 export function startOver(context: Context): void {
-  Object.assign(context, freshView(context.services, context.caller))
+  Object.assign(context, freshReads(context.services, context.caller))
 }
 
 /** No user's id: lists of their keys find nothing, should a resolver ever forget to ask who calls. */
 const NOBODY = ''
 
-function freshView(services: ServingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
+function freshReads(services: VerifyingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
   const { database, keyring, clock } = services
   const memberId = caller === undefined ? NOBODY : confinedTo(caller)
   const reader: Reader = { database, keyring, now: clock.now(), memberId }

@@ -1,6 +1,7 @@
 // What goes wrong, as clients see it: expected failures of mutations as types of the schema, everything else that is meant
 // for clients as GraphQL errors with a code.
 import { GraphQLError } from 'graphql'
+import { isUnavailable, RETRY_AFTER_S } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import { DenialError } from '#domain/caller.ts'
 import { builder } from './builder.ts'
@@ -128,12 +129,19 @@ export function toClientError(error: unknown): GraphQLError | undefined {
   if (error instanceof GraphQLError && (thrown === undefined || thrown instanceof GraphQLError)) return error
   const extensions = extensionsOf(thrown)
   if (extensions === undefined || !(thrown instanceof Error)) return undefined
+  const message = extensions.code === 'UNAVAILABLE' ? UNAVAILABLE_MESSAGE : thrown.message
   const place = error instanceof GraphQLError ? placeOf(error) : {}
-  return new GraphQLError(thrown.message, { ...place, extensions })
+  return new GraphQLError(message, { ...place, extensions })
 }
+
+// The driver's own message would tell where the database is.
+const UNAVAILABLE_MESSAGE = 'This can not be answered now. Try again; a mutation safely so with an idempotency key.'
+const UNAVAILABLE_HTTP = { status: 503, headers: { 'retry-after': String(RETRY_AFTER_S) } }
 
 function extensionsOf(thrown: unknown) {
   if (thrown instanceof DenialError) return { code: thrown.code }
+  // The status holds where there is no data at all.
+  if (isUnavailable(thrown)) return { code: 'UNAVAILABLE', retryAfter: RETRY_AFTER_S, http: UNAVAILABLE_HTTP }
   if (thrown instanceof BadQueryArgumentError) return { code: 'INVALID_INPUT', issues: thrown.issues }
   return undefined
 }

@@ -2,7 +2,6 @@
 import { invariant } from '#domain/invariant.ts'
 import { type RecordOutcome, recordAccess } from '#usage/record-access.ts'
 import { builder } from './builder.ts'
-import { judgeCaller } from './context.ts'
 import { InvalidInputError, NotFoundError } from './errors.ts'
 import { MUTATION_COST } from './limits.ts'
 import { demand } from './needs.ts'
@@ -68,7 +67,7 @@ builder.mutationField('recordAccess', (t) =>
       'a form of their own anywhere else, and any that are encoded (base64, compressed). In these texts, what no database can ' +
       'hold (NUL, half a surrogate pair) becomes U+FFFD and refuses nothing. Needs the permission logs.write.',
     resolve: async (_root, { input }, context) => {
-      const caller = demand(await judgeCaller(context), 'logs.write')
+      const caller = demand(context.caller, 'logs.write')
       const outcome = await recordAccess(context.services, caller, input)
       if (outcome.kind === 'recorded') return { ...outcome, __typename: 'RecordAccessSuccess' }
       const error = errorOf(outcome.refusal)

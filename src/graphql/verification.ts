@@ -30,8 +30,16 @@ export const VerificationCode = builder.enumType('VerificationCode', {
 const Consistency = builder.enumType('Consistency', {
   description: 'How old the state may be by which a key is judged.',
   values: {
-    STRONG: { description: 'It includes every change that was acknowledged before the call began.' },
-    BOUNDED: { description: 'It may be 2 seconds old, and never more. Cheaper where there is much to verify.' },
+    STRONG: {
+      description:
+        'It includes every change that was acknowledged before the call began, on whichever instance. UNAVAILABLE where the ' +
+        'database can not be asked within a second.',
+    },
+    BOUNDED: {
+      description:
+        'It may be older, by 2 seconds at most unless the server is configured otherwise; so may be what is known of your own ' +
+        'credential. Costs the database nothing for keys that are in use.',
+    },
   } as const,
 })
 
@@ -184,6 +192,7 @@ builder.queryFields((t) => ({
   verifyKey: t.field({
     type: KeyVerification,
     needs: 'keys.verify',
+    consistencyOf: ({ input }) => input.consistency,
     complexity: { field: VERIFICATION_COST, multiplier: 0 },
     args: { input: t.arg({ type: VerifyKeyInput, required: true, description: 'What to verify, and for what.' }) },
     description: `Judges a presented key. ${FAILURES}`,
@@ -195,6 +204,8 @@ builder.queryFields((t) => ({
   verifyKeys: t.field({
     type: [KeyVerification],
     needs: 'keys.verify',
+    consistencyOf: ({ inputs }) =>
+      inputs.every(({ consistency }) => consistency === 'BOUNDED') ? 'BOUNDED' : 'STRONG',
     // Longer lists are refused by name, below, rather than as too large an operation.
     complexity: ({ inputs }) => ({
       field: Math.min(inputs.length, VERIFICATIONS_MAX) * VERIFICATION_COST,
@@ -218,14 +229,13 @@ builder.queryFields((t) => ({
   }),
 }))
 
-/** BOUNDED is answered like STRONG: it allows an older state, and asks for none. */
 async function judge(
-  { services, caller }: Context,
+  { services, caller, view }: Context,
   questions: readonly VerifyQuestion[],
   fromRoot: (path: readonly string[]) => readonly string[],
 ): Promise<readonly Verification[]> {
   try {
-    return await verifyKeys(services, demand(caller, 'keys.verify'), questions)
+    return await verifyKeys(services, demand(caller, 'keys.verify'), questions, view)
   } catch (error) {
     if (!(error instanceof BadQueryArgumentError)) throw error
     throw new BadQueryArgumentError(error.issues.map(({ path, message }) => ({ path: fromRoot(path), message })))

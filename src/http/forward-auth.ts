@@ -8,10 +8,10 @@ import type { Presentation } from '#domain/keyspace/presentation.ts'
 import { presentedKey } from '#domain/presented-key.ts'
 import { type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import type { SeenAccess } from '#usage/accesses.ts'
-import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { guardedKeyspace } from '#verify/presentations.ts'
 import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
+import { type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { ClientGoneError } from './body.ts'
 import { type Headers, headersOf, onlyValue, originalRequest } from './original-request.ts'
@@ -19,7 +19,7 @@ import { presentingBody } from './presenting-body.ts'
 import { seenAccess } from './seen-access.ts'
 import type { RequestHandler } from './server.ts'
 
-export type ForwardAuthParts = { readonly services: ServingServices; readonly log: BaseLogger }
+export type ForwardAuthParts = { readonly services: VerifyingServices; readonly log: BaseLogger }
 
 /** What the proxy's configuration asks for, in the URL it calls. */
 type Asked = { readonly keyspaceId: string; readonly permission: string | null; readonly ignoresEndpoint: boolean }
@@ -54,14 +54,16 @@ export function forwardAuthHandler({ services, log }: ForwardAuthParts): Request
   }
 }
 
-async function answerTo(services: ServingServices, request: IncomingMessage): Promise<Answer> {
+async function answerTo(services: VerifyingServices, request: IncomingMessage): Promise<Answer> {
   const headers = headersOf(request)
   const asked = askedBy(request.url ?? '')
+  const view = viewOf(services)
   const [caller, keyspace] = await Promise.all([
     authenticate(
       services,
       onlyValue(headers, 'x-keyledger-authorization') ?? undefined,
       onlyValue(headers, 'x-keyledger-account') ?? undefined,
+      view,
     ),
     'why' in asked ? undefined : guardedKeyspace(services.database, asked.keyspaceId),
   ])
@@ -72,11 +74,12 @@ async function answerTo(services: ServingServices, request: IncomingMessage): Pr
   if ('why' in asked) return denied('INVALID_INPUT', asked.why)
   if (keyspace === undefined || (caller.kind !== 'ROOT' && caller.accountId !== keyspace.accountId))
     return denied('NOT_FOUND', 'There is no such keyspace.')
-  return judge({ services, request, headers, caller, asked, presentations: keyspace.presentations })
+  return judge({ services, view, request, headers, caller, asked, presentations: keyspace.presentations })
 }
 
 type Case = {
-  readonly services: ServingServices
+  readonly services: VerifyingServices
+  readonly view: View
   readonly request: IncomingMessage
   readonly headers: Headers
   readonly caller: Caller
@@ -84,7 +87,7 @@ type Case = {
   readonly presentations: readonly Presentation[]
 }
 
-async function judge({ services, request, headers, caller, asked, presentations }: Case): Promise<Answer> {
+async function judge({ services, view, request, headers, caller, asked, presentations }: Case): Promise<Answer> {
   const bearer = presentations.some(({ place, name }) => place === 'HEADER' && name.toLowerCase() === 'authorization')
   const original = originalRequest(headers, !asked.ignoresEndpoint)
   if (original.kind === 'untold') return denied('INVALID_INPUT', original.why, bearer)
@@ -98,20 +101,19 @@ async function judge({ services, request, headers, caller, asked, presentations 
   const { keyspaceId, permission } = asked
   const { key } = presented
   const question = { key, keyspaceId, permission, endpoint: original.endpoint, upstreamUser }
-  const verification = await verified(services, caller, bearer, question)
+  const verification = await verified({ services, view, caller }, bearer, question)
   if ('kind' in verification) return verification
   const seen = seenAccess({ verification, headers, original, body, presented: key, presentations })
   return verification.valid ? { kind: 'valid', verification, seen } : { ...verdict(verification.code, bearer), seen }
 }
 
 async function verified(
-  services: ServingServices,
-  caller: Caller,
+  { services, view, caller }: Pick<Case, 'services' | 'view' | 'caller'>,
   bearer: boolean,
   question: VerifyQuestion,
 ): Promise<Verification | Answer> {
   try {
-    const [verification] = await verifyKeys(services, caller, [question])
+    const [verification] = await verifyKeys(services, caller, [question], view)
     return verification ?? verdict('UNAVAILABLE', bearer)
   } catch (error) {
     if (!(error instanceof BadQueryArgumentError)) throw error

@@ -5,7 +5,7 @@ import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
 import { createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
-import type { ServingServices } from '#usage/services.ts'
+import type { VerifyingServices } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { readBody } from './body.ts'
@@ -21,7 +21,7 @@ import {
 import type { RequestHandler } from './server.ts'
 
 export type GraphqlParts = {
-  readonly services: ServingServices
+  readonly services: VerifyingServices
   readonly log: BaseLogger
   readonly graphiql: boolean
   readonly introspection: boolean

@@ -7,15 +7,15 @@ import { runCommand } from '#commands/run-command.ts'
 import { DenialError } from '#domain/caller.ts'
 import { invariant } from '#domain/invariant.ts'
 import { errorOf } from '#graphql/refusals.ts'
-import type { ServingServices } from '#usage/services.ts'
 import { authenticate } from '#verify/authenticate.ts'
+import type { VerifyingServices } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { type RequestHandler, refuseMethod } from './server.ts'
 
 const PATH = /^\/codes\/([^/?]*)\/secret\.txt(?:\?|$)/
 
-export function secretDownloadHandler(services: ServingServices): RequestHandler {
+export function secretDownloadHandler(services: VerifyingServices): RequestHandler {
   return async (request, response, requestId) => {
     const codeId = PATH.exec(request.url ?? '')?.[1]
     if (codeId === undefined) return sendError(response, 404, 'NOT_FOUND', 'There is nothing here.')

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { BaseLogger } from 'pino'
+import { isUnavailable, RETRY_AFTER_S } from '#database/unavailable.ts'
 import { sendError, sendJson } from './answer.ts'
 import { ClientGoneError } from './body.ts'
 import type { Readiness } from './health.ts'
@@ -51,6 +52,11 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     logWhenDone(request, response, requestId, parts.log)
     route(parts, draining, request, response, requestId).catch((error: unknown) => {
       if (error instanceof ClientGoneError) return
+      if (isUnavailable(error)) {
+        parts.log.warn({ requestId, err: error }, 'a request found no database')
+        response.setHeader('retry-after', RETRY_AFTER_S)
+        return sendError(response, 503, 'UNAVAILABLE', 'This can not be answered now. Try again.')
+      }
       parts.log.error({ requestId, err: error }, 'a request failed')
       sendError(response, 500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.')
     })

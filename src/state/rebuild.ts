@@ -35,7 +35,8 @@ export async function rebuildState(owner: Database): Promise<Rebuilt> {
     const generation = await swap(client, run, heads, counted)
     return { ...counted, generation }
   } finally {
-    // Gives the turn back with the connection.
+    // The connection is not used again, for it may be left in any state; but it ends some time later, and the turn now.
+    await run(statement('SELECT pg_advisory_unlock_all()', [])).catch(() => undefined)
     client.release(true)
   }
 }

@@ -7,28 +7,30 @@ import { kindOf, shardOf } from '#domain/ids.ts'
 import { later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
-import { digestsOf } from '#secret/digest.ts'
+import { digestsOf, sameDigest } from '#secret/digest.ts'
 import { identitiesOf } from '#secret/identity.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
-import type { ServingServices } from '#usage/services.ts'
-import { matchCodes } from './candidates.ts'
 import { isJwt } from './identity-token.ts'
+import { type Consistency, type VerifyingServices, type View, viewOf } from './view.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
 
 /**
  * The caller that an `Authorization` header proves; undefined where it is absent or proves nobody. `accountId`: the account in
- * which a token is to be somebody's; keys have their own.
+ * which a token is to be somebody's; keys have their own. Rejects with UnavailableError where it can't be known.
  */
 export async function authenticate(
-  services: ServingServices,
+  services: VerifyingServices,
   authorization: string | undefined,
   accountId?: string | undefined,
+  view: View = viewOf(services),
+  consistency: Consistency = 'STRONG',
 ): Promise<Caller | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
   if (credential === undefined) return undefined
   if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '')
   if (credential.length > SECRET_LENGTH_MAX) return undefined
+  await view(consistency)
   // A configured root key may have any form, but only management keys have theirs: their secrets are generated, never a
   // caller's own, and an own one never has the form of a generated one.
   return parseToken(credential)?.prefix === MANAGEMENT_RULES.prefix
@@ -36,8 +38,8 @@ export async function authenticate(
     : rootKey(services, credential)
 }
 
-async function managementKey({ database, keyring, clock, uses }: ServingServices, credential: string) {
-  const [matches = []] = await matchCodes(database, keyring, [{ secret: credential, place: null }])
+async function managementKey({ codes, clock, uses }: VerifyingServices, credential: string) {
+  const [matches = []] = await codes.find([{ secret: credential, place: null }])
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)
@@ -49,11 +51,12 @@ async function managementKey({ database, keyring, clock, uses }: ServingServices
   return user === null ? ({ kind: 'KEY', keyId, accountId, permissions } as const) : callerOfUser(user, permissions)
 }
 
-/** Read from the database each time, so that a replaced root key stops at once on every instance. */
-async function rootKey({ database, keyring }: ServingServices, credential: string) {
-  const digests = digestsOf(keyring, credential).map(({ digest }) => digest)
-  const rows = await send(database.pool, statement('SELECT 1 FROM vault.root_key WHERE digest = ANY ($1)', [digests]))
-  return rows.length > 0 ? ({ kind: 'ROOT' } as const) : undefined
+/** A replaced root key stops at once on every instance: it is read with every poll of the feed. */
+function rootKey({ feed, keyring }: VerifyingServices, credential: string) {
+  const digests = digestsOf(keyring, credential)
+  const stored = feed.surroundings()?.rootKeyDigests ?? []
+  const known = digests.some(({ digest }) => stored.some((one) => sameDigest(one, digest)))
+  return known ? ({ kind: 'ROOT' } as const) : undefined
 }
 
 const USER = `
@@ -67,7 +70,7 @@ const USER = `
  * so with their next request, however long their token lasts. Not to be there is the same everywhere: no account, no user, no more.
  */
 async function signedInUser(
-  { database, keyring, clock, identityTokens }: ServingServices,
+  { database, keyring, clock, identityTokens }: VerifyingServices,
   token: string,
   accountId: string,
 ): Promise<Caller | undefined> {

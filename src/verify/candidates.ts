@@ -1,6 +1,7 @@
 // Which codes a presented secret belongs to, and by which links these are let in where a question is about: one indexed, prepared
 // statement for a batch, by digest and nothing else, so that an unknown, a wrong and a foreign secret cost the same work.
-import { type Database, send, statement } from '#database/connect.ts'
+import type { CompiledQuery } from 'kysely'
+import { statement } from '#database/connect.ts'
 import type { ActingUser } from '#domain/caller.ts'
 import type { Grant } from '#domain/grant.ts'
 import { knownShardOf } from '#domain/ids.ts'
@@ -9,9 +10,9 @@ import { invariant } from '#domain/invariant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
 import type { Candidate } from '#domain/verdict.ts'
-import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
-import { SEALED_NAMES, type SealedName } from './sealed-names.ts'
+import type { Loaded, Snapshot } from './code-cache.ts'
+import { nameOf, SEALED_NAMES, type SealedName } from './sealed-names.ts'
 
 /** A code whose digest matched, with all that a verdict depends on, read in one snapshot. */
 export type MatchedCode = Candidate & {
@@ -25,11 +26,12 @@ export type MatchedCode = Candidate & {
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly logging: AccessLogging
-  readonly ownerId: string | null
+  /** The owner's external id; null for nobody, and for who was erased. */
+  readonly owner: string | null
   /** Whom it acts as, as they are now; null for nobody. */
   readonly user: ActingUser | null
-  /** Who the owner and the user are, as far as that is kept. */
-  readonly names: readonly SealedName[]
+  /** That user's external id, as the owner's. */
+  readonly actsAs: string | null
   /** Of the key's last event: no verdict is given by a clock that lies before it. */
   readonly updatedAt: Instant
   /** The account's position in the same snapshot. */
@@ -41,8 +43,9 @@ export type MatchedCode = Candidate & {
 /** Where links are looked for: a keyspace, an account, or a keyspace that must be of that account. Well-formed ids, at least one. */
 export type LinkPlace = { readonly accountId: string | null; readonly keyspaceId: string | null }
 
+/** A secret that was presented, by its digests under every secret of the keyring, and where it is to open something. */
 export type Presented = {
-  readonly secret: string
+  readonly digests: readonly Buffer[]
   /** Null: as a key of its own account only. */
   readonly place: LinkPlace | null
 }
@@ -50,10 +53,14 @@ export type Presented = {
 // `named` is the keyspace that a question is about, `sole` the one that a link is limited to. Tables in the order in which everyone
 // locks them: see #state/rebuild.ts.
 const MATCHES = `
+  WITH snapshot AS (
+    SELECT g.generation, array_agg(f.shard) AS shards, array_agg(f.head) AS heads
+      FROM state.generation g CROSS JOIN log.feed_shard f GROUP BY g.generation)
+  SELECT snapshot.*, matched.* FROM snapshot LEFT JOIN (
   SELECT asked.question, c.account_id, c.keyspace_id, s.management,
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
          c.expires_at AS code_expires_at, c.replaced_at, c.overlap_ends_at, c.deleted_at AS code_deleted_at, k.name, k.tags,
-         k.metadata, k.permissions, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
+         k.metadata, k.permissions, k.policy_ids, coalesce(k.frozen_policies, held.policies, '[]') AS policies, k.enabled AS key_enabled, k.expires_at AS key_expires_at, k.revoked_at,
          k.deleted_at AS key_deleted_at, k.log_request, k.log_response, k.updated_at, k.owner_id, k.acts_as_id,
          u.role AS user_role, u.permissions AS user_permissions, u.removed_at AS user_removed_at, told.names, a.position, linked.link
     FROM state.keyspace s
@@ -62,7 +69,8 @@ const MATCHES = `
     JOIN unnest($1::bytea[], $2::integer[], $3::smallint[], $4::text[], $5::text[])
            AS asked (digest, question, shard, account_id, keyspace_id) ON asked.digest = c.digest
     LEFT JOIN LATERAL (
-      SELECT jsonb_build_object('linkId', l.link_id, 'accountId', l.account_id, 'position', linking.position::text,
+      SELECT jsonb_build_object('linkId', l.link_id, 'accountId', l.account_id, 'keyspaceId', l.keyspace_id,
+               'policyIds', l.policy_ids, 'position', linking.position::text,
                'upstreamUserRequired', coalesce((coalesce(named.rules, sole.rules) ->> 'upstreamUserRequired')::boolean, false),
                'policies', (SELECT coalesce(jsonb_agg(jsonb_build_object('permissions', p.permissions, 'endpoints', p.endpoints)), '[]')
                               FROM state.policy p
@@ -84,9 +92,15 @@ const MATCHES = `
          AND k.frozen_policies IS NULL) AS held ON true
     LEFT JOIN state.user u ON u.shard = k.shard AND u.user_id = k.acts_as_id
     LEFT JOIN LATERAL (${SEALED_NAMES}) AS told ON true
-    JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id`
+    JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id) AS matched ON true`
 
-type Row = {
+type SnapshotColumns = {
+  readonly generation: bigint
+  readonly shards: readonly number[]
+  readonly heads: readonly bigint[]
+}
+type NoMatch = SnapshotColumns & { readonly question: null }
+type Match = SnapshotColumns & {
   readonly question: number
   readonly account_id: string
   readonly keyspace_id: string
@@ -104,6 +118,7 @@ type Row = {
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly permissions: readonly string[]
+  readonly policy_ids: readonly string[]
   /** What the policies grant: now, or for good where the key is frozen. */
   readonly policies: readonly Grant[]
   readonly key_enabled: boolean
@@ -127,38 +142,74 @@ type Row = {
 type LinkedIn = {
   readonly linkId: string
   readonly accountId: string
+  /** The one it is limited to. */
+  readonly keyspaceId: string | null
+  readonly policyIds: readonly string[]
   readonly position: string
   readonly upstreamUserRequired: boolean
   readonly policies: readonly Grant[]
 }
 
-/** The codes that each presented secret belongs to, once as such and once by its link, in order; none for an unknown one. */
-export async function matchCodes(
-  database: Database,
+export function matchCodes(presented: readonly Presented[]): CompiledQuery<Match | NoMatch> {
+  const asked = presented.flatMap(({ digests, place }, question) =>
+    digests.map((digest) => ({ digest, question, place })),
+  )
+  return statement(MATCHES, [
+    asked.map(({ digest }) => digest),
+    asked.map(({ question }) => question),
+    asked.map(({ place }) => shardOfPlace(place)),
+    asked.map(({ place }) => place?.accountId ?? null),
+    asked.map(({ place }) => place?.keyspaceId ?? null),
+  ])
+}
+
+export type Matches = {
+  readonly snapshot: Snapshot
+  /** For each presented secret the codes that it belongs to, once as such and once by its link; none for an unknown one. */
+  readonly loaded: readonly Loaded<readonly MatchedCode[]>[]
+}
+
+/** What the rows of `matchCodes` say of what was presented. */
+export function readMatches(
   keyring: Keyring,
   presented: readonly Presented[],
-): Promise<readonly (readonly MatchedCode[])[]> {
-  if (presented.length === 0) return []
-  const asked = presented.flatMap(({ secret, place }, question) =>
-    digestsOf(keyring, secret).map(({ digest }) => ({ digest, question, place })),
-  )
-  const rows = await send(
-    database.pool,
-    statement<Row>(MATCHES, [
-      asked.map(({ digest }) => digest),
-      asked.map(({ question }) => question),
-      asked.map(({ place }) => shardOfPlace(place)),
-      asked.map(({ place }) => place?.accountId ?? null),
-      asked.map(({ place }) => place?.keyspaceId ?? null),
-    ]),
-  )
-  const byQuestion = Map.groupBy(rows, ({ question }) => question)
-  return presented.map((_, question) =>
-    (byQuestion.get(question) ?? []).flatMap((row) => {
-      const code = matchedCode(row)
+  rows: readonly (Match | NoMatch)[],
+): Matches {
+  const [first] = rows
+  invariant(first !== undefined, 'a snapshot has a row')
+  const heads = new Map(first.shards.map((shard, index) => [shard, first.heads[index] ?? 0n]))
+  const byQuestion = Map.groupBy(rows.filter(isMatch), ({ question }) => question)
+  const loaded = presented.map(({ digests, place }, question) => {
+    const matches = byQuestion.get(question) ?? []
+    const found = matches.flatMap((row) => {
+      const code = matchedCode(keyring, row)
       return row.link === null ? [code] : [code, throughLink(code, row.link)]
-    }),
-  )
+    })
+    const own = digests.map((digest) => digest.toString('hex'))
+    return { found, sources: [...new Set([...own, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
+  })
+  return { snapshot: { generation: first.generation, heads }, loaded }
+}
+
+const isMatch = (row: Match | NoMatch): row is Match => row.question !== null
+
+/** Where it is not there yet, it may come to be, and then be what a link lets in to. */
+function namedIn(place: LinkPlace | null): readonly string[] {
+  return place === null || place.keyspaceId === null ? [] : [place.keyspaceId]
+}
+
+/** The ids of all streams, and accounts, that a row was read from. */
+function sourcesOf({
+  account_id,
+  keyspace_id,
+  key_id,
+  policy_ids,
+  owner_id,
+  acts_as_id,
+  link,
+}: Match): readonly string[] {
+  const linked = link === null ? [] : [link.linkId, link.accountId, link.keyspaceId, ...link.policyIds]
+  return [account_id, keyspace_id, key_id, ...policy_ids, owner_id, acts_as_id, ...linked].filter((id) => id !== null)
 }
 
 function shardOfPlace(place: LinkPlace | null): number | null {
@@ -167,20 +218,24 @@ function shardOfPlace(place: LinkPlace | null): number | null {
 }
 
 /** What its own account grants is left behind, and for whom: a link lets in the key, not what the key may do there. */
-function throughLink(code: MatchedCode, { position, policies, upstreamUserRequired, ...link }: LinkedIn): MatchedCode {
+function throughLink(
+  code: MatchedCode,
+  { linkId, accountId, position, policies, upstreamUserRequired }: LinkedIn,
+): MatchedCode {
   return {
     ...code,
-    ownerId: null,
+    owner: null,
     user: null,
-    names: [],
+    actsAs: null,
     upstreamUserRequired,
     key: { ...code.key, grants: policies, actsAs: null },
-    link: { ...link, position: BigInt(position) },
+    link: { linkId, accountId, position: BigInt(position) },
   }
 }
 
-function matchedCode(row: Row): MatchedCode {
+function matchedCode(keyring: Keyring, row: Match): MatchedCode {
   const user = userOf(row)
+  const names = row.names ?? []
   return {
     accountId: row.account_id,
     keyspaceId: row.keyspace_id,
@@ -193,9 +248,9 @@ function matchedCode(row: Row): MatchedCode {
     tags: row.tags,
     metadata: row.metadata,
     logging: { request: row.log_request, response: row.log_response },
-    ownerId: row.owner_id,
+    owner: nameOf(keyring, names, row.owner_id),
     user,
-    names: row.names ?? [],
+    actsAs: nameOf(keyring, names, row.acts_as_id),
     updatedAt: row.updated_at,
     position: row.position,
     link: null,
@@ -217,7 +272,7 @@ function matchedCode(row: Row): MatchedCode {
   }
 }
 
-function userOf(row: Row): ActingUser | null {
+function userOf(row: Match): ActingUser | null {
   const { acts_as_id: userId, account_id: accountId, user_role: role, user_permissions: permissions } = row
   if (userId === null) return null
   invariant(role !== null && permissions !== null, 'who a key acts as is there, if only as one who was removed')
@@ -225,6 +280,6 @@ function userOf(row: Row): ActingUser | null {
 }
 
 /** A management key opens this API, where a user may what goes with their role; any other opens the application. */
-function limitOf({ management }: Row, { role, permissions }: ActingUser): readonly string[] {
+function limitOf({ management }: Match, { role, permissions }: ActingUser): readonly string[] {
   return management ? permissionsOfRole(role) : permissions
 }

@@ -2,8 +2,13 @@
 import { decodeJwt, errors, jwtVerify } from 'jose'
 import type { BaseLogger } from 'pino'
 import type { Instant } from '#domain/instant.ts'
-import type { IdentityTokens } from '#usage/services.ts'
 import { issuerKeys } from './issuer-keys.ts'
+
+/** Tokens of the organisation's identity provider. */
+export type IdentityTokens = {
+  /** The external id in a token that is good at that instant; undefined for any other. Never rejects. */
+  userNamedBy(token: string, now: Instant): Promise<string | undefined>
+}
 
 export type IdentityProvider = {
   /** As its tokens and its discovery document write it, to the letter. */

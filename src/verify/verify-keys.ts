@@ -1,4 +1,6 @@
 // THE read path of verification: parse, digest, match, judge. It writes nothing; that a code was used is noted beside it.
+
+import { isUnavailable } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Endpoint } from '#domain/endpoint.ts'
@@ -8,11 +10,9 @@ import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
-import type { Keyring } from '#secret/keyring.ts'
 import { couldBeSecret } from '#secret/token.ts'
-import type { ServingServices } from '#usage/services.ts'
-import { type LinkPlace, type MatchedCode, matchCodes } from './candidates.ts'
-import { nameOf } from './sealed-names.ts'
+import type { LinkPlace, MatchedCode } from './candidates.ts'
+import { type Consistency, type VerifyingServices, type View, viewOf } from './view.ts'
 
 export type VerifyQuestion = {
   /** What the client presented, whole. */
@@ -23,6 +23,8 @@ export type VerifyQuestion = {
   readonly endpoint?: Endpoint | null | undefined
   /** Whom the caller has authenticated beside the key; blank is nobody. */
   readonly upstreamUser?: string | null | undefined
+  /** STRONG unless given. */
+  readonly consistency?: Consistency | undefined
 }
 
 /**
@@ -52,33 +54,64 @@ export type Verification = {
   readonly logging: AccessLogging | null
 }
 
-/** Answers each question, in order. Throws BadQueryArgumentError for a permission expression that can't be read. */
+/**
+ * Answers each question, in order; UNAVAILABLE where that can't be done as currently as is asked. Throws BadQueryArgumentError
+ * for a permission expression that can't be read.
+ */
 export async function verifyKeys(
-  services: ServingServices,
+  services: VerifyingServices,
   caller: Caller,
   questions: readonly VerifyQuestion[],
+  view: View = viewOf(services),
 ): Promise<readonly Verification[]> {
   const permissions = questions.map(permissionOf)
-  // What can be nobody's secret is told apart before any lookup: a mistyped generated one by its checksum.
-  const wellFormed = questions.filter((question) => couldBeSecret(question.key))
-  const matches = await matchCodes(
-    services.database,
-    services.keyring,
-    wellFormed.map((question) => ({ secret: question.key, place: linkPlaceOf(caller, question) })),
+  // Each consistency for itself: a batch that asks for both has BOUNDED answers where STRONG ones can't be had.
+  const found = await Promise.all(
+    (['STRONG', 'BOUNDED'] as const).map((consistency) =>
+      findAll(
+        services,
+        caller,
+        questions.filter((question) => (question.consistency ?? 'STRONG') === consistency),
+        () => view(consistency),
+      ),
+    ),
   )
-  const matchesOf = new Map(wellFormed.map((question, index) => [question, matches[index] ?? []]))
+  const foundOf = new Map(found.flat())
   const now = services.clock.now()
   return questions.map((question, index) => {
-    const found = matchesOf.get(question)
-    if (found === undefined) return nothingTold('MALFORMED', now)
-    const [matched, ...others] = found.filter((code) => mayVerify(caller, question, code))
+    const candidates = foundOf.get(question) ?? 'MALFORMED'
+    if (typeof candidates === 'string') return nothingTold(candidates, now)
+    const [matched, ...others] = candidates.filter((code) => mayVerify(caller, question, code))
     if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
     const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
     const asked = { permission: permissions[index] ?? null, endpoint: question.endpoint ?? null, hasUpstreamUser }
-    const verdict = told(services.keyring, matched, asked, now)
+    const verdict = told(matched, asked, now)
     if (verdict.valid) services.uses.record(matched, verdict.checkedAt)
     return verdict
   })
+}
+
+type Found = readonly MatchedCode[] | 'UNAVAILABLE'
+
+/** The codes that each question may be about. Left out: what can be nobody's secret, mistyped generated ones by their checksum. */
+async function findAll(
+  { codes }: VerifyingServices,
+  caller: Caller,
+  questions: readonly VerifyQuestion[],
+  caughtUp: () => Promise<void>,
+): Promise<readonly (readonly [VerifyQuestion, Found])[]> {
+  const wellFormed = questions.filter((question) => couldBeSecret(question.key))
+  if (wellFormed.length === 0) return []
+  try {
+    await caughtUp()
+    const found = await codes.find(
+      wellFormed.map((question) => ({ secret: question.key, place: linkPlaceOf(caller, question) })),
+    )
+    return wellFormed.map((question, index) => [question, found[index] ?? []] as const)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    return wellFormed.map((question) => [question, 'UNAVAILABLE'] as const)
+  }
 }
 
 function permissionOf({ permission }: VerifyQuestion, index: number): PermissionExpression | null {
@@ -119,16 +152,20 @@ function isOfKind(kind: IdKind, id: string | null): boolean {
   return id === null || kindOf(id) === kind
 }
 
-function told(keyring: Keyring, matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
+function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
   // An instance's clock may lag behind the database's, by which the key's last event was decided.
   const now = later(clockNow, matched.updatedAt)
   const { code, expiresAt } = judge(matched, asked, now)
+  const { accountId, position } = matched.link ?? matched
   return {
     valid: code === 'VALID',
     code,
     message: verdictMessage(code),
     checkedAt: now,
-    ...(matched.link === null ? toldAtHome(keyring, matched) : { ...UNTOLD, ...matched.link }),
+    accountId,
+    position,
+    linkId: matched.link?.linkId ?? null,
+    ...(matched.link === null ? toldAtHome(matched) : UNTOLD),
     keyId: matched.keyId,
     name: matched.name,
     permissions: effectivePermissions(matched.key.grants, matched.key.actsAs?.permissions ?? null),
@@ -138,11 +175,8 @@ function told(keyring: Keyring, matched: MatchedCode, asked: Question, clockNow:
 }
 
 /** To the account of the key itself. */
-function toldAtHome(keyring: Keyring, matched: MatchedCode) {
-  const { position, accountId, keyspaceId, codeId, slot, names, ownerId, user, tags, metadata } = matched
-  const owner = nameOf(keyring, names, ownerId)
-  const actsAs = nameOf(keyring, names, user?.userId ?? null)
-  return { position, accountId, keyspaceId, codeId, linkId: null, slot, owner, actsAs, tags, metadata }
+function toldAtHome({ keyspaceId, codeId, slot, owner, actsAs, tags, metadata }: MatchedCode) {
+  return { keyspaceId, codeId, slot, owner, actsAs, tags, metadata }
 }
 
 /** What a linking account is not told. */

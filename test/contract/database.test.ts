@@ -105,7 +105,7 @@ type Columns = {
 }
 
 const columns: Columns = {
-  'log.feed_shard': { shard: 'smallint', head: 'bigint', last_at: 'timestamptz' },
+  'log.feed_shard': { shard: 'smallint', head: 'bigint', last_at: 'timestamptz', last_event_id: 'text' },
   'log.account': { shard: 'smallint', account_id: 'text', position: 'bigint' },
   'log.stream': { shard: 'smallint', stream_id: 'text', account_id: 'text', kind: 'text', version: 'integer' },
   'log.event': {

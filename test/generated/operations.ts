@@ -119,9 +119,9 @@ export type CodeStatus =
 
 /** How old the state may be by which a key is judged. */
 export type Consistency =
-  /** It may be 2 seconds old, and never more. Cheaper where there is much to verify. */
+  /** It may be older, by 2 seconds at most unless the server is configured otherwise; so may be what is known of your own credential. Costs the database nothing for keys that are in use. */
   | 'BOUNDED'
-  /** It includes every change that was acknowledged before the call began. */
+  /** It includes every change that was acknowledged before the call began, on whichever instance. UNAVAILABLE where the database can not be asked within a second. */
   | 'STRONG';
 
 /** A new tenant. */

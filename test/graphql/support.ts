@@ -59,6 +59,8 @@ export function untouchable(caller: Caller | undefined): Context {
     caller,
     authenticate: async () => caller,
     correlationId: 'test',
+    newView: () => async () => undefined,
+    view: async () => undefined,
     reader: refuse('reader'),
     loaders: refuse('loaders'),
   }

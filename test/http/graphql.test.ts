@@ -243,14 +243,18 @@ describe('a fault', () => {
     }
   })
 
-  test('before there is any data is a 500', async () => {
+  test('that leaves nobody to be judged is a 503 that says when to come back', async () => {
     const broken = await startTestApp()
     try {
       await broken.database.owner.pool.query('ALTER TABLE vault.root_key RENAME TO elsewhere')
-      const { status, requestId, errors } = await broken.execute('{ viewer { kind } }')
-      expect(status).toBe(500)
-      expect(errors).toEqual([
-        { message: 'Unexpected error.', extensions: { code: 'INTERNAL_SERVER_ERROR', requestId } },
+      const { status, errors } = await broken.execute('{ viewer { kind } }')
+      expect(status).toBe(503)
+      expect(errors).toMatchObject([
+        {
+          message: expect.stringContaining('Try again'),
+          path: ['viewer'],
+          extensions: { code: 'UNAVAILABLE', retryAfter: 1 },
+        },
       ])
     } finally {
       await broken.close()

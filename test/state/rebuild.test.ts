@@ -15,16 +15,17 @@ import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { recordingLogger } from '#test/support/log.ts'
+import { testVerifying } from '#test/support/verifying.ts'
 import { gatherAccesses } from '#usage/accesses.ts'
-import type { ServingServices } from '#usage/services.ts'
 import { gatherUses } from '#usage/uses.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
+import type { VerifyingServices } from '#verify/view.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const origin: Origin = { caller: { kind: 'ROOT' }, correlationId: 'rebuild' }
 
 let database: TestDatabase
-let services: ServingServices
+let services: VerifyingServices
 let keyspaceId: string
 
 beforeAll(async () => {
@@ -34,8 +35,10 @@ beforeAll(async () => {
   const { log } = recordingLogger()
   const uses = gatherUses({ database: database.serving, log })
   const accessLog = { database: database.serving, clock: systemClock, accessLogDays: 30 }
+  const verifying = testVerifying(database.serving, ring.keyring)
   services = {
     ...accessLog,
+    ...verifying,
     keyring: ring.keyring,
     uses,
     accesses: gatherAccesses({ ...accessLog, log }),

@@ -108,6 +108,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     log,
     accessLogDays: ACCESS_LOG_DAYS,
     identityProvider: options.identityProvider ?? null,
+    cacheCodes: 1_000,
+    stalenessMs: 2_000,
     graphiql: options.graphiql ?? true,
     introspection: options.introspection ?? true,
   })

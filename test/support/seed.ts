@@ -299,7 +299,10 @@ export async function seedEvents(owner: Database, account: SeededAccount, events
     .execute()
   await owner.kysely
     .updateTable('log.feed_shard')
-    .set((row) => ({ head: row('head', '+', BigInt(count)) }))
+    .set((row) => ({
+      head: row('head', '+', BigInt(count)),
+      last_event_id: sql`'evt_' || ${toBase62(shard, ID_SHARD_DIGITS)} || lpad((head + ${count})::text, 20, '0')`,
+    }))
     .where('shard', '=', shard)
     .execute()
   await owner.pool.query('ANALYZE log.event')

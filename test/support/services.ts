@@ -15,9 +15,10 @@ import type { Refusal } from '#commands/refusal.ts'
 import { runCommand } from '#commands/run-command.ts'
 import type { Database } from '#database/connect.ts'
 import { type Keyring, parseKeyring } from '#secret/keyring.ts'
-import type { ServingServices } from '#usage/services.ts'
 import type { UseRecorder } from '#usage/uses.ts'
+import type { VerifyingServices } from '#verify/view.ts'
 import { createTestClock, type TestClock } from './clock.ts'
+import { testVerifying } from './verifying.ts'
 
 export type Done<Result> = Extract<Outcome<Result>, { readonly kind: 'done' }>
 
@@ -32,7 +33,7 @@ export type MadeKey = {
 /** Holds a management key: its secret is what `authenticate` takes, its origin what commands take. */
 export type MadeCaller = MadeKey & { readonly origin: Origin; readonly secret: string }
 
-export type TestServices = ServingServices & {
+export type TestServices = VerifyingServices & {
   readonly clock: TestClock
   readonly root: Origin
   run<Input extends CommonInput, Result>(
@@ -86,9 +87,11 @@ export type TestServicesOptions = {
 const FORGETFUL = { record: () => undefined }
 
 export function testServices(database: Database, options: TestServicesOptions = {}): TestServices {
+  const keyring = options.keyring ?? testKeyring('k1')
   const services = {
+    ...testVerifying(database, keyring),
     database,
-    keyring: options.keyring ?? testKeyring('k1'),
+    keyring,
     clock: options.clock ?? createTestClock(),
     uses: options.uses ?? FORGETFUL,
     accesses: FORGETFUL,
@@ -115,7 +118,7 @@ export function testServices(database: Database, options: TestServicesOptions = 
   }
 }
 
-type Makers = Omit<TestServices, keyof ServingServices | 'root' | 'run' | 'done' | 'refusal'>
+type Makers = Omit<TestServices, keyof VerifyingServices | 'root' | 'run' | 'done' | 'refusal'>
 
 function makersOf(database: Database, done: TestServices['done']): Makers {
   let count = 0

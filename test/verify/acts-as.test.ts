@@ -64,7 +64,7 @@ describe('a key that acts as a user', () => {
   test('is told of whatever the verdict, and in one statement', async () => {
     const user = await userWith([])
     const { secret } = await keyWith({ permissions: ['*'], actsAs: user.externalId, ownerId: user.userId })
-    const sent = await statementsOf(database.serving, async () => {
+    const sent = await statementsOf(async () => {
       const told = { code: DENIED, actsAs: user.externalId, owner: user.externalId, permissions: [] }
       expect(await verdict(secret, 'ads.read')).toMatchObject(told)
     })

@@ -6,8 +6,7 @@ import { plusMs } from '#domain/instant.ts'
 import { createTestClock } from '#test/support/clock.ts'
 import { AUDIENCE, type Issuer, startIssuer } from '#test/support/issuer.ts'
 import { recordingLogger } from '#test/support/log.ts'
-import type { IdentityTokens } from '#usage/services.ts'
-import { ALGORITHMS, CLOCK_TOLERANCE_SECONDS, identityTokens } from '#verify/identity-token.ts'
+import { ALGORITHMS, CLOCK_TOLERANCE_SECONDS, type IdentityTokens, identityTokens } from '#verify/identity-token.ts'
 
 const clock = createTestClock()
 const seconds = (offset = 0) => Math.floor(Date.parse(clock.now()) / 1_000) + offset

@@ -257,7 +257,7 @@ describe('a verdict', () => {
   test('is not given on a permission that cannot be read, and names which', async () => {
     const { secrets } = await at.createKey(keyspaceId)
     const key = secrets[0] ?? ''
-    const sent = await statementsOf(database.serving, async () => {
+    const sent = await statementsOf(async () => {
       const asked = verifyKeys(at, ROOT, [{ key }, { key, permission: 'ads.read AND' }])
       await expect(asked).rejects.toThrow(BadQueryArgumentError)
       await expect(asked).rejects.toMatchObject({ issues: [{ path: ['1', 'permission'] }] })
@@ -365,7 +365,7 @@ test('a secret still verifies after a newer secret of the server was put in fron
   const [key = ''] = secrets
   const answers = await Promise.all(
     [['k2', 'k1'], ['k3', 'k2', 'k1'], ['k2']].map((ids) =>
-      verifyKeys({ ...at, keyring: testKeyring(...ids) }, ROOT, [{ key }]),
+      verifyKeys(testServices(database.serving, { keyring: testKeyring(...ids) }), ROOT, [{ key }]),
     ),
   )
   expect(answers.map(([answer]) => answer?.code)).toEqual(['VALID', 'VALID', 'NOT_FOUND'])

@@ -1,0 +1,80 @@
+// A connection of one's own, for what many wait for: the feed's polls, the loads of verification. What it says of itself is not
+// believed: a link that is dead without having been closed looks like a slow one, so an answer that is late ends it.
+import type { CompiledQuery } from 'kysely'
+import type pg from 'pg'
+import { type Database, send } from './connect.ts'
+
+export type WatchedConnection = {
+  /** Connects first where need be. Rejects when there is no answer within that time, and begins anew the next time. */
+  ask<Row>(query: CompiledQuery<Row>, withinMs: number): Promise<readonly Row[]>
+  /** For what nobody waits for: lost where there is no connection. */
+  tell(query: CompiledQuery<never>): void
+  close(): void
+}
+
+/** A database that refuses connections is not asked for one by every request. */
+const RETRY_AFTER_MS = 100
+
+/** `settle` is run once on each connection, before anything is asked over it. */
+export function watchedConnection(
+  database: Database,
+  settle: (client: pg.Client) => Promise<unknown> = async () => undefined,
+): WatchedConnection {
+  let current: { readonly client: pg.Client; readonly ready: Promise<pg.Client> } | undefined
+  let failed: { readonly error: unknown; readonly atMs: number } | undefined
+
+  function open() {
+    const client = database.newClient()
+    const ready = client
+      .connect()
+      .then(() => settle(client))
+      .then(() => client)
+    const drop = () => {
+      if (current?.client === client) current = undefined
+    }
+    client.on('error', drop)
+    client.on('end', drop)
+    ready.catch((error: unknown) => {
+      failed = { error, atMs: performance.now() }
+      drop()
+      client.connection.stream.destroy()
+    })
+    return { client, ready }
+  }
+
+  async function connected(): Promise<pg.Client> {
+    if (failed !== undefined && performance.now() - failed.atMs < RETRY_AFTER_MS) throw failed.error
+    current ??= open()
+    return current.ready
+  }
+
+  /** By its socket, at once, be it connected or not yet: a polite end would wait for the other side. */
+  function abandon(): void {
+    const abandoned = current
+    current = undefined
+    abandoned?.client.connection.stream.destroy()
+  }
+
+  return {
+    async ask(query, withinMs) {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => {
+          abandon()
+          reject(new Error(`The database did not answer within ${withinMs} ms`))
+        }, withinMs)
+      })
+      const answer = connected().then((client) => send(client, query))
+      answer.catch(() => undefined)
+      try {
+        return await Promise.race([answer, late])
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    tell(query) {
+      void current?.ready.then((client) => send(client, query)).catch(() => undefined)
+    },
+    close: abandon,
+  }
+}

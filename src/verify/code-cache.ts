@@ -1,0 +1,198 @@
+// What verdicts need, kept in memory and kept current by the feed. An entry has what was found for a question, and the sources it
+// was read from: streams, and the digest itself. Any event about a source ends the entry, whatever it says: to forget is always
+// right, and what is needed is read again.
+import type { Feed } from '#log/feed.ts'
+import type { FeedEvent } from '#log/poll.ts'
+
+/** What was found, and the ids of all that it was read from: digest, key, keyspaces, policies, users, links, accounts. */
+export type Loaded<Found> = { readonly found: Found; readonly sources: readonly string[] }
+
+/** What something was loaded in. */
+export type Snapshot = {
+  /** Of the state tables: a rebuild raises it. */
+  readonly generation: bigint
+  readonly heads: ReadonlyMap<number, bigint>
+}
+
+export type CodeCache<Found> = {
+  get(key: string): Found | undefined
+  /** Keeps what was loaded, unless the feed has handed on more than the snapshot had seen, or all was forgotten since `epoch`. */
+  put(key: string, loaded: Loaded<Found>, snapshot: Snapshot, epoch: number): void
+  /** Whether this digest was nobody's a moment ago, and no code has been issued with it since. */
+  isUnknown(digest: string): boolean
+  putUnknown(digest: string, snapshot: Snapshot, epoch: number): void
+  /** Changes when what was being loaded meanwhile must not be kept any more. */
+  epoch(): number
+  /**
+   * Up to here the feed has handed on the account's events, and so ended what they ended; 0 where it has handed on none since
+   * something of the account is kept.
+   */
+  positionOf(accountId: string): bigint
+  size(): number
+  stop(): void
+}
+
+export type CodeCacheParts = {
+  readonly feed: Pick<Feed, 'follow' | 'cursors' | 'surroundings'>
+  readonly entriesMax: number
+}
+
+/** Shared by all entries that were read from it; not alive any more once it has changed. `position`: an account's. */
+type Source = { readonly id: string; alive: boolean; entries: number; position: bigint }
+type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[] }
+
+/**
+ * Digests that are nobody's, remembered so that a client that keeps on trying costs no statement each time. Few, and apart from
+ * the others: whoever makes secrets up must not push out those that are used.
+ */
+const UNKNOWN_MAX = 10_000
+const UNKNOWN_FOR_MS = 5_000
+
+export function createCodeCache<Found>({ feed, entriesMax }: CodeCacheParts): CodeCache<Found> {
+  /** The least recently used first. */
+  const entries = new Map<string, Entry<Found>>()
+  const unknown = createUnknown()
+  const sources = createSources()
+  let epoch = 0
+
+  function forget(key: string, entry: Entry<Found>): void {
+    entries.delete(key)
+    for (const source of entry.sources) sources.release(source)
+  }
+
+  const following = feed.follow({
+    onEvents(events) {
+      for (const event of events) {
+        sources.reached(event.accountId, event.position)
+        for (const id of concernedBy(event)) {
+          sources.end(id)
+          unknown.forget(id)
+        }
+      }
+    },
+    onReset: clear,
+  })
+
+  function clear(): void {
+    epoch += 1
+    entries.clear()
+    unknown.clear()
+    sources.clear()
+  }
+
+  const mayKeep = (snapshot: Snapshot, since: number) => since === epoch && isCurrent(feed, snapshot)
+
+  return {
+    get(key) {
+      const entry = entries.get(key)
+      if (entry === undefined) return undefined
+      if (!entry.sources.every((source) => source.alive)) {
+        forget(key, entry)
+        return undefined
+      }
+      entries.delete(key)
+      entries.set(key, entry)
+      return entry.found
+    },
+    put(key, loaded, snapshot, since) {
+      if (!mayKeep(snapshot, since)) return
+      const before = entries.get(key)
+      if (before !== undefined) forget(key, before)
+      entries.set(key, { found: loaded.found, sources: loaded.sources.map(sources.use) })
+      for (const [oldest, entry] of entries) {
+        if (entries.size <= entriesMax) break
+        forget(oldest, entry)
+      }
+    },
+    isUnknown: unknown.has,
+    putUnknown(digest, snapshot, since) {
+      if (mayKeep(snapshot, since)) unknown.add(digest)
+    },
+    epoch: () => epoch,
+    positionOf: sources.positionOf,
+    size: () => entries.size,
+    stop() {
+      following.stop()
+      clear()
+    },
+  }
+}
+
+/**
+ * Whether whatever happens to what was read in this snapshot will still be told by the feed: it has handed on nothing that the
+ * snapshot had not seen. Otherwise the event that ends the entry may have come before the entry.
+ */
+function isCurrent(feed: CodeCacheParts['feed'], snapshot: Snapshot): boolean {
+  const cursors = feed.cursors()
+  if (cursors.size === 0 || feed.surroundings()?.generation !== snapshot.generation) return false
+  return [...cursors].every(([shard, { position }]) => (snapshot.heads.get(shard) ?? -1n) >= position)
+}
+
+function createSources() {
+  const sources = new Map<string, Source>()
+  return {
+    use(id: string): Source {
+      const source = sources.get(id) ?? { id, alive: true, entries: 0, position: 0n }
+      sources.set(id, source)
+      source.entries += 1
+      return source
+    },
+    release(source: Source): void {
+      source.entries -= 1
+      // One of the same id may have come after it: this one was ended by an event.
+      if (source.entries === 0 && sources.get(source.id) === source) sources.delete(source.id)
+    },
+    end(id: string): void {
+      const source = sources.get(id)
+      if (source === undefined) return
+      source.alive = false
+      sources.delete(id)
+    },
+    reached(accountId: string, position: bigint): void {
+      const source = sources.get(accountId)
+      if (source !== undefined && source.position < position) source.position = position
+    },
+    positionOf: (accountId: string) => sources.get(accountId)?.position ?? 0n,
+    clear: () => sources.clear(),
+  }
+}
+
+function createUnknown() {
+  const until = new Map<string, number>()
+  return {
+    has(digest: string): boolean {
+      const end = until.get(digest)
+      if (end === undefined) return false
+      if (performance.now() < end) return true
+      until.delete(digest)
+      return false
+    },
+    add(digest: string): void {
+      until.set(digest, performance.now() + UNKNOWN_FOR_MS)
+      for (const oldest of until.keys()) {
+        if (until.size <= UNKNOWN_MAX) break
+        until.delete(oldest)
+      }
+    },
+    forget: (digest: string) => void until.delete(digest),
+    clear: () => until.clear(),
+  }
+}
+
+type IssuedCode = { readonly digest: string }
+
+/** The ids of all that an event changes: its stream, and what it relates to that. */
+function concernedBy({ streamId, type, data }: FeedEvent): readonly string[] {
+  switch (type) {
+    // A digest that was nobody's, or comes to belong to one more.
+    case 'code.issued':
+      return [streamId, (data as IssuedCode).digest]
+    case 'key.rotated':
+      return [streamId, (data as { readonly replacement: IssuedCode }).replacement.digest]
+    // A key that is let in somewhere opens more than it did.
+    case 'key.linked':
+      return [streamId, (data as { readonly keyId: string }).keyId]
+    default:
+      return [streamId]
+  }
+}

@@ -1,0 +1,90 @@
+// Finds the codes that presented secrets belong to: in the cache, or else in the database, whose answers go into the cache. It is
+// as current as the feed is when it is asked; see view.ts for what that has to be.
+import DataLoader from 'dataloader'
+import type { Database } from '#database/connect.ts'
+import { UnavailableError } from '#database/unavailable.ts'
+import { watchedConnection } from '#database/watched-connection.ts'
+import type { Feed } from '#log/feed.ts'
+import { digestsOf } from '#secret/digest.ts'
+import type { Keyring } from '#secret/keyring.ts'
+import { type LinkPlace, type MatchedCode, matchCodes, type Presented, readMatches } from './candidates.ts'
+import { createCodeCache } from './code-cache.ts'
+
+export type PresentedSecret = {
+  readonly secret: string
+  /** Null: as a key of its own account only. */
+  readonly place: LinkPlace | null
+}
+
+export type CodeFinder = {
+  /**
+   * The codes that each secret belongs to, once as such and once for each link, in order; none for an unknown one. What is known
+   * is taken at once, in the turn that asks. Rejects with UnavailableError where the database does not answer in time.
+   */
+  find(presented: readonly PresentedSecret[]): Promise<readonly (readonly MatchedCode[])[]>
+  stop(): void
+}
+
+export type CodeFinderParts = {
+  readonly database: Database
+  readonly keyring: Keyring
+  readonly feed: Feed
+  readonly cacheCodes: number
+}
+
+/** Together with a catch-up of its usual length still below a second, within which a verdict is UNAVAILABLE. */
+const LOAD_MAX_MS = 800
+const BATCH_MAX = 200
+
+type Wanted = Presented & { readonly key: string }
+
+export function createCodeFinder({ database, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
+  const cache = createCodeCache<readonly MatchedCode[]>({ feed, entriesMax: cacheCodes })
+  const connection = watchedConnection(database)
+  // Batches only: each is sent after all who share it have caught up, and nothing that it finds is remembered by it.
+  const loader = new DataLoader<Wanted, readonly MatchedCode[]>(load, { cache: false, maxBatchSize: BATCH_MAX })
+
+  async function load(wanted: readonly Wanted[]): Promise<readonly (readonly MatchedCode[])[]> {
+    const epoch = cache.epoch()
+    const rows = await connection.ask(matchCodes(wanted), LOAD_MAX_MS).catch((error: unknown) => {
+      throw new UnavailableError('Codes can not be read now', { cause: error })
+    })
+    const { snapshot, loaded } = readMatches(keyring, wanted, rows)
+    return wanted.map(({ key, digests }, index) => {
+      const { found = [], sources = [] } = loaded[index] ?? {}
+      if (found.length > 0) cache.put(key, { found, sources }, snapshot, epoch)
+      else for (const digest of digests) cache.putUnknown(digest.toString('hex'), snapshot, epoch)
+      return found
+    })
+  }
+
+  function known({ key, digests }: Wanted): readonly MatchedCode[] | undefined {
+    const isUnknown = () => digests.every((digest) => cache.isUnknown(digest.toString('hex')))
+    return cache.get(key)?.map(upToNow) ?? (isUnknown() ? [] : undefined)
+  }
+
+  /** Events that did not end it have been taken into account, too. */
+  function upToNow(code: MatchedCode): MatchedCode {
+    const { accountId, position: read } = code.link ?? code
+    const position = cache.positionOf(accountId)
+    if (position <= read) return code
+    return code.link === null ? { ...code, position } : { ...code, link: { ...code.link, position } }
+  }
+
+  return {
+    async find(presented) {
+      const wanted = presented.map(({ secret, place }) => wantedOf(keyring, secret, place))
+      return Promise.all(wanted.map((one) => known(one) ?? loader.load(one)))
+    },
+    stop() {
+      cache.stop()
+      connection.close()
+    },
+  }
+}
+
+function wantedOf(keyring: Keyring, secret: string, place: LinkPlace | null): Wanted {
+  const digests = digestsOf(keyring, secret).map(({ digest }) => digest)
+  const where = place === null ? '' : `${place.accountId ?? ''} ${place.keyspaceId ?? ''}`
+  return { digests, place, key: `${digests[0]?.toString('hex')} ${where}` }
+}

@@ -1,0 +1,36 @@
+// What verification follows the log with, made when it is first used: most tests of commands never verify.
+import { pino } from 'pino'
+import type { Database } from '#database/connect.ts'
+import { type Feed, startFeed } from '#log/feed.ts'
+import type { Keyring } from '#secret/keyring.ts'
+import { createCodeFinder } from '#verify/code-finder.ts'
+import type { VerifyingServices } from '#verify/view.ts'
+
+type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'stalenessMs' | 'committed'>
+
+/** Ends with the process: its connections are cut off when the database is dropped. */
+export function testVerifying(database: Database, keyring: Keyring): Verifying {
+  let started: Feed | undefined
+  const real = () => {
+    started ??= startFeed({ database, log: pino({ level: 'silent' }) })
+    return started
+  }
+  const feed: Feed = {
+    catchUp: () => real().catchUp(),
+    ageMs: () => real().ageMs(),
+    cursors: () => real().cursors(),
+    surroundings: () => real().surroundings(),
+    follow: (follower) => real().follow(follower),
+    committed: () => started?.committed(),
+    stop: async () => started?.stop(),
+  }
+  let finder: VerifyingServices['codes'] | undefined
+  const codes: VerifyingServices['codes'] = {
+    find(presented) {
+      finder ??= createCodeFinder({ database, keyring, feed: real(), cacheCodes: 1_000 })
+      return finder.find(presented)
+    },
+    stop: () => finder?.stop(),
+  }
+  return { feed, codes, stalenessMs: 2_000, committed: feed.committed }
+}
