@@ -25,7 +25,7 @@ const CONFINED = [
   },
   { module: 'node_modules/pg/', to: '^src/database/', why: 'there is one way to reach the database' },
   { module: 'node_modules/nanoid/', to: '^src/secret/', why: 'random identifiers are made in one place' },
-  { module: 'node_modules/dataloader/', to: '^src/queries/', why: 'batching is a concern of reads' },
+  { module: 'node_modules/dataloader/', to: '^src/(queries|verify)/', why: 'batching is a concern of reads' },
   { module: 'node_modules/jose/', to: '^src/verify/', why: 'tokens of others are read in one place' },
   { module: 'node_modules/(@pothos|graphql)/', to: '^src/(graphql|http)/', why: 'GraphQL is an edge' },
   { module: 'node_modules/graphql-yoga/', to: '^src/http/', why: 'HTTP is an edge' },
