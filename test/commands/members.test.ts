@@ -19,6 +19,7 @@ import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { DenialError } from '#domain/caller.ts'
 import { permissionsOfRole } from '#domain/user/roles.ts'
+import { newId } from '#secret/ids.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type MadeKey, type TestServices, testServices, tracesIn } from '#test/support/services.ts'
 import { type AnyCommand, cases } from './cases.ts'
@@ -103,7 +104,7 @@ describe('a key that a member creates', () => {
   test('is in no keyspace that owners do not manage', async () => {
     const closed = await at.createKeyspace(account.accountId)
     const elsewhere = await at.createKeyspace((await at.createAccount('Other')).accountId, { managedBy: 'OWNERS' })
-    for (const within of [closed, elsewhere, account.managementKeyspaceId, keyspaceId.replace(/..$/, '00')])
+    for (const within of [closed, elsewhere, account.managementKeyspaceId, newId('ks', 0)])
       expect(await at.refusal(createKey, create({ keyspaceId: within }), ann.origin)).toEqual({
         code: 'NOT_FOUND',
         subjectId: within,
@@ -257,6 +258,12 @@ describe('a retry', () => {
     expect(await at.refusal(createKey, input, ann.origin)).toMatchObject({ code: 'NOT_FOUND' })
     await at.done(updateKeyspace, { keyspaceId, rules: { managedBy: 'OWNERS' } })
   })
+})
+
+test('what one member retries is nothing to another', async () => {
+  const first = await at.done(createKey, { ...create({ name: 'first' }), idempotencyKey: 'same' }, ann.origin)
+  const second = await at.done(createKey, { ...create({ name: 'second' }), idempotencyKey: 'same' }, bob.origin)
+  expect(second.result.keyId).not.toBe(first.result.keyId)
 })
 
 describe('a command that does not ask whose keys are', () => {

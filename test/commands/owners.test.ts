@@ -9,6 +9,7 @@ import { rotateKey } from '#commands/rotate-key.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import { updateUser } from '#commands/update-user.ts'
+import { shardOf } from '#domain/ids.ts'
 import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -25,7 +26,9 @@ beforeAll(async () => {
   database = await createTestDatabase()
   at = testServices(database.serving)
   account = await at.createAccount()
-  other = await at.createAccount('Other')
+  // Of the same shard: nothing but the account itself keeps the two apart.
+  do other = await at.createAccount('Other')
+  while (shardOf(other.accountId) !== shardOf(account.accountId))
   keyspaceId = await at.createKeyspace(account.accountId)
 })
 afterAll(() => database.drop())

@@ -55,6 +55,9 @@ const bob = await makeMember('bob')
 /** All that is not hers, by what makes it so. */
 const hidden: Readonly<Record<string, Things>> = {
   'another’s': bob.key,
+  'a linked one': await makeKey(await app.createKeyspace((await app.createAccount('Other')).accountId), {
+    name: 'linked',
+  }),
   'nobody’s': await makeKey(keyspaceId, { name: 'nobody’s key' }),
   'her own where administrators manage': await makeKey(closed, { name: 'a key kept for ann', ownerId: ann.userId }),
   'her own credential': await makeKey(managementKeyspaceId, {
@@ -64,6 +67,8 @@ const hidden: Readonly<Record<string, Things>> = {
     permissions: [],
   }),
 }
+// Whoever may write keys is told that a linked one takes no codes here.
+await app.linkKey(accountId, hidden['a linked one']?.key ?? '')
 const asAnn = { credential: ann.credential }
 
 const rootFields = await rootFieldsOf(app)
@@ -259,8 +264,11 @@ describe('lists and counts', () => {
 
   test('no way through the schema leads to anything of another’s', async () => {
     const { key: id, code, rot } = await makeKey(keyspaceId, { name: 'key of ann', ownerId: ann.userId })
+    // As an administrator may have it. To her nobody is there but herself.
+    const acting = await makeKey(keyspaceId, { name: 'key of ann', ownerId: ann.userId, actsAs: 'bob' })
     const starts = [
       ['Viewer', 'viewer'],
+      ['ApiKey', `key(id: "${acting.key}")`],
       ['ApiKey', `key(id: "${id}")`],
       ['AccessCode', `code(id: "${code}")`],
       ['Rotation', `node(id: "${rot}") { ... on Rotation`],
