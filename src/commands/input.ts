@@ -50,10 +50,8 @@ export const descriptionInput = text(DESCRIPTION_LENGTH_MAX, CONTROL_BUT_LINES)
 export const noteInput = text(NOTE_LENGTH_MAX, CONTROL_BUT_LINES)
 /** Any text: an ill-formed id is simply not found. Lone surrogates can't be kept apart, as no answer could repeat them. */
 export const idInput = z.string({ error: 'must be an id' }).transform((id) => id.toWellFormed())
-/** Exactly somebody's external id; any other text is nobody's. */
-export const namedUserInput = z
-  .string({ error: 'must be text' })
-  .refine((name) => name.isWellFormed(), 'must be well-formed Unicode')
+/** Somebody's external id, to the letter; any other text is nobody's. */
+export const namedUserInput = text(EXTERNAL_ID_LENGTH_MAX, CONTROL)
 export const instantInput = z.string({ error: 'must be an instant' })
 export const loggingInput = z.object({ request: z.boolean(), response: z.boolean() })
 export const slotInput = z.enum(['PRIMARY', 'SECONDARY'])

@@ -44,7 +44,8 @@ const Viewer = builder.objectRef<Caller>('Viewer').implement({
     }),
     permissions: t.stringList({
       needs: 'parent',
-      description: 'What the caller may do here, such as `keys.read`; `*` stands for everything.',
+      description:
+        'What the caller may do here, such as `keys.read`, to a MEMBER for the keys that they own; `*` stands for everything.',
       resolve: (caller) => (caller.kind === 'ROOT' ? ['*'] : caller.permissions),
     }),
   }),
