@@ -16,12 +16,16 @@ describe('the recipe', () => {
   test.each(pages)('%s tells the truth, command by command', async (name) => {
     const steps = blocksOf(await readFile(join(PROJECT, RECIPES, name), 'utf8')).flatMap(stepsOf)
     expect(steps.filter(({ answers }) => answers.length > 0).length).toBeGreaterThan(8)
-    const { accountId } = await app.createAccount()
+    const { accountId, managementKeyspaceId } = await app.createAccount()
+    const actsAs = 'ann@example.org'
+    await app.addUser(accountId, { externalId: actsAs, permissions: ['reports.read'] })
+    const ann = await app.createKey(managementKeyspaceId, { permissions: ['*'], actsAs })
     const partner = await app.createAccount('Partner')
     await app.createKey(await app.createKeyspace(partner.accountId, {}, 'Console'), { name: 'Tool', codes: [] })
     const shell = startShell({
       KEYLEDGER_URL: app.origin,
       ADMINISTRATOR: await app.createCredential(accountId, ['*']),
+      ANN: ann.secret,
       PARTNER: await app.createCredential(partner.accountId, ['*']),
       SERVICE: await app.createCredential(accountId, ['keys.verify', 'logs.write']),
     })
