@@ -220,6 +220,8 @@ async function present(
 }
 
 async function plaintextsLeft(app: TestApp, { issued, answers }: Notes): Promise<readonly string[]> {
+  const { uses, accesses } = app.app.services
+  await Promise.all([uses.flush(), accesses.flush()])
   const tables = await readAllTables(app.database.owner)
   const logged = JSON.stringify(app.logged)
   // Or the search would be content with nothing to search.
