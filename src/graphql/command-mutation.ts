@@ -6,7 +6,7 @@ import type { Command, CommonInput, Outcome } from '#commands/command.ts'
 import { runCommand } from '#commands/run-command.ts'
 import { confinedTo } from '#domain/member.ts'
 import { builder, type Types } from './builder.ts'
-import { type Context, startOver } from './context.ts'
+import type { Context } from './context.ts'
 import { ConflictError, InvalidInputError, NotFoundError, RuleViolationError } from './errors.ts'
 import { Event } from './event.ts'
 import { found } from './found.ts'
@@ -66,7 +66,7 @@ async function perform<Input extends CommonInput, Result>(
   const origin = { caller: demand(context.caller, command.permission), correlationId }
   const outcome = await runCommand(services, origin, command, input)
   if (outcome.kind === 'refused') return errorOf(outcome.refusal)
-  startOver(context)
+  context.startOver()
   await readPositionFirst(context, info, outcome.accountId)
   if (await isGone(context, outcome.result)) return errorOf({ code: 'NOT_FOUND', subjectId: null })
   return { ...outcome, __typename }

@@ -16,10 +16,12 @@ export type Context = {
   readonly correlationId: string
   /** How current this operation is: a new one for each mutation, like the reader and the loaders. */
   view: View
-  /** One `now` an operation. */
-  reader: Reader
+  /** One `now` an operation. Made when it is first asked for, as the caller's. */
+  readonly reader: Reader
   /** They find nothing for nobody, should a resolver ever forget to ask who calls. */
-  loaders: Loaders
+  readonly loaders: Loaders
+  /** Forgets what was read: the payload of a mutation shows things as the mutation left them. */
+  startOver(): void
 }
 
 export type RequestFacts = {
@@ -32,6 +34,7 @@ export type RequestFacts = {
 
 export function createContext(services: VerifyingServices, request: RequestFacts): Context {
   const { authorization, accountId, correlationId } = request
+  let reads: Reads | undefined
   return {
     services,
     caller: undefined,
@@ -39,7 +42,17 @@ export function createContext(services: VerifyingServices, request: RequestFacts
     newView: () => viewOf(services),
     correlationId,
     view: viewOf(services),
-    ...freshReads(services, undefined),
+    get reader() {
+      reads ??= freshReads(services, this.caller)
+      return reads.reader
+    },
+    get loaders() {
+      reads ??= freshReads(services, this.caller)
+      return reads.loaders
+    },
+    startOver() {
+      reads = undefined
+    },
   }
 }
 
@@ -56,7 +69,7 @@ export async function judgeCaller(context: Context, consistency: Consistency = '
   const caller = await judged
   if (caller !== context.caller) {
     context.caller = caller
-    startOver(context)
+    context.startOver()
   }
   return caller
 }
@@ -70,15 +83,12 @@ export async function judgeCallerAnew(context: Context): Promise<Caller | undefi
   return judgeCaller(context)
 }
 
-/** Forgets what was read: the payload of a mutation shows things as the mutation left them. */
-export function startOver(context: Context): void {
-  Object.assign(context, freshReads(context.services, context.caller))
-}
-
 /** No user's id: lists of their keys find nothing, should a resolver ever forget to ask who calls. */
 const NOBODY = ''
 
-function freshReads(services: VerifyingServices, caller: Caller | undefined): Pick<Context, 'reader' | 'loaders'> {
+type Reads = Pick<Context, 'reader' | 'loaders'>
+
+function freshReads(services: VerifyingServices, caller: Caller | undefined): Reads {
   const { database, keyring, clock } = services
   const memberId = caller === undefined ? NOBODY : confinedTo(caller)
   const reader: Reader = { database, keyring, now: clock.now(), memberId }

@@ -73,9 +73,15 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
       const found = caller === undefined || places.length === 0 ? undefined : await read(places, tenantOf(caller))
       return ids.map((id) => found?.get(id) ?? missing)
     }
-    const made = new DataLoader<string, Value | Missing>(batch, { maxBatchSize: BATCH_MAX })
-    clears.push(() => made.clearAll())
-    return made
+    // Made when it is first asked: most requests need few of them.
+    let made: DataLoader<string, Value | Missing> | undefined
+    clears.push(() => made?.clearAll())
+    return {
+      load(id) {
+        made ??= new DataLoader<string, Value | Missing>(batch, { maxBatchSize: BATCH_MAX })
+        return made.load(id)
+      },
+    }
   }
   const rows = <Row>(kind: IdKind, table: string, id: string & keyof Row, columns = 'row.*') =>
     loader<Row, null>(kind, null, rowsById(reader, table, id, columns))

@@ -63,6 +63,7 @@ export function untouchable(caller: Caller | undefined): Context {
     view: async () => undefined,
     reader: refuse('reader'),
     loaders: refuse('loaders'),
+    startOver: () => undefined,
   }
 }
 

@@ -1,0 +1,126 @@
+// GraphQL for the usual request: POST with JSON, answered with JSON. Yoga's own way leads through WHATWG requests, responses and
+// streams, which cost several times what the operation does. Whatever is unusual is left to Yoga, and so is every answer that holds
+// an error; its documents are parsed, limited and validated by Yoga's plugins here, too, once.
+import type { IncomingMessage } from 'node:http'
+import { normalizedExecutor } from '@graphql-tools/executor'
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql'
+import { _createLRUCache as createCache } from 'graphql-yoga'
+import { DOCUMENT_LENGTH_MAX } from './graphql-plugins.ts'
+
+/** The members of a request that GraphQL over HTTP knows. */
+type Parameters = {
+  readonly query: string
+  readonly variables?: { readonly [name: string]: unknown } | null
+  readonly operationName?: string | null
+}
+
+export type Enveloped = {
+  parse(text: string): DocumentNode
+  validate(schema: GraphQLSchema, document: DocumentNode): readonly unknown[]
+}
+
+export type FastLaneParts = {
+  readonly schema: GraphQLSchema
+  readonly documentsMax: number
+  /** Yoga's parse and validate, with all that its plugins add. They may throw. */
+  enveloped(): Enveloped
+}
+
+export type FastLane = {
+  /**
+   * The whole answer's type and text; or what was executed, with its errors, for Yoga to tell; or nothing, where Yoga must do
+   * it all. `context` is only asked for when there is something to execute.
+   */
+  answer(request: IncomingMessage, body: string, context: () => object): Promise<FastAnswer>
+}
+
+export type FastAnswer =
+  | { readonly kind: 'whole'; readonly type: string; readonly text: string }
+  | { readonly kind: 'executed'; readonly result: ExecutionResult }
+  | { readonly kind: 'unusual' }
+
+const UNUSUAL: FastAnswer = { kind: 'unusual' }
+
+const JSON_TYPE = /^application\/json(?:;\s*charset=utf-8)?$/i
+const JSON_ANSWER = 'application/json; charset=utf-8'
+/** By the header Accept; everything else is negotiated by Yoga. */
+const ANSWER_TYPES = new Map([
+  [undefined, JSON_ANSWER],
+  ['*/*', JSON_ANSWER],
+  ['application/json', JSON_ANSWER],
+  ['application/graphql-response+json', 'application/graphql-response+json; charset=utf-8'],
+])
+
+export function createFastLane({ schema, documentsMax, enveloped }: FastLaneParts): FastLane {
+  const documents = createCache<DocumentNode>({ max: documentsMax })
+
+  /** Only what is without fault: the rest would have to be told by Yoga anyway. */
+  function prepare(text: string): DocumentNode | undefined {
+    const known = documents.get(text)
+    if (known !== undefined) return known
+    if (text.length > DOCUMENT_LENGTH_MAX) return undefined
+    try {
+      const { parse, validate } = enveloped()
+      const document = parse(text)
+      if (validate(schema, document).length > 0) return undefined
+      documents.set(text, document)
+      return document
+    } catch {
+      return undefined
+    }
+  }
+
+  return {
+    async answer({ method, url, headers }, body, context) {
+      const type = ANSWER_TYPES.get(headers.accept)
+      if (method !== 'POST' || url !== '/graphql' || type === undefined) return UNUSUAL
+      if (!JSON_TYPE.test(headers['content-type'] ?? '')) return UNUSUAL
+      const parameters = parametersIn(body)
+      const document = parameters && prepare(parameters.query)
+      if (document === undefined || !answersOnce(document, parameters?.operationName)) return UNUSUAL
+      const result = (await normalizedExecutor({
+        schema,
+        document,
+        contextValue: context(),
+        variableValues: parameters?.variables ?? {},
+        ...(typeof parameters?.operationName === 'string' && { operationName: parameters.operationName }),
+      })) as ExecutionResult
+      if (result.errors !== undefined || result.data === undefined) return { kind: 'executed', result }
+      return { kind: 'whole', type, text: JSON.stringify(result) }
+    },
+  }
+}
+
+/** Yoga says why none is meant, and subscriptions are answered more than once. */
+function answersOnce(document: DocumentNode, operationName: string | null | undefined): boolean {
+  const operation = getOperationAST(document, operationName)
+  return operation != null && operation.operation !== OperationTypeNode.SUBSCRIPTION
+}
+
+/** Undefined for what is no request, or not a usual one. */
+function parametersIn(body: string): Parameters | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body)
+    return isParameters(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isParameters(parsed: unknown): parsed is Parameters {
+  if (!isObject(parsed) || typeof parsed.query !== 'string') return false
+  const { variables, extensions, operationName } = parsed
+  if (variables !== undefined && variables !== null && !isObject(variables)) return false
+  if (extensions !== undefined && extensions !== null) return false
+  return operationName === undefined || operationName === null || typeof operationName === 'string'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,124 @@
+// The usual request takes a way of its own past Yoga's: it must be answered as Yoga would, to the letter, and nothing twice.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '#test/support/app.ts'
+
+let app: TestApp
+let keyspaceId: string
+let accountId: string
+let secret: string
+beforeAll(async () => {
+  app = await startTestApp()
+  accountId = (await app.createAccount()).accountId
+  keyspaceId = await app.createKeyspace(accountId)
+  secret = (await app.createKey(keyspaceId)).secret
+})
+afterAll(() => app.close())
+
+type Asked = { readonly body: string; readonly accept?: string; readonly credential?: string }
+
+/** A query in the URL, of which Yoga takes no notice, keeps a request out of the fast lane. */
+async function answer({ body, accept, credential = app.rootKey }: Asked, search: '' | '?lane=yoga') {
+  const response = await fetch(`${app.origin}/graphql${search}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${credential}`,
+      'x-request-id': 'lanes',
+      ...(accept === undefined ? {} : { accept }),
+    },
+    body,
+  })
+  const { status, headers } = response
+  const kept = ['content-type', 'cache-control', 'retry-after', 'allow'].map((name) => [name, headers.get(name)])
+  return { status, headers: kept, text: await response.text() }
+}
+
+const json = (query: unknown, rest: object = {}) => JSON.stringify({ query, ...rest })
+const VERIFY = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { valid code name tags expiresAt } }'
+
+const corpus: readonly (readonly [string, () => Asked])[] = [
+  ['a query', () => ({ body: json('{ viewer { kind permissions account { id } } }') })],
+  [
+    'aliases and fragments',
+    () => ({ body: json('{ a: viewer { ...v } b: viewer { ...v } } fragment v on Viewer { kind }') }),
+  ],
+  ['introspection', () => ({ body: json('{ __schema { queryType { name } } }') })],
+  ['a verification', () => ({ body: json(VERIFY, { variables: { input: { key: secret, keyspaceId } } }) })],
+  [
+    'a refused mutation',
+    () => ({ body: json('mutation { revokeKey(input: { keyId: "x" }) { __typename ... on Error { code } } }') }),
+  ],
+  [
+    'one of two operations',
+    () => ({ body: json('query A { viewer { kind } } query B { node(id: "x") { id } }', { operationName: 'B' }) }),
+  ],
+  ['no operation of the name', () => ({ body: json('query A { viewer { kind } }', { operationName: 'C' }) })],
+  ['two operations and no name', () => ({ body: json('query A { viewer { kind } } query B { viewer { kind } }') })],
+  ['a syntax error', () => ({ body: json('{ viewer {') })],
+  ['an unknown field', () => ({ body: json('{ viewer { colour } }') })],
+  ['a missing variable', () => ({ body: json(VERIFY) })],
+  ['a wrong variable', () => ({ body: json(VERIFY, { variables: { input: { key: 7 } } }) })],
+  ['variables that are a list', () => ({ body: json(VERIFY, { variables: [] }) })],
+  ['variables that are null', () => ({ body: json('{ viewer { kind } }', { variables: null, operationName: null }) })],
+  ['extensions', () => ({ body: json('{ viewer { kind } }', { extensions: { a: 1 } }) })],
+  ['extensions that are no object', () => ({ body: json('{ viewer { kind } }', { extensions: 1 }) })],
+  ['nobody', () => ({ body: json('{ viewer { kind } }'), credential: 'nobody' })],
+  [
+    'a right that is lacking in part',
+    () => ({
+      body: json(`{ node(id: "${accountId}") { id ... on Account { keys { totalCount } } } }`),
+      credential: 'nobody',
+    }),
+  ],
+  ['a broken argument', () => ({ body: json('{ accounts(first: 1000) { totalCount } }') })],
+  [
+    'a broken expression',
+    () => ({ body: json(VERIFY, { variables: { input: { key: secret, permission: 'a AND' } } }) }),
+  ],
+  [
+    'too large an operation',
+    () => ({ body: json(`{ ${Array.from({ length: 200 }, (_, i) => `v${i}: viewer { kind }`).join(' ')} }`) }),
+  ],
+  ['too long a document', () => ({ body: json(`{ viewer { kind } } #${'x'.repeat(40_000)}`) })],
+  ['no query', () => ({ body: json(undefined) })],
+  ['a query that is no text', () => ({ body: json(7) })],
+  ['a batch', () => ({ body: `[${json('{ viewer { kind } }')}]` })],
+  ['null', () => ({ body: 'null' })],
+  ['no JSON', () => ({ body: '{' })],
+  ['nothing', () => ({ body: '' })],
+]
+
+const ACCEPTS = [
+  undefined,
+  '*/*',
+  'application/json',
+  'application/graphql-response+json',
+  'application/json;q=0.5',
+  'text/html',
+]
+
+describe('both lanes answer alike', () => {
+  test.each(corpus)('%s', async (_what, asked) => {
+    for (const accept of ACCEPTS) {
+      const request = { ...asked(), ...(accept === undefined ? {} : { accept }) }
+      // Twice: the first prepares the document.
+      for (let i = 0; i < 2; i++)
+        expect(comparable(await answer(request, ''))).toEqual(comparable(await answer(request, '?lane=yoga')))
+    }
+  })
+})
+
+/** Instants differ from one request to the next. */
+function comparable({ text, ...rest }: Awaited<ReturnType<typeof answer>>) {
+  return { ...rest, text: text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'T') }
+}
+
+test('a mutation whose answer holds an error is executed once', async () => {
+  const query = `mutation { createKey(input: { keyspaceId: "${keyspaceId}", name: "once" }) { ... on CreateKeySuccess { key { id events(first: 1000) { totalCount } } } } }`
+  const { text } = await answer({ body: json(query) }, '')
+  expect(JSON.parse(text).errors).toHaveLength(1)
+  const { data } = await app.execute(
+    `{ keyspace(id: "${keyspaceId}") { keys(filter: { name: "once" }) { totalCount } } }`,
+  )
+  expect(data).toEqual({ keyspace: { keys: { totalCount: 1 } } })
+})
