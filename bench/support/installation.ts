@@ -11,6 +11,8 @@ import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 export type Installation = {
   readonly database: OpenDatabase
   readonly services: CommandServices
+  /** What a server process is told to serve the same database. */
+  readonly environment: Readonly<Record<string, string>>
   close(): Promise<void>
 }
 
@@ -25,11 +27,17 @@ export async function startInstallation(): Promise<Installation> {
       { database: { kind: 'embedded', dataFolder }, preparedStatements: true },
       { log: pino({ level: 'silent' }), maintenance: false },
     )
-    const ring = parseKeyring(newKeyringText())
+    const secretsText = newKeyringText()
+    const ring = parseKeyring(secretsText)
+    const { host, port, user } = database.serving.pool.options
     if (!ring.ok) throw new Error(ring.problems.join('; '))
     return {
       database,
       services: { database: database.serving, keyring: ring.keyring, clock: systemClock, committed: () => undefined },
+      environment: {
+        DATABASE_URL: `postgres://${user}@localhost/keyledger?host=${host}&port=${port}`,
+        KEYLEDGER_SECRETS: secretsText,
+      },
       async close() {
         await database.close()
         await removeFolder()

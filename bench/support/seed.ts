@@ -25,6 +25,8 @@ export type SeededAccount = {
   readonly accountId: string
   readonly keyspaceId: string
   readonly keyIds: string[]
+  /** Of its keys, in the same order. */
+  readonly secrets: string[]
 }
 export type Seeded = {
   readonly accounts: readonly SeededAccount[]
@@ -75,7 +77,7 @@ export async function seed({ database, services }: Installation, keyCount: numbe
 }
 
 function newAccount(shard: number): SeededAccount {
-  return { shard, accountId: newId('acct', shard), keyspaceId: newId('ks', shard), keyIds: [] }
+  return { shard, accountId: newId('acct', shard), keyspaceId: newId('ks', shard), keyIds: [], secrets: [] }
 }
 
 type Chunk = { readonly account: SeededAccount; readonly keys: number; readonly at: number }
@@ -120,11 +122,12 @@ function accountBodies({ accountId, shard, keyspaceId }: SeededAccount, now: Ins
 }
 
 function keyBodies(keyring: Keyring, account: SeededAccount, count: number, now: Instant): readonly EventBody[] {
-  const { accountId, shard, keyspaceId, keyIds } = account
+  const { accountId, shard, keyspaceId, keyIds, secrets } = account
   return Array.from({ length: count }, () => {
     const keyId = newId('key', shard)
     keyIds.push(keyId)
     const secret = mintSecret(DEFAULT_RULES.prefix)
+    secrets.push(secret.reveal())
     const { digest, secretId } = digestSecret(keyring, secret.reveal())
     const codeId = newId('code', shard)
     const code = { codeId, description: null, hint: hintOf(secret), digest: digest.toString('hex'), secretId }
