@@ -45,6 +45,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX keyspace_by_creation ON state.keyspace (shard, account_id, created_at, keyspace_id)
       WHERE deleted_at IS NULL`.execute(db)
+  // The few that whoever adds a user, and whoever looks for users without a default key, asks for.
+  await sql`
+    CREATE INDEX keyspace_with_default_keys ON state.keyspace (shard, account_id)
+      WHERE rules ->> 'defaultKeys' = 'true' AND deleted_at IS NULL`.execute(db)
 
   await keys(db)
   await codes(db)
@@ -73,6 +77,7 @@ async function keys(db: Kysely<unknown>): Promise<void> {
       owner_id          text COLLATE "C",
       acts_as_id        text COLLATE "C",
       enabled           boolean          NOT NULL,
+      is_default        boolean          NOT NULL,
       expires_at        timestamptz,
       log_request       boolean          NOT NULL,
       log_response      boolean          NOT NULL,
@@ -120,6 +125,10 @@ async function keys(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX key_by_acts_as ON state.key (shard, acts_as_id)
       WHERE acts_as_id IS NOT NULL`.execute(db)
+  // A backstop: the locks of users and keys keep one default key for each user and keyspace. What is revoked is none.
+  await sql`
+    CREATE UNIQUE INDEX key_default ON state.key (shard, keyspace_id, owner_id)
+      WHERE is_default`.execute(db)
 }
 
 async function codes(db: Kysely<unknown>): Promise<void> {

@@ -232,6 +232,7 @@ CREATE TABLE state.key (
   owner_id text COLLATE "C",
   acts_as_id text COLLATE "C",
   enabled boolean NOT NULL,
+  is_default boolean NOT NULL,
   expires_at timestamp with time zone,
   log_request boolean NOT NULL,
   log_response boolean NOT NULL,
@@ -337,6 +338,7 @@ CREATE INDEX key_by_acts_as ON state.key USING btree (shard, acts_as_id) WHERE (
 CREATE INDEX key_by_owner ON state.key USING btree (shard, owner_id, created_at, key_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX key_by_policy ON state.key USING gin (policy_ids);
 CREATE INDEX key_by_tag ON state.key USING gin (tags);
+CREATE UNIQUE INDEX key_default ON state.key USING btree (shard, keyspace_id, owner_id) WHERE is_default;
 CREATE INDEX key_of_account_by_creation ON state.key USING btree (shard, account_id, created_at, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX key_of_account_by_expiry ON state.key USING btree (shard, account_id, expires_at, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX key_of_account_by_name ON state.key USING btree (shard, account_id, name_folded, key_id) WHERE (deleted_at IS NULL);
@@ -345,6 +347,7 @@ CREATE INDEX key_of_keyspace_by_expiry ON state.key USING btree (shard, keyspace
 CREATE INDEX key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_id, name_folded, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX keyspace_by_creation ON state.keyspace USING btree (shard, account_id, created_at, keyspace_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX keyspace_name_key ON state.keyspace USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX keyspace_with_default_keys ON state.keyspace USING btree (shard, account_id) WHERE (((rules ->> 'defaultKeys'::text) = 'true'::text) AND (deleted_at IS NULL));
 CREATE INDEX link_by_creation ON state.link USING btree (shard, account_id, linked_at, link_id) WHERE (unlinked_at IS NULL);
 CREATE INDEX link_by_keyspace ON state.link USING btree (shard, keyspace_id) WHERE ((unlinked_at IS NULL) AND (keyspace_id IS NOT NULL));
 CREATE INDEX link_by_policy ON state.link USING gin (policy_ids);

@@ -2,6 +2,7 @@
 // log) is handed in, so that a test runs the same application in its own process.
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
+import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
@@ -72,7 +73,11 @@ export function buildApp(parts: AppParts): App {
   const housekeeping = startHousekeeping(services, log)
   return {
     services,
-    listen: (at) => server.listen(at),
+    async listen(at) {
+      const port = await server.listen(at)
+      housekeeping.begin()
+      return port
+    },
     async close() {
       await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
       // After the last request that could be a use.
@@ -88,18 +93,18 @@ const HOUR_MS = 3_600_000
 const FIRST_WITHIN_MS = 600_000
 const BATCH_SIZE = 1_000
 
+type HousekeepingParts = CommandServices & AccessLogParts
+
 /** Hourly or so, at moments of each instance's own. */
-function startHousekeeping(
-  { database, clock, accessLogDays }: AccessLogParts,
-  log: BaseLogger,
-): { stop(): Promise<void> } {
+function startHousekeeping(services: HousekeepingParts, log: BaseLogger): { begin(): void; stop(): Promise<void> } {
+  const { database, clock, accessLogDays } = services
   let stopped = false
   let running: Promise<void> = Promise.resolve()
-  let timer = schedule(FIRST_WITHIN_MS * Math.random())
+  let timer: NodeJS.Timeout | undefined
 
   function schedule(delayMs: number): NodeJS.Timeout {
     return setTimeout(() => {
-      running = keep().then(() => {
+      running = running.then(keep).then(() => {
         if (!stopped) timer = schedule(HOUR_MS * (0.5 + Math.random()))
       })
     }, delayMs).unref()
@@ -107,15 +112,36 @@ function startHousekeeping(
 
   /** One by one, so that what fails keeps nothing else from being done. */
   async function keep(): Promise<void> {
-    const isStopped = () => stopped
-    const attempt = (work: Promise<unknown>, failure: string) =>
-      work.catch((error: unknown) => log.warn({ err: error }, failure))
+    await fill()
     await attempt(forgetOutcomes(database, isStopped), 'old idempotency keys could not be forgotten')
     await attempt(keepAccessLog(database, clock, accessLogDays), 'the access log could not be kept')
     await attempt(forgetOldDays(database, clock, isStopped), 'old counts of uses could not be forgotten')
   }
 
+  /** What a process that ended left undone. */
+  async function fill(): Promise<void> {
+    const options = { correlationId: 'housekeeping', isStopped }
+    await attempt(
+      fillDefaultKeys(services, options).then(({ made, failed }) => {
+        if (made + failed > 0) log.info({ made, failed }, 'default keys were made for users who were without one')
+      }),
+      'default keys could not be made',
+    )
+  }
+
+  function isStopped(): boolean {
+    return stopped
+  }
+
+  function attempt(work: Promise<unknown>, failure: string): Promise<unknown> {
+    return work.catch((error: unknown) => log.warn({ err: error }, failure))
+  }
+
   return {
+    begin() {
+      running = fill()
+      timer = schedule(FIRST_WITHIN_MS * Math.random())
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)

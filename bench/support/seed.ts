@@ -140,6 +140,7 @@ function keyBodies(keyring: Keyring, account: SeededAccount, count: number, now:
         details: detailsOf(keyIds.length),
         policies: [],
         enabled: true,
+        isDefault: false,
         codes: [code],
         activeKeyCount: 0,
       },

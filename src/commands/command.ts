@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { Clock } from '#database/clock.ts'
 import type { Database } from '#database/connect.ts'
 import type { Transaction } from '#database/transaction.ts'
+import type { Actor } from '#domain/actor.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
@@ -75,6 +76,8 @@ export type DecideStep = LocateStep &
 export type Change<Kind extends StreamKind = StreamKind> = {
   readonly stream: Stream<Kind>
   readonly facts: readonly Facts[Kind][]
+  /** Whose doing they are; absent: the caller's. */
+  readonly actor?: Actor
   /** What the facts tell of a person, and their key: goes into the vault encrypted, and into the events as hashes. */
   readonly personal?: { readonly key: PersonalKey; readonly values: ReadonlyMap<Facts[Kind], PersonalValues> }
 }
@@ -90,7 +93,14 @@ export type Decided<Result> =
       readonly secrets?: ReadonlyMap<string, Secret>
       /** Written to the vault together with the facts: what must be forgettable, and so is in no event. */
       readonly vault?: readonly CompiledQuery[]
+      readonly afterwards?: Afterwards
     }
+
+/**
+ * What follows in transactions of its own, after the command's has been committed and before it is answered; not in the answer
+ * to a retry. Something else must see to it where the process ends in between.
+ */
+export type Afterwards = () => Promise<unknown>
 
 export type Outcome<Result> =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -102,6 +112,8 @@ export type Outcome<Result> =
       readonly eventIds: readonly string[]
       /** Empty in the answer to a retry. */
       readonly secrets: ReadonlyMap<string, Secret>
+      /** Has been done when whoever ran the command gets this. */
+      readonly afterwards?: Afterwards
     }
 
 export function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {

@@ -31,7 +31,7 @@ import {
   tagsInput,
 } from './input.ts'
 import { bringOwnSecret, mintCodes, plaintextsOf } from './mint-code.ts'
-import { invalidInput } from './refusal.ts'
+import { invalidInput, refusalOfKey } from './refusal.ts'
 
 const input = z.object({
   keyspaceId: idInput,
@@ -102,12 +102,13 @@ export const createKey: Command<Input, { readonly keyId: string; readonly issued
         details: detailsOf(wanted, users),
         policies: held.policies,
         enabled: wanted.enabled,
+        isDefault: false,
         codes: minted.map(({ request }) => request),
         activeKeyCount: await countActiveKeys(step, wanted.keyspaceId, rules),
       },
       stream.state,
     )
-    if (decision.kind === 'refused') return decision
+    if (decision.kind === 'refused') return refused(refusalOfKey(decision.refusal))
     const created = createdBy(decision.facts)
     const exceeds = keyspace.management
       ? !mayMint(step, created, held.policies)

@@ -4,7 +4,8 @@ import { kindOf } from '#domain/ids.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
-import type { Command } from './command.ts'
+import { type Command, refused } from './command.ts'
+import { fillingAfter } from './fill-default-keys.ts'
 import { idempotent, idInput, nameInput } from './input.ts'
 import { isNameTaken, newRulesInput, refusedKeyspace, withDefaults } from './keyspace-command.ts'
 
@@ -27,10 +28,9 @@ export const createKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
       stream.state,
     )
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
-    return {
-      kind: 'accepted',
-      changes: [{ stream, facts: decision.facts }],
-      result: { keyspaceId: stream.id },
-    }
+    const { facts } = decision
+    const filling = await fillingAfter(step, stream, facts)
+    if ('refusal' in filling) return refused(filling.refusal)
+    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId: stream.id }, ...filling }
   },
 }

@@ -6,6 +6,7 @@ import { type IdKind, kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { KeyCommand } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
+import { isDefaultKey } from '#domain/key/default-key.ts'
 import type { KeyFact } from '#domain/key/events.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
@@ -28,6 +29,7 @@ import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 import { isLinkedInto } from './link-command.ts'
 import { OWNERSHIP, type Ownership } from './own-keys.ts'
+import { refusalOfKey } from './refusal.ts'
 
 export type KeyStep = DecideStep & {
   readonly key: ExistingKey
@@ -57,7 +59,11 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   /** Whether it issues a code. Then whoever has linked the key is told that they get none, rather than that there is no such key. */
   readonly issues?: true
   ask(step: KeyStep, input: Input): Asked<Result> | Promise<Asked<Result>>
+  /** What else happens where it ends a default key: the user whose it is, is locked too. */
+  endsDefaultKey?(step: KeyStep, result: Result): Promise<Ended<Result>>
 }
+
+export type Ended<Result> = Omit<Extract<Decided<Result>, { kind: 'accepted' }>, 'kind'>
 
 type Asked<Result> = Omit<Extract<Decided<Result>, { kind: 'accepted' }>, 'kind' | 'changes'> & {
   readonly command: KeyCommand
@@ -85,7 +91,8 @@ export function keyCommand<Input extends CommonInput, Result>(
       const users = await usersAmong(step, found.account_id, spec.givesUsers?.(input) ?? {})
       const guarded = spec.strengthens && (found.management || confinedTo(caller) !== null)
       const weighed = guarded ? [...found.policy_ids, ...found.acts_as_ids] : []
-      const shared = new Set([...found.given_policy_ids, ...users, ...weighed])
+      const owners = spec.endsDefaultKey === undefined ? [] : found.default_of_ids
+      const shared = new Set([...found.given_policy_ids, ...users, ...weighed, ...owners])
       return {
         accountId: found.account_id,
         subjectId: found.key_id,
@@ -128,13 +135,19 @@ async function decide<Input extends CommonInput, Result>(
   if ('missing' in given) return notFound(given.missing)
   const users = await usersIn(step, spec.givesUsers?.(input) ?? {})
   if ('refusal' in users) return refused(users.refusal)
-  const { command, ...answer } = await spec.ask({ ...step, key, rules: keyspace.rules, users }, input)
+  const keyStep = { ...step, key, rules: keyspace.rules, users }
+  const { command, ...answer } = await spec.ask(keyStep, input)
   const decision = decideKey(command, key)
-  if (decision.kind === 'refused') return decision
+  if (decision.kind === 'refused') return refused(refusalOfKey(decision.refusal))
   const { facts } = decision
   if (facts.length > 0 && spec.strengthens && exceedsCaller(step, key, facts, keyspace.management))
     return refused({ code: 'GRANT_EXCEEDS_CALLER' })
-  return { kind: 'accepted', changes: [{ stream, facts }], ...answer }
+  const changes = [{ stream, facts }]
+  const ends = isDefaultKey(key, keyspace.rules) && facts.some(({ type }) => type === 'key.revoked')
+  if (!ends || spec.endsDefaultKey === undefined) return { kind: 'accepted', changes, ...answer }
+  const also = await spec.endsDefaultKey(keyStep, answer.result)
+  // In this order: the old one is no default key any more when the new one becomes it.
+  return { kind: 'accepted', ...also, changes: [...changes, ...also.changes] }
 }
 
 function exceedsCaller(step: DecideStep, key: ExistingKey, facts: readonly KeyFact[], management: boolean): boolean {
@@ -159,6 +172,8 @@ type Found = Ownership & {
   readonly policy_ids: readonly string[]
   /** One, or none. */
   readonly acts_as_ids: readonly string[]
+  /** Whose default key it may be: one user, or none. */
+  readonly default_of_ids: readonly string[]
   /** Those of the given ids that are policies of the account. */
   readonly given_policy_ids: readonly string[]
 }
@@ -166,6 +181,7 @@ type Found = Ownership & {
 // Tables in the order in which everyone locks them: see #state/rebuild.ts.
 const COLUMNS = `k.key_id, k.keyspace_id, k.account_id, ${KEYSPACE_LIMITED} AS limited, s.management, k.policy_ids, ${OWNERSHIP},
   array_remove(ARRAY[k.acts_as_id], NULL) AS acts_as_ids,
+  CASE WHEN k.is_default THEN ARRAY[k.owner_id] ELSE '{}' END AS default_of_ids,
   ${policiesAmong('$3', 'k.shard', 'k.account_id')} AS given_policy_ids`
 const FIND = {
   key: `SELECT ${COLUMNS}

@@ -9,6 +9,7 @@ import { type BrokenRule, checkEachRule, checkRules } from '#domain/keyspace/rul
 import { DEFAULT_RULES, type KeyspaceRules } from '#domain/keyspace/rules.ts'
 import type { Stream } from '#domain/streams.ts'
 import { type DecideStep, type LocateStep, refused, streamOf } from './command.ts'
+import { nameInput } from './input.ts'
 import { invalidInput } from './refusal.ts'
 
 const CHANGED = 'must not be null'
@@ -30,6 +31,8 @@ export const newRulesInput = z
     policyRequired: z.boolean().nullish(),
     customSecrets: z.boolean().nullish(),
     codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED']).nullish(),
+    defaultKeys: z.boolean().nullish(),
+    defaultKeyName: nameInput.nullish(),
     managedBy: z.enum(['ADMINISTRATORS', 'OWNERS']).nullish(),
     upstreamUserRequired: z.boolean().nullish(),
     presentations: presentationsInput.nullish(),
@@ -55,6 +58,8 @@ export const changedRulesInput = z
       policyRequired: z.boolean(CHANGED).optional(),
       customSecrets: z.boolean(CHANGED).optional(),
       codeDeletion: z.enum(['ALWAYS', 'WHEN_DISABLED'], CHANGED).optional(),
+      defaultKeys: z.boolean(CHANGED).optional(),
+      defaultKeyName: nameInput.optional(),
       managedBy: z.enum(['ADMINISTRATORS', 'OWNERS'], CHANGED).optional(),
       upstreamUserRequired: z.boolean(CHANGED).optional(),
       presentations: presentationsInput.optional(),

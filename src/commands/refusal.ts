@@ -15,12 +15,18 @@ export type Refusal =
   /** Versions are null where commands kept crossing each other instead. */
   | { readonly code: 'CONFLICT'; readonly expectedVersion: number | null; readonly actualVersion: number | null }
   | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
-  | KeyRefusal
+  | Exclude<KeyRefusal, { readonly code: 'DEFAULT_KEY' }>
   | LinkRefusal
   | LinkedKeyRefusal
   | PolicyRefusal
   | UserRefusal
   | Exclude<KeyspaceRefusal, { readonly code: 'INVALID_RULE' }>
+
+/** A refusal of a key's decider, as it is answered. */
+export function refusalOfKey(refusal: KeyRefusal): Refusal {
+  if (refusal.code !== 'DEFAULT_KEY') return refusal
+  return invalidInput([refusal.field], 'must stay as it is: a default key belongs to its user, and acts as them')
+}
 
 export function invalidInput(path: readonly string[], message: string): Refusal {
   return { code: 'INVALID_INPUT', issues: [{ path, message }] }

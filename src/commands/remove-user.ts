@@ -1,11 +1,21 @@
-// removeUser: nobody any more, for good; their history stays, and their external id is free again.
+// removeUser: nobody any more, for good, and with them what was theirs; their history stays, and their external id is free again.
 import { z } from 'zod'
+import { statement } from '#database/connect.ts'
+import type { Transaction } from '#database/transaction.ts'
+import { knownShardOf } from '#domain/ids.ts'
+import { invariant } from '#domain/invariant.ts'
+import { decideKey } from '#domain/key/decide.ts'
 import { decideUser } from '#domain/user/decide.ts'
-import type { Command } from './command.ts'
+import { STREAM_MOVED_ON } from '#log/append.ts'
+import { type Change, type Command, type DecideStep, refused, streamOf } from './command.ts'
 import { idInput, versioned } from './input.ts'
+import { invalidInput } from './refusal.ts'
 import { accountOfUser, deleteIdentity, userStreamOf } from './user-command.ts'
 
 const input = z.object({ userId: idInput, ...versioned })
+
+/** What one transaction revokes within seconds, and whoever waits for its locks sits out. */
+const KEYS_MAX = 10_000
 
 export const removeUser: Command<z.infer<typeof input>, { readonly userId: string }> = {
   name: 'removeUser',
@@ -14,17 +24,47 @@ export const removeUser: Command<z.infer<typeof input>, { readonly userId: strin
   async locate(step, { userId }) {
     const accountId = await accountOfUser(step, userId)
     if (accountId === undefined) return { notFound: userId }
-    return { accountId, subjectId: userId, namedId: userId, locks: [{ id: userId, exclusive: true }] }
+    const keyIds = await keysOf(step.transaction, userId)
+    const locks = [userId, ...keyIds].map((id) => ({ id, exclusive: true }))
+    return { accountId, subjectId: userId, namedId: userId, locks }
   },
   async decide(step, { userId }) {
     const stream = userStreamOf(step, userId)
     const decision = decideUser({ type: 'RemoveUser' }, stream.state)
     if (decision.kind === 'refused') return decision
+    if (decision.facts.length === 0) return { kind: 'accepted', changes: [], result: { userId } }
+    // Again, now that nobody can be given to them: whoever gives a key to a user holds the user's lock.
+    const keyIds = await keysOf(step.transaction, userId)
+    if (keyIds.length > KEYS_MAX)
+      return refused(invalidInput(['userId'], `must have at most ${KEYS_MAX} keys to be revoked: revoke some first`))
     return {
       kind: 'accepted',
-      changes: [{ stream, facts: decision.facts }],
+      changes: [{ stream, facts: decision.facts }, ...keyIds.map((keyId) => revoked(step, keyId))],
       vault: [deleteIdentity(step, userId)],
       result: { userId },
     }
   },
+}
+
+export const KEYS_OF_USER = `SELECT key_id FROM state.key WHERE shard = $1 AND owner_id = $2 AND revoked_at IS NULL
+   UNION
+  SELECT key_id FROM state.key WHERE shard = $1 AND acts_as_id = $2 AND revoked_at IS NULL
+   ORDER BY key_id LIMIT $3`
+
+/** Ids of the keys that they own or that act as them and are not revoked: one more than a removal takes, at most. */
+async function keysOf(transaction: Transaction, userId: string): Promise<readonly string[]> {
+  const rows = await transaction.run(
+    statement<{ key_id: string }>(KEYS_OF_USER, [knownShardOf(userId), userId, KEYS_MAX + 1]),
+  )
+  return rows.map(({ key_id }) => key_id)
+}
+
+/** Starts the command over for a key that became theirs between looking and locking. */
+function revoked(step: DecideStep, keyId: string): Change<'key'> {
+  const stream = streamOf(step, 'key', keyId)
+  if (stream === undefined)
+    throw Object.assign(new Error('The user was given a key meanwhile'), { code: STREAM_MOVED_ON })
+  const decision = decideKey({ type: 'RevokeKey', reason: 'AFFILIATION_CHANGED', note: null }, stream.state)
+  invariant(decision.kind === 'accepted', 'a revocation is never refused')
+  return { stream, facts: decision.facts }
 }

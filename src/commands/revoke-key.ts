@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { idInput, noteInput, reasonInput, versioned } from './input.ts'
 import { keyCommand } from './key-command.ts'
+import { ended, replaceDefaultKey } from './replace-default-key.ts'
 
 const input = z.object({ keyId: idInput, reason: reasonInput, note: noteInput.nullish(), ...versioned })
 
@@ -12,6 +13,7 @@ export const revokeKey = keyCommand({
   subject: ({ keyId }) => ({ keyId }),
   ask: (_step, { keyId, reason, note }) => ({
     command: { type: 'RevokeKey', reason, note: note ?? null },
-    result: { keyId },
+    result: ended(keyId),
   }),
+  endsDefaultKey: replaceDefaultKey,
 })

@@ -57,10 +57,20 @@ export async function runCommand<Input extends CommonInput, Result>(
   authorize(origin.caller, command)
   const parsed = command.input.safeParse(input)
   if (!parsed.success) return refused({ code: 'INVALID_INPUT', issues: issuesOf(parsed.error) })
+  const outcome = await attempt({ services, origin }, command, parsed.data)
+  if (outcome.kind === 'done') await outcome.afterwards?.()
+  return outcome
+}
+
+async function attempt<Input extends CommonInput, Result>(
+  { services, origin }: Omit<LocateStep, 'transaction'>,
+  command: Command<Input, Result>,
+  input: Input,
+): Promise<Outcome<Result>> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await inTransaction(services.database, (transaction) =>
-        execute({ services, origin, transaction }, command, parsed.data),
+        execute({ services, origin, transaction }, command, input),
       )
     } catch (error) {
       if (!COLLISIONS.has(sqlStateOf(error))) throw error
@@ -141,10 +151,23 @@ async function commit<Result>(
   const eventIds = bodies.map((body) => body.eventId)
   const sent = [...writes, ...(decided.vault ?? [])].map((query) => transaction.run(query))
   if (claimed?.kind === 'claimed') sent.push(claimed.remember({ accountId, result: decided.result, eventIds }) as never)
-  const last = bodies.length > 0 ? append(step.services.keyring, step.shard, bodies) : statement<never>('SELECT 1', [])
-  await Promise.all([...sent, transaction.commitWith(last)])
+  const appends: CompiledQuery<unknown>[] = byActor(bodies).map((own) => append(step.services.keyring, step.shard, own))
+  const last = appends.pop() ?? statement('SELECT 1', [])
+  await Promise.all([...sent, ...appends.map((query) => transaction.run(query)), transaction.commitWith(last)])
   if (bodies.length > 0) step.services.committed()
-  return { kind: 'done', accountId, result: decided.result, eventIds, secrets: decided.secrets ?? new Map() }
+  const { result, secrets = new Map(), afterwards } = decided
+  return { kind: 'done', accountId, result, eventIds, secrets, ...(afterwards && { afterwards }) }
+}
+
+/** In stretches of one actor each: an append takes the events of one. */
+function byActor(bodies: readonly EventBody[]): readonly (readonly EventBody[])[] {
+  const stretches: EventBody[][] = []
+  for (const body of bodies) {
+    const stretch = stretches.at(-1)
+    if (stretch?.[0]?.actor.kind === body.actor.kind && stretch[0].actor.id === body.actor.id) stretch.push(body)
+    else stretches.push([body])
+  }
+  return stretches
 }
 
 type Prepared = { bodies: EventBody[]; writes: CompiledQuery[] }
@@ -153,8 +176,8 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   const bodies: EventBody[] = []
   const rows: CompiledQuery[] = []
   const vault: CompiledQuery[] = []
-  const actor = actorOf(step.origin.caller)
-  for (const { stream, facts, personal: told } of changes) {
+  const caller = actorOf(step.origin.caller)
+  for (const { stream, facts, actor = caller, personal: told } of changes) {
     let after: Stream = stream
     for (const fact of facts) {
       after = evolveStream(after, { ...fact, at: step.now, actor, version: after.version + 1 })

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { holdsAll } from '#domain/caller.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
-import { type Command, notFound } from './command.ts'
+import { type Command, notFound, refused } from './command.ts'
+import { fillingAfter } from './fill-default-keys.ts'
 import { idInput, nameInput, versioned } from './input.ts'
 import {
   accountOfKeyspace,
@@ -24,12 +25,12 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
   name: 'updateKeyspace',
   permission: 'keyspaces.write',
   input,
-  async locate(step, { keyspaceId, name }) {
+  async locate(step, { keyspaceId, name, rules }) {
     const accountId = await accountOfKeyspace(step, keyspaceId)
     if (accountId === undefined) return { notFound: keyspaceId }
     const locks = [{ id: keyspaceId, exclusive: true }]
-    // Names are unique in the account.
-    if (name !== undefined) locks.push({ id: accountId, exclusive: true })
+    // Names are unique in the account, and whoever adds a user asks which of its keyspaces have default keys.
+    if (name !== undefined || rules?.defaultKeys !== undefined) locks.push({ id: accountId, exclusive: true })
     return { accountId, subjectId: keyspaceId, namedId: keyspaceId, locks }
   },
   async decide(step, { keyspaceId, name, rules }) {
@@ -46,6 +47,9 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
       stream.state,
     )
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
-    return { kind: 'accepted', changes: [{ stream, facts: decision.facts }], result: { keyspaceId } }
+    const { facts } = decision
+    const filling = await fillingAfter(step, stream, facts)
+    if ('refusal' in filling) return refused(filling.refusal)
+    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId }, ...filling }
   },
 }

@@ -71,6 +71,7 @@ export type KeyTable = {
   owner_id: string | null
   acts_as_id: string | null
   enabled: boolean
+  is_default: boolean
   expires_at: Instant | null
   log_request: boolean
   log_response: boolean

@@ -3,8 +3,11 @@ import { addUser } from '#commands/add-user.ts'
 import { builder } from './builder.ts'
 import { commandMutation } from './command-mutation.ts'
 import { idempotent } from './mutation-inputs.ts'
-import { userField } from './success-fields.ts'
+import { issuedCodesField, userField } from './success-fields.ts'
 import { Role } from './user.ts'
+
+/** Few keyspaces have default keys; the most there can be would price every addition as if all did. */
+const DEFAULT_CODES_EXPECTED = 4
 
 const AddUserInput = builder.inputType('AddUserInput', {
   description: 'A new user.',
@@ -32,7 +35,15 @@ const AddUserInput = builder.inputType('AddUserInput', {
 })
 
 commandMutation(addUser, {
-  description: 'Adds a user to the directory. Needs the permission users.write, and all that the role permits.',
+  description:
+    'Adds a user to the directory, with a default key in every keyspace that has them. Needs the permission users.write, and all that the role permits.',
   input: AddUserInput,
-  success: (t) => ({ user: userField(t) }),
+  success: (t) => ({
+    user: userField(t),
+    issued: issuedCodesField(t, {
+      atMost: DEFAULT_CODES_EXPECTED,
+      description:
+        "The codes of the user's default keys. Their secrets for whoever holds keys.write or secrets.reveal; others read null.",
+    }),
+  }),
 })

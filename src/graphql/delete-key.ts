@@ -3,7 +3,7 @@ import { deleteKey } from '#commands/delete-key.ts'
 import { builder } from './builder.ts'
 import { commandMutation } from './command-mutation.ts'
 import { ending, versioned } from './mutation-inputs.ts'
-import { keyField } from './success-fields.ts'
+import { keyField, replacementFields } from './success-fields.ts'
 
 const DeleteKeyInput = builder.inputType('DeleteKeyInput', {
   description: 'A key to end for good and take out of lists.',
@@ -17,7 +17,7 @@ const DeleteKeyInput = builder.inputType('DeleteKeyInput', {
 commandMutation(deleteKey, {
   description:
     'Revokes a key, where that has not happened yet, then takes it out of lists; `key(id)` and its history stay readable. ' +
-    'Needs the permission keys.write.',
+    'A default key is replaced at once, by one with a new id and a new secret. Needs the permission keys.write.',
   input: DeleteKeyInput,
-  success: (t) => ({ key: keyField(t) }),
+  success: (t) => ({ key: keyField(t), ...replacementFields(t) }),
 })

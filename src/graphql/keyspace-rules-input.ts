@@ -45,6 +45,15 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
       type: KeyManagers,
       description: 'Who sees and manages its keys, from now on. Default: ADMINISTRATORS.',
     }),
+    defaultKeys: t.boolean({
+      description:
+        'Every user has one default key. Takes REVEALABLE secrets and at least one of `codesAtCreation`, and neither `activeKeysMax`, ' +
+        '`policyRequired` nor `expiryRequired`; at most 10 keyspaces of an account. The answer that switches it on comes when all ' +
+        'users have theirs. Default: false.',
+    }),
+    defaultKeyName: t.string({
+      description: 'The name of default keys made from now on, 1 to 200 characters. Default: `Default key`.',
+    }),
     upstreamUserRequired: t.boolean({
       description:
         'Whether a key opens nothing unless a user has been authenticated as well, from now on. Default: false.',

@@ -151,6 +151,19 @@ const KeyspaceRules = builder.objectRef<Rules>('KeyspaceRules').implement({
   }),
 })
 
+builder.objectFields(KeyspaceRules, (t) => ({
+  defaultKeys: t.exposeBoolean('defaultKeys', {
+    needs: 'parent',
+    description:
+      'Every user of the account has one default key here, which acts as them and holds `*`: made with the user, and anew as ' +
+      'soon as it is revoked or deleted. Switched on, those who are there get theirs; switched off, they stay as ordinary keys.',
+  }),
+  defaultKeyName: t.exposeString('defaultKeyName', {
+    needs: 'parent',
+    description: 'What default keys made from now on are called.',
+  }),
+}))
+
 export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
   description: 'Keys under one set of rules: a use case, an API. A key of one keyspace is nothing in another.',
   interfaces: [Node],

@@ -11,7 +11,9 @@ const RemoveUserInput = builder.inputType('RemoveUserInput', {
 
 commandMutation(removeUser, {
   description:
-    'Removes a user for good; their history stays, and their external id may be given to another. Needs the permission users.write.',
+    'Removes a user for good, and revokes the keys that they own or that act as them, with the reason AFFILIATION_CHANGED: no ' +
+    'verification that begins after this has answered says VALID. Their history stays, and their external id may be given to ' +
+    'another. For at most 10 000 such keys; of more, some are to be revoked first. Needs the permission users.write.',
   input: RemoveUserInput,
   success: (t) => ({
     userId: t.id({

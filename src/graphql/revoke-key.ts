@@ -3,7 +3,7 @@ import { revokeKey } from '#commands/revoke-key.ts'
 import { builder } from './builder.ts'
 import { commandMutation } from './command-mutation.ts'
 import { ending, versioned } from './mutation-inputs.ts'
-import { keyField } from './success-fields.ts'
+import { keyField, replacementFields } from './success-fields.ts'
 
 const RevokeKeyInput = builder.inputType('RevokeKeyInput', {
   description: 'A key to end for good.',
@@ -17,7 +17,7 @@ const RevokeKeyInput = builder.inputType('RevokeKeyInput', {
 commandMutation(revokeKey, {
   description:
     'Ends a key for good: no verification that begins after this has answered says VALID, and no mutation undoes it. Revoking ' +
-    'a revoked key succeeds and changes nothing. Needs the permission keys.write.',
+    'a revoked key succeeds and changes nothing. A default key is replaced at once, by one with a new id and a new secret. Needs the permission keys.write.',
   input: RevokeKeyInput,
-  success: (t) => ({ key: keyField(t) }),
+  success: (t) => ({ key: keyField(t), ...replacementFields(t) }),
 })

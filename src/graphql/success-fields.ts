@@ -64,6 +64,23 @@ export function keyField<Result extends { readonly keyId: string }>(t: SuccessBu
   })
 }
 
+/** Of a mutation that may end a default key. */
+export function replacementFields<Result extends Issuing & { readonly replacementKeyId: string | null }>(
+  t: SuccessBuilder<Result>,
+) {
+  return {
+    replacement: t.field({
+      type: ApiKey,
+      nullable: true,
+      needs: 'parent',
+      description: 'The default key that took the place of the one that was ended; null where that was none.',
+      resolve: async ({ result: { replacementKeyId } }, _arguments, { loaders }) =>
+        replacementKeyId === null ? null : found(await loaders.key.load(replacementKeyId)),
+    }),
+    issued: issuedCodesField(t, { description: 'The codes of the replacement, each with its secret.' }),
+  }
+}
+
 export function codeField<Result extends { readonly codeId: string }>(t: SuccessBuilder<Result>) {
   return t.field({
     type: AccessCode,
@@ -75,13 +92,18 @@ export function codeField<Result extends { readonly codeId: string }>(t: Success
 
 type Issuing = { readonly issuedCodeIds: readonly string[] }
 
+type IssuedOptions = { readonly description?: string; readonly atMost?: number }
+
 /** Of a mutation that issues any number of codes. */
-export function issuedCodesField<Result extends Issuing>(t: SuccessBuilder<Result>) {
+export function issuedCodesField<Result extends Issuing>(
+  t: SuccessBuilder<Result>,
+  { description = 'The codes issued with it, each with its secret.', atMost = 2 }: IssuedOptions = {},
+) {
   return t.field({
     type: [IssuedCode],
     needs: 'parent',
-    complexity: costOfList(2),
-    description: 'The codes issued with it, each with its secret.',
+    complexity: costOfList(atMost),
+    description,
     resolve: issuedBy,
   })
 }

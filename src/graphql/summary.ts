@@ -39,7 +39,7 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
     case 'policy.deleted':
       return `deleted policy ${subject}`
     case 'key.created':
-      return `created key ${fact.data.name}`
+      return `created ${fact.data.isDefault ? 'default ' : ''}key ${fact.data.name}`
     case 'key.updated':
       return `changed the ${fieldsOf(fact.data)} of key ${subject}`
     case 'key.enabled':
@@ -121,6 +121,8 @@ const RULE_NAMES: { readonly [Rule in keyof KeyspaceRules]: string } = {
   authorizations: 'freezing of authorizations',
   policyRequired: 'need for a policy',
   codeDeletion: 'deletion of codes',
+  defaultKeys: 'default keys',
+  defaultKeyName: 'name of default keys',
   managedBy: 'managers of keys',
   upstreamUserRequired: 'need for an upstream user',
   presentations: 'presentations',

@@ -22,11 +22,13 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
       description: 'All that it grants beside its policies from now on, up to 100 permissions.',
     }),
     ownerId: t.id({
-      description: 'The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves.',
+      description:
+        'The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves, and a default key keeps its user.',
     }),
     actsAs: t.string({
       description:
-        'The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER may not say.',
+        'The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER ' +
+        'may not say. A default key keeps its user.',
     }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key itself ends; in the future. Null: never.' }),
     logging: t.field({

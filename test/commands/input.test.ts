@@ -164,6 +164,10 @@ const wrongRules: readonly Wrong[] = [
   ['an unknown rule of authorizations', { authorizations: SENT }, 'rules.authorizations'],
   ['no truth value about policies', { policyRequired: 'yes' }, 'rules.policyRequired'],
   ['no truth value about own secrets', { customSecrets: 1 }, 'rules.customSecrets'],
+  ['no truth value about default keys', { defaultKeys: 'yes' }, 'rules.defaultKeys'],
+  ...wrongLine(200).map(
+    ([what, defaultKeyName]): Wrong => [`default keys called ${what}`, { defaultKeyName }, 'rules.defaultKeyName'],
+  ),
 ]
 const clearing = (...rules: readonly string[]): readonly Wrong[] =>
   rules.map((rule): Wrong => [`${rule} null`, { [rule]: null }, `rules.${rule}`])
@@ -212,6 +216,8 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
         'policyRequired',
         'codeDeletion',
         'managedBy',
+        'defaultKeys',
+        'defaultKeyName',
       ),
     ],
   },
@@ -273,6 +279,9 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
   },
   updateUser: { displayName: wrongLine(200), role, permissions: wrongPermissions },
   removeUser: {},
+  linkKey: { policyIds: [...wrongPolicyIds, NULL, ABSENT] },
+  updateLink: { policyIds: [...wrongPolicyIds, NULL, ABSENT] },
+  unlinkKey: {},
 }
 
 test('every command is looked at', () => {

@@ -165,6 +165,7 @@ const columns: Columns = {
     owner_id: 'text?',
     acts_as_id: 'text?',
     enabled: 'boolean',
+    is_default: 'boolean',
     expires_at: 'timestamptz?',
     log_request: 'boolean',
     log_response: 'boolean',

@@ -467,6 +467,10 @@ export type KeyspaceRulesInput = {
   readonly codesAtCreation?: number | null | undefined;
   /** Whether codes may be given a secret of the caller instead of a generated one. Default: false. */
   readonly customSecrets?: boolean | null | undefined;
+  /** The name of default keys made from now on, 1 to 200 characters. Default: `Default key`. */
+  readonly defaultKeyName?: string | null | undefined;
+  /** Every user has one default key. Takes REVEALABLE secrets and at least one of `codesAtCreation`, and neither `activeKeysMax`, `policyRequired` nor `expiryRequired`; at most 10 keyspaces of an account. The answer that switches it on comes when all users have theirs. Default: false. */
+  readonly defaultKeys?: boolean | null | undefined;
   /** Whoever issues or rotates must say when the code expires, if only null for never. Default: false. */
   readonly expiryRequired?: boolean | null | undefined;
   /** The most codes of one key that may be live at once, 1 or 2. Default: 2. */
@@ -653,7 +657,7 @@ export type UpdateCodeInput = {
 
 /** Changes of a key. What is absent stays as it is; null clears. */
 export type UpdateKeyInput = {
-  /** The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER may not say. */
+  /** The exact external id of the user it acts as from now on. Null: nobody, so that it opens all that it grants, which a MEMBER may not say. A default key keeps its user. */
   readonly actsAs?: string | null | undefined;
   /** For people, up to 2000 characters. */
   readonly description?: string | null | undefined;
@@ -671,7 +675,7 @@ export type UpdateKeyInput = {
   readonly metadata?: unknown;
   /** Its new name, 1 to 200 characters. Null is not valid. */
   readonly name?: string | null | undefined;
-  /** The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves. */
+  /** The user whose key it is from now on. Null: nobody. A MEMBER can only name themselves, and a default key keeps its user. */
   readonly ownerId?: string | null | undefined;
   /** All that it grants beside its policies from now on, up to 100 permissions. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
@@ -808,7 +812,7 @@ export type AccountQueryVariables = Exact<{
 }>;
 
 
-export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+export type AccountQuery = { readonly account: { readonly id: string, readonly name: string, readonly createdAt: string, readonly position: string, readonly managementKeyspace: { readonly id: string }, readonly keyspaces: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly activeKeyCount: number | null, readonly createdAt: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly defaultKeys: boolean, readonly defaultKeyName: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
 export type AccountsQueryVariables = Exact<{
   first?: number | null | undefined;
@@ -824,7 +828,7 @@ export type AddUserMutationVariables = Exact<{
 
 
 export type AddUserMutation = { readonly addUser:
-    | { readonly __typename: 'AddUserSuccess', readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'AddUserSuccess', readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly version: number }, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly hint: string, readonly key: { readonly id: string, readonly name: string } } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
@@ -870,7 +874,7 @@ export type CreateKeyspaceMutationVariables = Exact<{
 
 export type CreateKeyspaceMutation = { readonly createKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'CreateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly defaultKeys: boolean, readonly defaultKeyName: string, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -888,6 +892,14 @@ export type CreatePolicyMutation = { readonly createPolicy:
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
+
+export type DefaultKeyQueryVariables = Exact<{
+  userId: string;
+  keyspaceId: string;
+}>;
+
+
+export type DefaultKeyQuery = { readonly user: { readonly id: string, readonly defaultKey: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly isDefault: boolean, readonly codes: ReadonlyArray<{ readonly id: string, readonly hint: string }> } | null } | null };
 
 export type DeleteCodeMutationVariables = Exact<{
   input: DeleteCodeInput;
@@ -909,7 +921,7 @@ export type DeleteKeyMutationVariables = Exact<{
 
 export type DeleteKeyMutation = { readonly deleteKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
-    | { readonly __typename: 'DeleteKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly deletedAt: string | null, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DeleteKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly deletedAt: string | null, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly replacement: { readonly id: string, readonly name: string } | null, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly hint: string } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1054,7 +1066,7 @@ export type KeyQueryVariables = Exact<{
 }>;
 
 
-export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly actsAs: { readonly id: string, readonly externalId: string } | null, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
+export type KeyQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly isDefault: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }>, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly actsAs: { readonly id: string, readonly externalId: string } | null, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly createdBy: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null }>, readonly events: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasPreviousPage: boolean, readonly startCursor: string | null } } | null } | null };
 
 export type KeysOfUserQueryVariables = Exact<{
   userId: string;
@@ -1194,7 +1206,7 @@ export type RevokeKeyMutation = { readonly revokeKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'RevokeKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'RevokeKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly replacement: { readonly id: string, readonly name: string } | null, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly hint: string } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
 
@@ -1282,7 +1294,7 @@ export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
-    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'UpdateKeyspaceSuccess', readonly keyspace: { readonly id: string, readonly name: string, readonly version: number, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly customSecrets: boolean, readonly codeDeletion: CodeDeletionRule, readonly defaultKeys: boolean, readonly defaultKeyName: string, readonly upstreamUserRequired: boolean, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
 export type UpdateLinkMutationVariables = Exact<{
@@ -1441,6 +1453,8 @@ export const AccountDocument = new TypedDocumentString(`
           policyRequired
           customSecrets
           codeDeletion
+          defaultKeys
+          defaultKeyName
         }
         activeKeyCount
         createdAt
@@ -1483,6 +1497,17 @@ export const AddUserDocument = new TypedDocumentString(`
         role
         permissions
         version
+      }
+      issued {
+        accessCode {
+          id
+          hint
+          key {
+            id
+            name
+          }
+        }
+        secret
       }
       events {
         position
@@ -1637,6 +1662,8 @@ export const CreateKeyspaceDocument = new TypedDocumentString(`
           policyRequired
           customSecrets
           codeDeletion
+          defaultKeys
+          defaultKeyName
           upstreamUserRequired
           presentations {
             place
@@ -1697,6 +1724,23 @@ export const CreatePolicyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CreatePolicyMutation, CreatePolicyMutationVariables>;
+export const DefaultKeyDocument = new TypedDocumentString(`
+    query DefaultKey($userId: ID!, $keyspaceId: ID!) {
+  user(id: $userId) {
+    id
+    defaultKey(keyspaceId: $keyspaceId) {
+      id
+      name
+      status
+      isDefault
+      codes {
+        id
+        hint
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DefaultKeyQuery, DefaultKeyQueryVariables>;
 export const DeleteCodeDocument = new TypedDocumentString(`
     mutation DeleteCode($input: DeleteCodeInput!) {
   deleteCode(input: $input) {
@@ -1753,6 +1797,17 @@ export const DeleteKeyDocument = new TypedDocumentString(`
         }
         deletedAt
         version
+      }
+      replacement {
+        id
+        name
+      }
+      issued {
+        accessCode {
+          id
+          hint
+        }
+        secret
       }
       events {
         position
@@ -2157,6 +2212,7 @@ export const KeyDocument = new TypedDocumentString(`
       id
       externalId
     }
+    isDefault
     expiresAt
     lastUsedAt
     logging {
@@ -2574,6 +2630,17 @@ export const RevokeKeyDocument = new TypedDocumentString(`
         }
         version
       }
+      replacement {
+        id
+        name
+      }
+      issued {
+        accessCode {
+          id
+          hint
+        }
+        secret
+      }
       events {
         position
         summary
@@ -2839,6 +2906,8 @@ export const UpdateKeyspaceDocument = new TypedDocumentString(`
           policyRequired
           customSecrets
           codeDeletion
+          defaultKeys
+          defaultKeyName
           upstreamUserRequired
           presentations {
             place

@@ -101,6 +101,7 @@ describe('what fields need', () => {
       'KeyLink.policies': 'parent',
       'User.account': 'parent',
       'User.keys': 'keys.read',
+      'User.defaultKey': 'keys.read',
       'Viewer.account': 'parent',
     })
   })

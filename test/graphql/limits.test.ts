@@ -30,6 +30,7 @@ const VARIABLES = {
   first: 100,
   accountId: 'x',
   keyId: 'x',
+  keyspaceId: 'x',
   codeId: 'x',
   eventId: 'x',
   policyId: 'x',

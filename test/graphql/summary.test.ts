@@ -47,7 +47,7 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   ],
   'policy.deleted': [{}, 'root deleted policy SUBJECT'],
   'key.created': [
-    { ...DETAILS, keyspaceId: 'ks_1', enabled: true, frozenPolicies: null },
+    { ...DETAILS, keyspaceId: 'ks_1', enabled: true, isDefault: false, frozenPolicies: null },
     'root created key nightly export',
   ],
   'key.updated': [{ name: 'x', tags: ['a'], expiresAt: null }, 'root changed the name, tags and expiry of key SUBJECT'],

@@ -1,6 +1,9 @@
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { forgetOutcomes } from '#app.ts'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { buildApp, forgetOutcomes } from '#app.ts'
+import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { createTestDatabase } from '#test/support/database.ts'
+import { recordingLogger } from '#test/support/log.ts'
+import { testServices } from '#test/support/services.ts'
 
 const database = await createTestDatabase()
 afterAll(() => database.drop())
@@ -45,4 +48,38 @@ describe('forgetting the outcomes of idempotent requests', () => {
     await forgetOutcomes(database.serving, () => true)
     expect(await ages()).toHaveLength(1)
   })
+})
+
+test('a server that starts makes the default keys that the one before did not get to', async () => {
+  const at = testServices(database.serving)
+  const { accountId } = await at.createAccount()
+  const keyspaceId = await at.createKeyspace(accountId, { secretDisplay: 'REVEALABLE' })
+  const users = await Promise.all(Array.from({ length: 10 }, () => at.addUser(accountId)))
+  // As by a process that is killed right after its commit.
+  const decide: typeof updateKeyspace.decide = async (step, input) => {
+    const decided = await updateKeyspace.decide(step, input)
+    return decided.kind === 'refused' ? decided : { ...decided, afterwards: async () => undefined }
+  }
+  await at.done({ ...updateKeyspace, decide }, { keyspaceId, rules: { defaultKeys: true } })
+  const made = async () =>
+    (await database.owner.pool.query('SELECT owner_id FROM state.key WHERE is_default')).rows.map((row) => row.owner_id)
+  expect(await made()).toEqual([])
+
+  const { log, logged } = recordingLogger()
+  const app = buildApp({
+    services: at,
+    log,
+    accessLogDays: 30,
+    identityProvider: null,
+    cacheCodes: 100,
+    stalenessMs: 2_000,
+    graphiql: false,
+    introspection: false,
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  await vi.waitFor(async () => expect((await made()).sort()).toEqual(users.toSorted()), { timeout: 10_000 })
+  await app.close()
+  expect(logged).toContainEqual(
+    expect.objectContaining({ msg: 'default keys were made for users who were without one', made: 10, failed: 0 }),
+  )
 })

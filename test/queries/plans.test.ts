@@ -1,14 +1,18 @@
 // What the database does for a list of a large account: which index it uses, and how much of the table it looks at. These
 // fail where a list would become slow with the number of keys, long before anybody could measure it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { USERS_WITHOUT } from '#commands/fill-default-keys.ts'
+import { KEYS_OF_USER } from '#commands/remove-user.ts'
 import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
+import { findDefaultKey } from '#queries/default-keys.ts'
 import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder as AnyKeyOrder, listKeys } from '#queries/keys.ts'
 import { createLoaders } from '#queries/loaders.ts'
 import type { PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
+import type { UserRow } from '#queries/users.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import {
   blocksOf,
@@ -301,6 +305,40 @@ describe('loads by id', () => {
       createLoaders(reader, { kind: 'ROOT' }).activeKeyCount.load(account.otherKeyspaceId),
     )
     for (const plan of plans) expect(indexesOf(plan)).toContain('key_active')
+  })
+})
+
+describe('of users', () => {
+  const userId = seedId('usr', 1, 1)
+  const lookup = async (text: string, values: readonly unknown[]) => {
+    const statement = { text, values }
+    const any = await planForAny(database.owner, statement)
+    return [await planFor(database.owner, statement), ...(any === undefined ? [] : [any])]
+  }
+
+  test('the default key is looked up, in the index that keeps it one', async () => {
+    const user = { user_id: userId, shard: 1 } as UserRow
+    for (const plan of await plansOf(() => findDefaultKey(reader, user, account.keyspaceId))) {
+      expect(indexesOf(plan)).toContain('key_default')
+      expect(blocksOf(plan)).toBeLessThan(10)
+    }
+  })
+
+  test('what goes with one who is removed is looked up, by owner and by who it acts as', async () => {
+    for (const plan of await lookup(KEYS_OF_USER, [1, userId, 10_001])) {
+      expect(indexesOf(plan)).toEqual(['key_by_acts_as', 'key_by_owner'])
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(200)
+    }
+  })
+
+  test('those without a default key are found without looking at other keys', async () => {
+    const values = [1, account.keyspaceId, account.accountId, '-infinity', '', 200]
+    for (const plan of await lookup(USERS_WITHOUT, values)) {
+      expect(indexesOf(plan)).toContain('key_default')
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(100)
+    }
   })
 })
 

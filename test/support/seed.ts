@@ -92,6 +92,7 @@ export function keyRow(account: SeededAccount, n: number, given: Partial<KeyTabl
     owner_id: null,
     acts_as_id: null,
     enabled: true,
+    is_default: false,
     expires_at: null,
     log_request: false,
     log_response: false,
@@ -225,7 +226,7 @@ export async function seedManyKeys(owner: Database, account: SeededAccount, coun
   const digits = toBase62(shard, ID_SHARD_DIGITS)
   const keys = sql`
     INSERT INTO state.key (shard, key_id, account_id, keyspace_id, name, name_folded, tags, metadata, policy_ids,
-                           permissions, owner_id, enabled, expires_at, log_request, log_response, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
+                           permissions, owner_id, enabled, is_default, expires_at, log_request, log_response, created_at, created_by_kind, updated_at, revoked_at, revoked_by_kind,
                            revocation_reason, deleted_at, version)
     SELECT ${shard}::smallint, 'key_' || ${digits} || substr(md5('key' || ${accountId} || i), 1, 20), ${accountId},
            CASE WHEN i % 500 = 3 THEN ${managementKeyspaceId} WHEN i % 50 = 7 THEN ${otherKeyspaceId}
@@ -234,7 +235,7 @@ export async function seedManyKeys(owner: Database, account: SeededAccount, coun
            ARRAY['team-' || i % 40, 'rare-' || i / 10] || CASE WHEN i % 2 = 0 THEN ARRAY['common'] END,
            '{}', CASE WHEN i % 10000 = 5 THEN ARRAY[${seedId('pol', shard, 1)}] WHEN i % 3 = 0 THEN ARRAY[${seedId('pol', shard, 2)}]
                       ELSE '{}' END, ARRAY['ads.read'],
-           CASE WHEN i % 10000 = 6 THEN ${seedId('usr', shard, 1)} WHEN i % 3 = 1 THEN ${seedId('usr', shard, 2)} END, i % 20 <> 0,
+           CASE WHEN i % 10000 = 6 THEN ${seedId('usr', shard, 1)} WHEN i % 3 = 1 THEN ${seedId('usr', shard, 2)} END, i % 20 <> 0, false,
            CASE WHEN i % 5 < 2 THEN timestamptz '2026-01-01' + (i * 7919 % 200000 - 100000) * interval '10 minutes' END,
            false, false, timestamptz '2024-01-01' + i * 7 % ${count}::integer * interval '10 minutes', 'ROOT', timestamptz '2026-01-01',
            CASE WHEN i % 10 < 2 THEN timestamptz '2026-01-01' END, CASE WHEN i % 10 < 2 THEN 'ROOT' END,

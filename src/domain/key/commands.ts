@@ -36,6 +36,7 @@ export type CreateKey = Timed & {
   /** What the policies of the details are now, in their order. */
   readonly policies: readonly PolicyGrant[]
   readonly enabled: boolean
+  readonly isDefault: boolean
   readonly codes: readonly CodeRequest[]
   /** Active keys in the keyspace at `now`, counted under its lock; 0 where there is no limit. */
   readonly activeKeyCount: number

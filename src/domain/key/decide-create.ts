@@ -5,12 +5,13 @@ import type { KeyspaceRules } from '../keyspace/rules.ts'
 import { differs } from '../same-value.ts'
 import type { CreateKey, UpdateKey } from './commands.ts'
 import { decideIssue } from './decide-issue.ts'
+import { isDefaultKey } from './default-key.ts'
 import type { CodeIssued, KeyCreated, KeyUpdated } from './events.ts'
 import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey } from './state.ts'
 
 export function decideCreate(command: CreateKey): Decision<KeyCreated | CodeIssued, KeyRefusal> {
-  const { keyspaceId, details, policies, enabled, codes, activeKeyCount, now, rules } = command
+  const { keyspaceId, details, policies, enabled, isDefault, codes, activeKeyCount, now, rules } = command
   if (reached(details.expiresAt, now)) return refuse({ code: 'EXPIRY_OUT_OF_RANGE', latest: null })
   if (rules.policyRequired && details.policyIds.length === 0) return refuse({ code: 'POLICY_REQUIRED' })
   const full = refusalForKeys(activeKeyCount, rules)
@@ -29,7 +30,7 @@ export function decideCreate(command: CreateKey): Decision<KeyCreated | CodeIssu
   const actsAsId = details.actsAsId === undefined ? byDefault : details.actsAsId
   const created: KeyCreated = {
     type: 'key.created',
-    data: { ...details, actsAsId, keyspaceId, enabled, frozenPolicies },
+    data: { ...details, actsAsId, keyspaceId, enabled, isDefault, frozenPolicies },
   }
   return accept<KeyCreated | CodeIssued>(created, ...issued)
 }
@@ -38,6 +39,10 @@ export function decideUpdate(command: UpdateKey, key: ActiveKey): Decision<KeyUp
   const { activeKeyCount, now, rules } = command
   const data = changesOf(command, key)
   if (Object.keys(data).length === 0) return accept()
+  if (isDefaultKey(key, rules)) {
+    if (data.ownerId !== undefined) return refuse({ code: 'DEFAULT_KEY', field: 'ownerId' })
+    if (data.actsAsId !== undefined) return refuse({ code: 'DEFAULT_KEY', field: 'actsAs' })
+  }
   if (data.policyIds !== undefined || data.permissions !== undefined || data.actsAsId !== undefined) {
     // Frozen at its creation, or in a keyspace that has been frozen since.
     if (key.frozenPolicies !== null || rules.authorizations === 'FROZEN')

@@ -57,6 +57,8 @@ export type KeyCreated = Fact<
   KeyDetails & {
     readonly keyspaceId: string
     readonly enabled: boolean
+    /** The one that its owner has without asking. */
+    readonly isDefault: boolean
     /** What the policies were then, where it stays so for good; null: what they are at any time. */
     readonly frozenPolicies: readonly PolicyGrant[] | null
   }

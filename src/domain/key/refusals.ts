@@ -20,3 +20,5 @@ export type KeyRefusal =
   | { readonly code: 'SECRET_NOT_REVEALABLE' }
   | { readonly code: 'POLICY_REQUIRED' }
   | { readonly code: 'AUTHORIZATIONS_FROZEN' }
+  /** A default key is its user's for good. */
+  | { readonly code: 'DEFAULT_KEY'; readonly field: 'ownerId' | 'actsAs' }

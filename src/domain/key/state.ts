@@ -12,7 +12,9 @@ import type {
   KeyDeleted,
   KeyDetails,
   KeyFact,
+  KeyRevoked,
   KeyRotated,
+  KeyUpdated,
   NewCode,
   RevocationReason,
 } from './events.ts'
@@ -47,6 +49,8 @@ export type Rotation = {
 type Described = KeyDetails & {
   readonly keyspaceId: string
   readonly enabled: boolean
+  /** Made as its owner's default key, still theirs and not revoked: while the rule of the keyspace holds, that is what it is. */
+  readonly isDefault: boolean
   /** What its policies grant for good, whatever becomes of them; null: what they are at any time. */
   readonly frozenPolicies: readonly PolicyGrant[] | null
   readonly createdAt: Instant
@@ -96,13 +100,13 @@ function evolveActive(
 ): ExistingKey {
   switch (event.type) {
     case 'key.updated':
-      return { ...key, ...event.data }
+      return { ...key, ...event.data, isDefault: key.isDefault && !changesUsers(event.data) }
     case 'key.enabled':
       return { ...key, enabled: true }
     case 'key.disabled':
       return { ...key, enabled: false }
     case 'key.revoked':
-      return { ...key, status: 'revoked', revocation: { at: event.at, by: event.actor, ...event.data } }
+      return revoked(key, event)
     case 'key.rotated':
       return rotated(key, event)
     case 'code.issued':
@@ -124,6 +128,15 @@ function evolveActive(
     default:
       return unreachable(event)
   }
+}
+
+/** A key that was given to somebody else, or acts as somebody else, is nobody's default key any more. */
+function changesUsers({ ownerId, actsAsId }: KeyUpdated['data']): boolean {
+  return ownerId !== undefined || actsAsId !== undefined
+}
+
+function revoked(key: ActiveKey, { at, actor, data }: Recorded<KeyRevoked>): RevokedKey {
+  return { ...key, isDefault: false, status: 'revoked', revocation: { at, by: actor, ...data } }
 }
 
 function rotated(key: ActiveKey, event: Recorded<KeyRotated>): ActiveKey {

@@ -13,7 +13,7 @@ const SLOTS = 2
 const PREFIX = /^[a-z][a-z0-9_]{0,30}[a-z0-9]$/
 
 /** Beside these any rule can stand that can stand at all. */
-const LOOSEST_RULES: KeyspaceRules = { ...DEFAULT_RULES, liveCodesMax: SLOTS, codesAtCreation: 0 }
+const LOOSEST_RULES: KeyspaceRules = { ...DEFAULT_RULES, liveCodesMax: SLOTS, secretDisplay: 'REVEALABLE' }
 
 export type BrokenRule = { readonly rule: keyof KeyspaceRules; readonly why: string }
 
@@ -36,8 +36,25 @@ export function checkRules(rules: KeyspaceRules): BrokenRule | undefined {
   if (codeLifetimeDays !== null && codeLifetimeDaysMax !== null && codeLifetimeDays > codeLifetimeDaysMax) {
     return { rule: 'codeLifetimeDays', why: 'must not exceed codeLifetimeDaysMax' }
   }
+  if (rules.defaultKeys && !canHaveDefaultKeys(rules)) {
+    const why =
+      'must be off unless secrets are REVEALABLE, codesAtCreation is at least 1, and there is no activeKeysMax, policyRequired or expiryRequired'
+    return { rule: 'defaultKeys', why }
+  }
   const fault = faultOfPresentations(rules.presentations)
   return fault === undefined ? undefined : { rule: 'presentations', why: fault }
+}
+
+/** Nobody is there to take a secret, choose a policy or an expiry, or be told that there is no room. */
+function canHaveDefaultKeys(rules: KeyspaceRules): boolean {
+  const { secretDisplay, codesAtCreation, activeKeysMax, policyRequired, expiryRequired } = rules
+  return (
+    secretDisplay === 'REVEALABLE' &&
+    codesAtCreation > 0 &&
+    activeKeysMax === null &&
+    !policyRequired &&
+    !expiryRequired
+  )
 }
 
 /** Every rule that can't stand whatever the others are; whether they agree is left open. */

@@ -31,6 +31,10 @@ export type KeyspaceRules = {
   /** Every key holds at least one policy. */
   readonly policyRequired: boolean
   readonly codeDeletion: CodeDeletionRule
+  /** Every user of the account has one default key here, replaced as soon as it is revoked. */
+  readonly defaultKeys: boolean
+  /** What default keys made from now on are called. */
+  readonly defaultKeyName: string
   /** Under OWNERS a key acts as its owner unless told otherwise. */
   readonly managedBy: KeyManagers
   /** A key opens nothing unless whoever guards the service has authenticated a user as well. */
@@ -52,6 +56,8 @@ export const DEFAULT_RULES: KeyspaceRules = {
   authorizations: 'EDITABLE',
   policyRequired: false,
   codeDeletion: 'ALWAYS',
+  defaultKeys: false,
+  defaultKeyName: 'Default key',
   managedBy: 'ADMINISTRATORS',
   upstreamUserRequired: false,
   presentations: DEFAULT_PRESENTATIONS,

@@ -57,7 +57,7 @@ export const code = (codeId: string, changes: Partial<NewCode> = {}): NewCode =>
 
 export const created = (changes: Partial<KeyCreated['data']> = {}): KeyFact => ({
   type: 'key.created',
-  data: { ...DETAILS, keyspaceId: 'keyspace-1', enabled: true, frozenPolicies: null, ...changes },
+  data: { ...DETAILS, keyspaceId: 'keyspace-1', enabled: true, isDefault: false, frozenPolicies: null, ...changes },
 })
 export const issued = (codeId: string, changes: Partial<NewCode> = {}): KeyFact => ({
   type: 'code.issued',
@@ -93,6 +93,7 @@ export const create = (changes: Partial<CreateKey> = {}): CreateKey => ({
   details: DETAILS,
   policies: [],
   enabled: true,
+  isDefault: false,
   codes: [],
   activeKeyCount: 0,
   ...changes,

@@ -27,6 +27,7 @@ export type Step = {
   readonly policyIds: readonly string[] | undefined
   readonly text: string
   /** Of the new code; undefined where it is generated. */
+  readonly ownerId: string | undefined
   readonly ownSecret: OwnSecret | undefined
   /** Instead of those the life began with, where rules may change. */
   readonly rules: KeyspaceRules
@@ -70,6 +71,7 @@ export const anyRules: fc.Arbitrary<KeyspaceRules> = fc
     authorizations: fc.constantFrom('EDITABLE', 'EDITABLE', 'FROZEN'),
     policyRequired: fc.boolean(),
     activeKeysMax: fc.option(fc.integer({ min: 1, max: 3 })),
+    defaultKeys: fc.boolean(),
   })
   .map(({ longest, shorter, ...rest }) => ({
     ...DEFAULT_RULES,
@@ -99,6 +101,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
   activeKeyCount: fc.integer({ min: 0, max: 3 }),
   policyIds: fc.constantFrom(undefined, [], ['policy-1'], ['policy-1', 'policy-2']),
   text: fc.constantFrom('a', 'b'),
+  ownerId: fc.constantFrom(undefined, undefined, 'user-1', 'user-2'),
   ownSecret: fc.constantFrom(
     ...Array.from({ length: 5 }, () => undefined),
     { strong: true, taken: false },
@@ -140,7 +143,7 @@ export function live(
   }
 
   const rules = constantRules ?? firstRules
-  ask(create({ now, rules, details: { ...DETAILS, policyIds: ['policy-1'] } }))
+  ask(create({ now, rules, isDefault: true, details: { ...DETAILS, ownerId: 'user-1', policyIds: ['policy-1'] } }))
   for (const [index, step] of steps.entries()) {
     now = plusMs(now, step.waitMs)
     const command = commandOf(step, state, now, constantRules ?? step.rules, `c${index}`)
@@ -157,7 +160,7 @@ function commandOf(
   rules: KeyspaceRules,
   newId: string,
 ): KeyCommand | undefined {
-  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, policyIds, text, ownSecret } = step
+  const { kind, lifetimeMs, overlapSeconds, activeKeyCount, policyIds, ownerId, text, ownSecret } = step
   const expiresAt = typeof lifetimeMs === 'number' ? plusMs(now, lifetimeMs) : lifetimeMs
   const code: CodeRequest = request(newId, { slot: step.slot, expiresAt, description: text, ownSecret })
   const codes = state.status === 'none' ? [] : state.codes
@@ -170,7 +173,7 @@ function commandOf(
     case 'DeleteKey':
       return { type: kind, reason: 'SUPERSEDED', note: text }
     case 'UpdateKey':
-      return { type: kind, now, rules, activeKeyCount, details: { name: text, expiresAt, policyIds } }
+      return { type: kind, now, rules, activeKeyCount, details: { name: text, expiresAt, policyIds, ownerId } }
     case 'IssueCode':
       return { type: kind, now, rules, code }
     case 'RotateKey':

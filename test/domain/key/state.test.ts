@@ -37,6 +37,7 @@ describe('a key is what its events say', () => {
   test('made', () => {
     expect(keyAfter(at(BORN, created({ enabled: false })))).toEqual({
       ...DETAILS,
+      isDefault: false,
       frozenPolicies: null,
       status: 'active',
       keyspaceId: 'keyspace-1',

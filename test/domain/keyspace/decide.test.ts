@@ -172,6 +172,8 @@ describe('a management keyspace', () => {
     authorizations: 'FROZEN',
     policyRequired: true,
     codeDeletion: 'WHEN_DISABLED',
+    defaultKeys: true,
+    defaultKeyName: 'Yours',
     managedBy: 'OWNERS',
     upstreamUserRequired: true,
     presentations: [{ place: 'QUERY', name: 'key' }],

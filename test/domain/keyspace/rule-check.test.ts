@@ -55,6 +55,30 @@ test('presentations: places that can hold a key, each once', () => {
   expect(broken({ presentations: [] })).toBe('presentations')
 })
 
+describe('default keys', () => {
+  const on = { defaultKeys: true, secretDisplay: 'REVEALABLE' } as const
+
+  test('are made without anybody there: who could take a secret, choose, or be refused', () => {
+    expect(broken(on)).toBeUndefined()
+    expect(broken({ ...on, authorizations: 'FROZEN', customSecrets: true, managedBy: 'OWNERS' })).toBeUndefined()
+    for (const without of [
+      { secretDisplay: 'ONCE' },
+      { codesAtCreation: 0 },
+      { activeKeysMax: 1_000 },
+      { policyRequired: true },
+      { expiryRequired: true },
+    ] as const) {
+      expect(broken({ ...on, ...without }), JSON.stringify(without)).toBe('defaultKeys')
+      expect(broken({ ...on, ...without, defaultKeys: false })).toBeUndefined()
+    }
+  })
+
+  test('can be asked for beside other rules that allow them', () => {
+    expect(checkEachRule({ defaultKeys: true })).toEqual([])
+    expect(checkEachRule({ secretDisplay: 'ONCE' })).toEqual([])
+  })
+})
+
 test('what is wrong is said with its bounds', () => {
   expect(checkRules({ ...DEFAULT_RULES, liveCodesMax: 3 })?.why).toBe('must be a whole number from 1 to 2')
   expect(checkRules({ ...DEFAULT_RULES, codesAtCreation: 2, liveCodesMax: 1 })?.why).toMatch(
