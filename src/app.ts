@@ -15,6 +15,7 @@ import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.t
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
+import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
 export type AppParts = {
@@ -57,6 +58,7 @@ export function buildApp(parts: AppParts): App {
     feed,
     committed: feed.committed,
     codes: createCodeFinder({ ...given, feed, cacheCodes }),
+    keyspaces: createKeyspaceFinder({ ...given, feed }),
     stalenessMs,
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
@@ -83,6 +85,7 @@ export function buildApp(parts: AppParts): App {
       // After the last request that could be a use.
       await Promise.all([services.uses.stop(), services.accesses.stop()])
       services.codes.stop()
+      services.keyspaces.stop()
       await feed.stop()
     },
   }

@@ -9,7 +9,6 @@ import { presentedKey } from '#domain/presented-key.ts'
 import { type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import type { SeenAccess } from '#usage/accesses.ts'
 import { authenticate } from '#verify/authenticate.ts'
-import { guardedKeyspace } from '#verify/presentations.ts'
 import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
 import { type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
@@ -65,7 +64,7 @@ async function answerTo(services: VerifyingServices, request: IncomingMessage): 
       onlyValue(headers, 'x-keyledger-account') ?? undefined,
       view,
     ),
-    'why' in asked ? undefined : guardedKeyspace(services.database, asked.keyspaceId),
+    'why' in asked ? undefined : view('STRONG').then(() => services.keyspaces.find(asked.keyspaceId)),
   ])
   if (caller === undefined)
     return denied('UNAUTHENTICATED', "The proxy's X-Keyledger-Authorization does not hold a valid credential.")

@@ -11,8 +11,9 @@ import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
 import type { Candidate } from '#domain/verdict.ts'
 import type { Keyring } from '#secret/keyring.ts'
-import type { Loaded, Snapshot } from './code-cache.ts'
 import { nameOf, SEALED_NAMES, type SealedName } from './sealed-names.ts'
+import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
+import type { Loaded, Snapshot } from './sourced-cache.ts'
 
 /** A code whose digest matched, with all that a verdict depends on, read in one snapshot. */
 export type MatchedCode = Candidate & {
@@ -53,9 +54,7 @@ export type Presented = {
 // `named` is the keyspace that a question is about, `sole` the one that a link is limited to. Tables in the order in which everyone
 // locks them: see #state/rebuild.ts.
 const MATCHES = `
-  WITH snapshot AS (
-    SELECT g.generation, array_agg(f.shard) AS shards, array_agg(f.head) AS heads
-      FROM state.generation g CROSS JOIN log.feed_shard f GROUP BY g.generation)
+  WITH ${SNAPSHOT}
   SELECT snapshot.*, matched.* FROM snapshot LEFT JOIN (
   SELECT asked.question, c.account_id, c.keyspace_id, s.management,
          (s.rules ->> 'upstreamUserRequired')::boolean AS upstream_user_required, c.key_id, c.code_id, c.slot, c.enabled AS code_enabled,
@@ -94,11 +93,6 @@ const MATCHES = `
     LEFT JOIN LATERAL (${SEALED_NAMES}) AS told ON true
     JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id) AS matched ON true`
 
-type SnapshotColumns = {
-  readonly generation: bigint
-  readonly shards: readonly number[]
-  readonly heads: readonly bigint[]
-}
 type NoMatch = SnapshotColumns & { readonly question: null }
 type Match = SnapshotColumns & {
   readonly question: number
@@ -175,9 +169,6 @@ export function readMatches(
   presented: readonly Presented[],
   rows: readonly (Match | NoMatch)[],
 ): Matches {
-  const [first] = rows
-  invariant(first !== undefined, 'a snapshot has a row')
-  const heads = new Map(first.shards.map((shard, index) => [shard, first.heads[index] ?? 0n]))
   const byQuestion = Map.groupBy(rows.filter(isMatch), ({ question }) => question)
   const loaded = presented.map(({ digests, place }, question) => {
     const matches = byQuestion.get(question) ?? []
@@ -188,7 +179,7 @@ export function readMatches(
     const own = digests.map((digest) => digest.toString('hex'))
     return { found, sources: [...new Set([...own, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
   })
-  return { snapshot: { generation: first.generation, heads }, loaded }
+  return { snapshot: snapshotOf(rows), loaded }
 }
 
 const isMatch = (row: Match | NoMatch): row is Match => row.question !== null

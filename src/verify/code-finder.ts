@@ -8,7 +8,7 @@ import type { Feed } from '#log/feed.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type LinkPlace, type MatchedCode, matchCodes, type Presented, readMatches } from './candidates.ts'
-import { createCodeCache } from './code-cache.ts'
+import { createSourcedCache } from './sourced-cache.ts'
 
 export type PresentedSecret = {
   readonly secret: string
@@ -39,7 +39,7 @@ const BATCH_MAX = 200
 type Wanted = Presented & { readonly key: string }
 
 export function createCodeFinder({ database, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
-  const cache = createCodeCache<readonly MatchedCode[]>({ feed, entriesMax: cacheCodes })
+  const cache = createSourcedCache<readonly MatchedCode[]>({ feed, entriesMax: cacheCodes })
   const connection = watchedConnection(database)
   // Batches only: each is sent after all who share it have caught up, and nothing that it finds is remembered by it.
   const loader = new DataLoader<Wanted, readonly MatchedCode[]>(load, { cache: false, maxBatchSize: BATCH_MAX })

@@ -3,11 +3,13 @@ import type { Feed } from '#log/feed.ts'
 import type { ServingServices } from '#usage/services.ts'
 import type { CodeFinder } from './code-finder.ts'
 import type { IdentityTokens } from './identity-token.ts'
+import type { KeyspaceFinder } from './keyspace-finder.ts'
 
 /** What a request is verified with: the feed keeps what the finder remembers current. */
 export type VerifyingServices = ServingServices & {
   readonly feed: Feed
   readonly codes: CodeFinder
+  readonly keyspaces: KeyspaceFinder
   /** How old a BOUNDED answer may be. */
   readonly stalenessMs: number
   /** Null where there is no identity provider: then nobody signs in by a token. */

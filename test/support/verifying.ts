@@ -4,9 +4,10 @@ import type { Database } from '#database/connect.ts'
 import { type Feed, startFeed } from '#log/feed.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
+import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
-type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'stalenessMs' | 'committed'>
+type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'keyspaces' | 'stalenessMs' | 'committed'>
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
 export function testVerifying(database: Database, keyring: Keyring): Verifying {
@@ -32,5 +33,13 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
     },
     stop: () => finder?.stop(),
   }
-  return { feed, codes, stalenessMs: 2_000, committed: feed.committed }
+  let keyspaceFinder: VerifyingServices['keyspaces'] | undefined
+  const keyspaces: VerifyingServices['keyspaces'] = {
+    find(keyspaceId) {
+      keyspaceFinder ??= createKeyspaceFinder({ database, feed: real() })
+      return keyspaceFinder.find(keyspaceId)
+    },
+    stop: () => keyspaceFinder?.stop(),
+  }
+  return { feed, codes, keyspaces, stalenessMs: 2_000, committed: feed.committed }
 }

@@ -14,7 +14,7 @@ export type Snapshot = {
   readonly heads: ReadonlyMap<number, bigint>
 }
 
-export type CodeCache<Found> = {
+export type SourcedCache<Found> = {
   get(key: string): Found | undefined
   /** Keeps what was loaded, unless the feed has handed on more than the snapshot had seen, or all was forgotten since `epoch`. */
   put(key: string, loaded: Loaded<Found>, snapshot: Snapshot, epoch: number): void
@@ -32,7 +32,7 @@ export type CodeCache<Found> = {
   stop(): void
 }
 
-export type CodeCacheParts = {
+export type SourcedCacheParts = {
   readonly feed: Pick<Feed, 'follow' | 'cursors' | 'surroundings'>
   readonly entriesMax: number
 }
@@ -48,7 +48,7 @@ type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[]
 const UNKNOWN_MAX = 10_000
 const UNKNOWN_FOR_MS = 5_000
 
-export function createCodeCache<Found>({ feed, entriesMax }: CodeCacheParts): CodeCache<Found> {
+export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCacheParts): SourcedCache<Found> {
   /** The least recently used first. */
   const entries = new Map<string, Entry<Found>>()
   const unknown = createUnknown()
@@ -122,7 +122,7 @@ export function createCodeCache<Found>({ feed, entriesMax }: CodeCacheParts): Co
  * Whether whatever happens to what was read in this snapshot will still be told by the feed: it has handed on nothing that the
  * snapshot had not seen. Otherwise the event that ends the entry may have come before the entry.
  */
-function isCurrent(feed: CodeCacheParts['feed'], snapshot: Snapshot): boolean {
+function isCurrent(feed: SourcedCacheParts['feed'], snapshot: Snapshot): boolean {
   const cursors = feed.cursors()
   if (cursors.size === 0 || feed.surroundings()?.generation !== snapshot.generation) return false
   return [...cursors].every(([shard, { position }]) => (snapshot.heads.get(shard) ?? -1n) >= position)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Follower } from '#log/feed.ts'
 import type { Cursors, FeedEvent, Surroundings } from '#log/poll.ts'
-import { createCodeCache, type Snapshot } from '#verify/code-cache.ts'
+import { createSourcedCache, type Snapshot } from '#verify/sourced-cache.ts'
 
 const DIGEST = 'd1'
 
@@ -56,7 +56,7 @@ function drivenFeed() {
 
 function setUp(entriesMax = 3) {
   const driven = drivenFeed()
-  const cache = createCodeCache<string>({ feed: driven.feed, entriesMax })
+  const cache = createSourcedCache<string>({ feed: driven.feed, entriesMax })
   const put = (key: string, sources: readonly string[] = [key], snapshot = driven.snapshot(), epoch = cache.epoch()) =>
     cache.put(key, { found: `found ${key}`, sources }, snapshot, epoch)
   return { ...driven, cache, put }
@@ -166,7 +166,7 @@ test('whatever happens in whatever order, what is given is as current as what wa
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const driven = drivenFeed()
-      const cache = createCodeCache<Record<string, number>>({ feed: driven.feed, entriesMax: 3 })
+      const cache = createSourcedCache<Record<string, number>>({ feed: driven.feed, entriesMax: 3 })
       // The truth: how often each stream has changed, and how often as far as was handed on.
       const versions: Record<string, number> = { key_1: 0, key_2: 0, pol_1: 0 }
       const handedOn: Record<string, number> = { ...versions }

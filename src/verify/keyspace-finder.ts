@@ -1,0 +1,59 @@
+// Where keys of a keyspace are looked for in requests that a proxy shows: kept current by the feed, so that a changed rule acts at once.
+import { type Database, statement } from '#database/connect.ts'
+import { UnavailableError } from '#database/unavailable.ts'
+import { watchedConnection } from '#database/watched-connection.ts'
+import { kindOf, shardOf } from '#domain/ids.ts'
+import type { Presentation } from '#domain/keyspace/presentation.ts'
+import type { Feed } from '#log/feed.ts'
+import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
+import { createSourcedCache } from './sourced-cache.ts'
+
+export type GuardedKeyspace = { readonly accountId: string; readonly presentations: readonly Presentation[] }
+
+export type KeyspaceFinder = {
+  /**
+   * As current as the feed is when it is asked. Undefined for what is no keyspace. Anyone's: whether the caller may know is to be
+   * asked then. Rejects with UnavailableError.
+   */
+  find(keyspaceId: string): Promise<GuardedKeyspace | undefined>
+  stop(): void
+}
+
+const KEYSPACES_MAX = 10_000
+const LOAD_MAX_MS = 800
+
+const KEYSPACE = `
+  WITH ${SNAPSHOT}
+  SELECT snapshot.*, k.account_id, k.rules -> 'presentations' AS presentations
+    FROM snapshot LEFT JOIN state.keyspace k ON k.shard = $1 AND k.keyspace_id = $2`
+
+type Row = SnapshotColumns & { readonly account_id: string | null; readonly presentations: readonly Presentation[] }
+
+export function createKeyspaceFinder({ database, feed }: { database: Database; feed: Feed }): KeyspaceFinder {
+  const cache = createSourcedCache<GuardedKeyspace>({ feed, entriesMax: KEYSPACES_MAX })
+  const connection = watchedConnection(database)
+
+  async function load(keyspaceId: string): Promise<GuardedKeyspace | undefined> {
+    const epoch = cache.epoch()
+    const query = statement<Row>(KEYSPACE, [shardOf(keyspaceId), keyspaceId])
+    const rows = await connection.ask(query, LOAD_MAX_MS).catch((error: unknown) => {
+      throw new UnavailableError('Keyspaces can not be read now', { cause: error })
+    })
+    const [row] = rows
+    if (row === undefined || row.account_id === null) return undefined
+    const found = { accountId: row.account_id, presentations: row.presentations }
+    cache.put(keyspaceId, { found, sources: [keyspaceId] }, snapshotOf(rows), epoch)
+    return found
+  }
+
+  return {
+    async find(keyspaceId) {
+      if (kindOf(keyspaceId) !== 'ks') return undefined
+      return cache.get(keyspaceId) ?? load(keyspaceId)
+    },
+    stop() {
+      cache.stop()
+      connection.close()
+    },
+  }
+}
