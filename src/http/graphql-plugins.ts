@@ -10,6 +10,7 @@ import {
 } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
+import type { Context } from '#graphql/context.ts'
 import { toClientError } from '#graphql/errors.ts'
 import { LIMITS, tooLarge } from '#graphql/limits.ts'
 import { carriesSecrets } from '#graphql/secret-fields.ts'
@@ -30,6 +31,18 @@ export function answerWithExecuted(): YogaPlugin {
     onParams({ context, setResult }) {
       const { executed } = context as GraphqlRequest
       if (executed !== undefined) setResult(executed)
+    },
+  }
+}
+
+/**
+ * Yoga would copy the values of what its option `context` makes, and so ask for what is only made when a resolver asks for it, as
+ * who the caller then is.
+ */
+export function buildContext(contextOf: (facts: GraphqlRequest) => Context): YogaPlugin {
+  return {
+    onContextBuilding({ context }) {
+      Object.defineProperties(context, Object.getOwnPropertyDescriptors(contextOf(context as object as GraphqlRequest)))
     },
   }
 }

@@ -13,6 +13,7 @@ import { createFastLane } from './fast-lane.ts'
 import { graphiqlPage, sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import {
   answerWithExecuted,
+  buildContext,
   explainBrokenVariables,
   forbidIntrospection,
   type GraphqlRequest,
@@ -81,7 +82,6 @@ function mount(parts: GraphqlParts) {
   return createYoga<GraphqlRequest>({
     schema,
     graphqlEndpoint: ENDPOINT,
-    context: (facts) => contextOf(parts, facts),
     // Errors are masked by `tellErrors`, which knows the request.
     maskedErrors: false,
     logging: false,
@@ -97,6 +97,7 @@ function mount(parts: GraphqlParts) {
     },
     plugins: [
       answerWithExecuted(),
+      buildContext((facts) => contextOf(parts, facts)),
       limitDocuments(),
       explainBrokenVariables(),
       refuseSecretsOverGet(),

@@ -6,11 +6,13 @@ let app: TestApp
 let keyspaceId: string
 let accountId: string
 let secret: string
+let administrator: string
 beforeAll(async () => {
   app = await startTestApp()
   accountId = (await app.createAccount()).accountId
   keyspaceId = await app.createKeyspace(accountId)
   secret = (await app.createKey(keyspaceId)).secret
+  administrator = await app.createCredential(accountId, ['*'])
 })
 afterAll(() => app.close())
 
@@ -41,6 +43,17 @@ const corpus: readonly (readonly [string, () => Asked])[] = [
   [
     'aliases and fragments',
     () => ({ body: json('{ a: viewer { ...v } b: viewer { ...v } } fragment v on Viewer { kind }') }),
+  ],
+  [
+    'what is read as root',
+    () => ({ body: json(`{ account(id: "${accountId}") { name keyspaces { nodes { id } } } }`) }),
+  ],
+  [
+    'what is read as a key of the account',
+    () => ({
+      body: json('{ viewer { account { id keys { nodes { name codes { hint } } } } } }'),
+      credential: administrator,
+    }),
   ],
   ['introspection', () => ({ body: json('{ __schema { queryType { name } } }') })],
   ['a verification', () => ({ body: json(VERIFY, { variables: { input: { key: secret, keyspaceId } } }) })],
