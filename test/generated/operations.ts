@@ -1119,6 +1119,15 @@ export type LinksQueryVariables = Exact<{
 
 export type LinksQuery = { readonly account: { readonly links: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly linkedAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string } | null, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
+export type MyKeysQueryVariables = Exact<{
+  filter?: KeyFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type MyKeysQuery = { readonly viewer: { readonly viewerId: string | null, readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly status: KeyStatus, readonly isDefault: boolean, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly version: number, readonly codes: ReadonlyArray<{ readonly id: string, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null } };
+
 export type NodeQueryVariables = Exact<{
   id: string;
 }>;
@@ -2436,6 +2445,37 @@ export const LinksDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<LinksQuery, LinksQueryVariables>;
+export const MyKeysDocument = new TypedDocumentString(`
+    query MyKeys($filter: KeyFilter, $first: Int, $after: String) {
+  viewer {
+    viewerId
+    account {
+      keys(filter: $filter, first: $first, after: $after) {
+        nodes {
+          id
+          name
+          status
+          isDefault
+          expiresAt
+          lastUsedAt
+          codes {
+            id
+            hint
+            status
+            expiresAt
+          }
+          version
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        totalCount
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<MyKeysQuery, MyKeysQueryVariables>;
 export const NodeDocument = new TypedDocumentString(`
     query Node($id: ID!) {
   node(id: $id) {
