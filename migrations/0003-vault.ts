@@ -77,8 +77,8 @@ async function people(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT personal_pkey PRIMARY KEY (shard, user_id, name, version)
     )`.execute(db)
 
-  // Who has which external id now: digests, one under each secret that was configured, so that the account's directory can
-  // be asked for a name and not read. Unique whoever wrote it.
+  // Who has which external id now: a digest, so that the account's directory can be asked for a name and not read. One a user, and
+  // no two alike, whoever wrote it.
   await sql`
     CREATE TABLE vault.identity (
       shard      smallint         NOT NULL,
@@ -88,5 +88,5 @@ async function people(db: Kysely<unknown>): Promise<void> {
       user_id    text COLLATE "C" NOT NULL,
       CONSTRAINT identity_pkey PRIMARY KEY (shard, account_id, digest)
     )`.execute(db)
-  await sql`CREATE INDEX identity_by_user ON vault.identity (shard, user_id)`.execute(db)
+  await sql`CREATE UNIQUE INDEX identity_by_user ON vault.identity (shard, user_id)`.execute(db)
 }

@@ -441,7 +441,7 @@ CREATE TABLE vault.user_key (
 );
 
 CREATE INDEX idempotency_by_age ON vault.idempotency USING btree (created_at);
-CREATE INDEX identity_by_user ON vault.identity USING btree (shard, user_id);
+CREATE UNIQUE INDEX identity_by_user ON vault.identity USING btree (shard, user_id);
 CREATE INDEX sealed_secret_of_keyspace ON vault.sealed_secret USING btree (shard, keyspace_id);
 
 GRANT USAGE ON SCHEMA vault TO keyledger_serving;

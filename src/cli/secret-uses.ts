@@ -6,7 +6,6 @@ import type { Keyring } from '#secret/keyring.ts'
 /** By the secret's id, in words: `3 codes`. */
 export type SecretUses = ReadonlyMap<string, readonly string[]>
 
-// An external id that has a digest under another secret too is found by that one.
 // Retired codes too: they verify as REPLACED or REVOKED, and keep an own secret from being used again.
 const COUNTS = `
   SELECT secret_id, what, count(*) AS count FROM (
@@ -16,9 +15,10 @@ const COUNTS = `
     UNION ALL SELECT secret_id, 4, 'root key (its digest)' FROM vault.root_key
     UNION ALL SELECT secret_id, 5, 'idempotency keys (forgotten after 48 hours)' FROM vault.idempotency
     UNION ALL SELECT secret_id, 6, 'users (the keys of their personal data)' FROM vault.user_key
-    UNION ALL SELECT i.secret_id, 7, 'users (the only digest of their external ids)' FROM vault.identity i
-      WHERE NOT EXISTS (SELECT FROM vault.identity o
-        WHERE o.shard = i.shard AND o.user_id = i.user_id AND o.secret_id <> i.secret_id)
+    UNION ALL SELECT i.secret_id, 7 + (k.user_id IS NULL)::int, CASE WHEN k.user_id IS NULL
+        THEN 'erased users (digests of their external ids, until the users are removed)'
+        ELSE 'users (digests of their external ids)' END
+      FROM vault.identity i LEFT JOIN vault.user_key k ON k.shard = i.shard AND k.user_id = i.user_id
   ) AS made GROUP BY secret_id, rank, what ORDER BY secret_id COLLATE "C", rank`
 
 /** Counts everything, which takes as long as reading the log once. */

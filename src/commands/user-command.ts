@@ -7,7 +7,7 @@ import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Stream } from '#domain/streams.ts'
 import { ROLES } from '#domain/user/roles.ts'
-import { identitiesOf } from '#secret/identity.ts'
+import { identitiesOf, identityOf } from '#secret/identity.ts'
 import { decryptPersonal, openPersonalKey, type PersonalKey, type SealedKey } from '#secret/personal.ts'
 import { type CommandServices, type DecideStep, type LocateStep, streamOf } from './command.ts'
 
@@ -56,11 +56,10 @@ export function insertIdentity(
   userId: string,
   externalId: string,
 ): CompiledQuery {
-  const identities = identitiesOf(keyring, accountId, externalId)
+  const { digest, secretId } = identityOf(keyring, accountId, externalId)
   return statement(
-    `INSERT INTO vault.identity (shard, account_id, user_id, digest, secret_id)
-     SELECT $1, $2, $3, u.* FROM unnest($4::bytea[], $5::text[]) AS u`,
-    [shard, accountId, userId, identities.map(({ digest }) => digest), identities.map(({ secretId }) => secretId)],
+    'INSERT INTO vault.identity (shard, account_id, user_id, digest, secret_id) VALUES ($1, $2, $3, $4, $5)',
+    [shard, accountId, userId, digest, secretId],
   )
 }
 

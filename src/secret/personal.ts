@@ -3,6 +3,7 @@
 import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { invariant } from '#domain/invariant.ts'
 import type { Keyring } from './keyring.ts'
+import { SealBrokenError } from './seal.ts'
 
 /** One person's key. */
 export type PersonalKey = { readonly userId: string; readonly key: KeyObject }
@@ -23,15 +24,19 @@ const TAG_BYTES = 16
 
 /** A new key, and how to store it: sealed under the newest secret of the server. */
 export function newPersonalKey(keyring: Keyring, userId: string): PersonalKey & SealedKey {
-  const bytes = randomBytes(KEY_BYTES)
-  const sealed = encrypt(keyring.newest.seal, bytes, sealContext(userId))
-  return { userId, key: createSecretKey(bytes), secretId: keyring.newest.id, sealed }
+  const made = { userId, key: createSecretKey(randomBytes(KEY_BYTES)) }
+  return { ...made, ...sealPersonalKey(keyring, made) }
 }
 
-/** Throws where its secret is not configured, or it is not what was stored. */
+/** How to store a key from now on: sealed under the newest secret of the server. */
+export function sealPersonalKey({ newest }: Keyring, { userId, key }: PersonalKey): SealedKey {
+  return { secretId: newest.id, sealed: encrypt(newest.seal, key.export(), sealContext(userId)) }
+}
+
+/** Throws SealBrokenError where its secret is not configured, or it is not what was stored. */
 export function openPersonalKey(keyring: Keyring, userId: string, { secretId, sealed }: SealedKey): PersonalKey {
   const entry = keyring.byId(secretId)
-  invariant(entry !== undefined, 'the server starts only with the secrets that are in use')
+  if (entry === undefined) throw new SealBrokenError(`The secret ${secretId} of the key of ${userId} is not configured`)
   return { userId, key: createSecretKey(decrypt(entry.seal, sealed, sealContext(userId))) }
 }
 
@@ -39,7 +44,7 @@ export function encryptPersonal({ key }: PersonalKey, place: PersonalPlace, valu
   return encrypt(key, Buffer.from(JSON.stringify(value), 'utf8'), contextOf(place))
 }
 
-/** Throws where it is not what was stored in this place. */
+/** Throws SealBrokenError where it is not what was stored in this place. */
 export function decryptPersonal({ key }: PersonalKey, place: PersonalPlace, ciphertext: Buffer): string | null {
   return JSON.parse(decrypt(key, ciphertext, contextOf(place)).toString('utf8')) as string | null
 }
@@ -70,5 +75,10 @@ function decrypt(key: KeyObject, stored: Buffer, context: string): Buffer {
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(context, 'utf8'))
     .setAuthTag(stored.subarray(-TAG_BYTES))
-  return Buffer.concat([decipher.update(stored.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+  try {
+    return Buffer.concat([decipher.update(stored.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+  } catch {
+    // Without the cause: it knows no more than this.
+    throw new SealBrokenError(`The ${context} was not encrypted by this server`)
+  }
 }

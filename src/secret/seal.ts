@@ -29,7 +29,7 @@ export function unseal(keyring: Keyring, { secretId, nonce, ciphertext }: Seal, 
   return decrypt(entry, nonce, ciphertext, codeId)
 }
 
-/** The database holds a seal that is not ours. */
+/** The database holds a seal, or what is encrypted, that is not ours. */
 export class SealBrokenError extends Error {
   override readonly name = 'SealBrokenError'
 }

@@ -10,16 +10,12 @@ import type { Keyring } from '#secret/keyring.ts'
 import { seal, unseal } from '#secret/seal.ts'
 import { Secret } from '#secret/secret.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
-import { keyledger } from '#test/support/process.ts'
 import { type TestServices, testKeyring, testServices } from '#test/support/services.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
+import { rotateSecrets, textOf } from './rotating.ts'
 
 // Each starts processes.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
-
-/** What testKeyring makes, as an operator configures it. */
-const textOf = (...ids: readonly string[]) =>
-  ids.map((id) => `${id}:${Buffer.alloc(32, id).toString('base64')}`).join(',')
 
 let database: TestDatabase
 let at: TestServices
@@ -34,14 +30,6 @@ afterAll(() => database.drop())
 
 function services(...ids: readonly string[]): TestServices {
   return testServices(database.serving, { keyring: testKeyring(...ids) })
-}
-
-function rotateSecrets(...ids: readonly string[]) {
-  return keyledger(['rotate-secrets'], {
-    DATABASE_URL: database.connection.connectionString,
-    KEYLEDGER_SECRETS: textOf(...ids),
-    LOG_LEVEL: 'warn',
-  })
 }
 
 type SealRow = { code_id: string; secret_id: string; nonce: Buffer; ciphertext: Buffer }
@@ -59,9 +47,11 @@ const revealed = async (by: TestServices, codeId: string | undefined) =>
 
 test('every seal is made anew under the newest secret; what is left under older ones is told', async () => {
   const made = [await at.createKey(keyspaceId), await at.createKey(keyspaceId, { codes: [{}, {}] })]
-  const { code, stdout, stderr } = await rotateSecrets('k2', 'k1').ended
+  const { code, stdout, stderr } = await rotateSecrets(database, 'k2', 'k1').ended
   expect([code, stderr]).toEqual([0, ''])
-  expect(stdout).toMatch(/^3 seals were made anew under k2, the newest secret\.$/m)
+  expect(stdout).toMatch(
+    /^3 seals, 0 keys of users' data and 0 digests of external ids were made anew under k2, the newest secret\.$/m,
+  )
   expect(stdout).toMatch(
     /^k1: still needed, for 3 codes \(digests of their secrets\), \d+ events \(their MACs\)\. It can not be dropped\.$/m,
   )
@@ -74,8 +64,8 @@ test('every seal is made anew under the newest secret; what is left under older 
         { code: 'VALID' },
       ])
     }
-  const again = await rotateSecrets('k2', 'k1').ended
-  expect(again.stdout).toMatch(/^0 seals were made anew/)
+  const again = await rotateSecrets(database, 'k2', 'k1').ended
+  expect(again.stdout).toMatch(/^0 seals, /)
   for (const value of textOf('k2', 'k1').split(',')) expect(stdout + again.stdout).not.toContain(value.slice(3))
 })
 
@@ -93,21 +83,21 @@ test('a code that was issued under an older secret verifies and is shown as long
 
 describe('a secret that nothing is made under', () => {
   test('is named as one that can be dropped, and forgotten once it is not configured', async () => {
-    const { stdout } = await rotateSecrets('k2', 'k1', 'k0').ended
+    const { stdout } = await rotateSecrets(database, 'k2', 'k1', 'k0').ended
     expect(stdout).toMatch(/^k0: nothing is made under it\. It can be dropped/m)
     const { rows } = await database.owner.pool.query(`SELECT FROM vault.secret_check WHERE secret_id = 'k0'`)
     expect(rows).toHaveLength(1)
-    const without = await rotateSecrets('k2', 'k1').ended
+    const without = await rotateSecrets(database, 'k2', 'k1').ended
     expect(without).toMatchObject({ code: 0 })
     expect(without.stdout).toMatch(/^k0 is not configured, and nothing was made under it: it is forgotten\.$/m)
-    expect((await rotateSecrets('k2', 'k1').ended).stdout).not.toContain('k0')
+    expect((await rotateSecrets(database, 'k2', 'k1').ended).stdout).not.toContain('k0')
   })
 
   test('but none that anything is made under, whatever is configured', async () => {
-    const { code, stdout, stderr } = await rotateSecrets('k2').ended
+    const { code, stdout, stderr } = await rotateSecrets(database, 'k2').ended
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain('The secret k1 is not configured')
-    expect((await rotateSecrets('k2', 'k1').ended).code).toBe(0)
+    expect((await rotateSecrets(database, 'k2', 'k1').ended).code).toBe(0)
   })
 })
 
@@ -129,7 +119,7 @@ test('killed in the middle it loses no secret, and goes on when it is run again'
   const all = (await seals()).length
   const renewed = async () => (await seals()).filter(({ secret_id }) => secret_id === 'k3').length
   for (const share of [0, 0.2, 0.5]) {
-    const running = rotateSecrets('k3', 'k2', 'k1')
+    const running = rotateSecrets(database, 'k3', 'k2', 'k1')
     await vi.waitUntil(async () => (await renewed()) > share * all, { timeout: 30_000, interval: 5 })
     running.child.kill('SIGKILL')
     expect((await running.ended).signal).toBe('SIGKILL')
@@ -141,7 +131,7 @@ test('killed in the middle it loses no secret, and goes on when it is run again'
       if (plaintexts.has(row.code_id)) expect(text).toBe(plaintexts.get(row.code_id))
     }
   }
-  const { code, stdout } = await rotateSecrets('k3', 'k2', 'k1').ended
+  const { code, stdout } = await rotateSecrets(database, 'k3', 'k2', 'k1').ended
   expect(code).toBe(0)
   expect(Number(/^(\d+) seals/.exec(stdout)?.[1])).toBeLessThan(all / 2)
   expect(await renewed()).toBe(all)
@@ -220,7 +210,7 @@ describe('while commands go on', () => {
         codeIds[0],
       ]),
     )
-    const { code, stderr } = await rotateSecrets('k4', 'k3', 'k2', 'k1').ended
+    const { code, stderr } = await rotateSecrets(database, 'k4', 'k3', 'k2', 'k1').ended
     expect([code, stderr]).toEqual([1, expect.stringContaining(codeIds[0] ?? '')])
     expect((await seals()).filter(({ secret_id }) => secret_id !== 'k4').map(({ code_id }) => code_id)).toEqual(codeIds)
   })

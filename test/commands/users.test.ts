@@ -76,7 +76,7 @@ describe('an external id', () => {
   })
 
   test('is found, and taken, under every secret while a newer one is being introduced', async () => {
-    const [older, newer] = ['k1', 'k2,k1'].map((ids) =>
+    const [older, newer] = ['k1,k2', 'k2,k1'].map((ids) =>
       testServices(database.serving, { keyring: testKeyring(...ids.split(',')), clock: at.clock }),
     ) as [TestServices, TestServices]
     const { accountId } = account

@@ -53,7 +53,7 @@ describe('personal data', () => {
     expect(made.secretId).toBe('k2')
     expect(made.sealed.length).toBe(60)
     expect(() => openPersonalKey(keyring, 'usr_2', made)).toThrow()
-    expect(() => openPersonalKey(testKeyring('k1'), USER, made)).toThrow('Invariant')
+    expect(() => openPersonalKey(testKeyring('k1'), USER, made)).toThrow('not configured')
     expect(() => openPersonalKey(keyring, USER, { ...made, secretId: 'k1' })).toThrow()
   })
 
