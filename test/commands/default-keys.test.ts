@@ -1,5 +1,5 @@
 // Default keys: one for every user in every keyspace that has them, made with the user and in the place of one that ends.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { addUser } from '#commands/add-user.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
 import { deleteKey } from '#commands/delete-key.ts'
@@ -192,6 +192,34 @@ async function codeOf(keyId: string | undefined): Promise<string> {
   return rows[0]?.code_id ?? ''
 }
 
+test('a user who is being added while the rule is switched on is not missed', async () => {
+  const late = await at.createKeyspace(account.accountId, { ...ON, defaultKeys: false })
+  const looked = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  // It has looked which keyspaces have default keys, and has not committed yet.
+  const decide: typeof addUser.decide = async (step, input) => {
+    const decided = await addUser.decide(step, input)
+    looked.resolve()
+    await goOn.promise
+    return decided
+  }
+  const adding = at.done({ ...addUser, decide }, newUser())
+  await looked.promise
+  let switched = false
+  const switching = at.done(updateKeyspace, { keyspaceId: late, rules: { defaultKeys: true } }).then(() => {
+    switched = true
+  })
+  await vi.waitFor(async () => {
+    const { rowCount } = await database.owner.pool.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    expect(switched || rowCount === 1).toBe(true)
+  })
+  goOn.resolve()
+  const [{ result }] = await Promise.all([adding, switching])
+  expect(await defaultsOf(result.userId, late)).toHaveLength(1)
+})
+
 describe('the end of a default key', () => {
   test.each([
     ['revokeKey', revokeKey],
@@ -292,6 +320,7 @@ test('users who are without one get theirs once, wherever the process ended that
   // Two at once, as of two instances that start together.
   const rest = await Promise.all([1, 2].map(() => fillDefaultKeys(at, { correlationId: 'sweep' })))
   expect(first.made + rest.reduce((sum, { made }) => sum + made, 0)).toBe(12)
+  expect(rest.map(({ failed }) => failed)).toEqual([0, 0])
   for (const userId of users) expect(await defaultsOf(userId, late)).toHaveLength(1)
   expect(await fillDefaultKeys(at, { correlationId: 'sweep' })).toEqual({ made: 0, failed: 0 })
 })
