@@ -3,6 +3,7 @@ import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import type { Tables } from './tables.ts'
 import { parseTimestamp } from './timestamps.ts'
+import { UnavailableError } from './unavailable.ts'
 
 export type ConnectionOptions = {
   readonly connection: pg.ConnectionConfig
@@ -46,7 +47,12 @@ export function connect(options: ConnectionOptions): Database {
     query_timeout: options.queryTimeoutMs,
     types: { getTypeParser },
   }
-  const pool = new pg.Pool({ ...config, max: options.poolSize, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, Client })
+  const pool = new BoundedPool({
+    ...config,
+    max: options.poolSize,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    Client,
+  })
   pool.on('error', options.onIdleError)
   pool.on('connect', prepare)
   return {
@@ -58,6 +64,20 @@ export function connect(options: ConnectionOptions): Database {
       return client
     },
     close: () => pool.end(),
+  }
+}
+
+/** What waits behind so many others would wait for a second or so; whoever is told at once can come again. */
+const WAITING_MAX = 1_000
+
+/** Refuses rather than piling up: what waits here keeps a request, its memory and its client's patience. */
+class BoundedPool extends pg.Pool {
+  // With a callback or without, as pg's overloads are; those can't be restated here.
+  override connect(...parameters: unknown[]): never {
+    if (this.waitingCount < WAITING_MAX) return (super.connect as Query).apply(this, parameters)
+    const error = new UnavailableError('Too much waits for the database')
+    const [callback] = parameters
+    return (typeof callback === 'function' ? callback(error) : Promise.reject(error)) as never
   }
 }
 

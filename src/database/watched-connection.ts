@@ -3,6 +3,7 @@
 import type { CompiledQuery } from 'kysely'
 import type pg from 'pg'
 import { type Database, send } from './connect.ts'
+import { UnavailableError } from './unavailable.ts'
 
 export type WatchedConnection = {
   /** Connects first where need be. Rejects when there is no answer within that time, and begins anew the next time. */
@@ -12,6 +13,8 @@ export type WatchedConnection = {
   close(): void
 }
 
+/** Answers that are waited for at once: each is soon late where there are so many. */
+const ASKED_MAX = 100
 /** A database that refuses connections is not asked for one by every request. */
 const RETRY_AFTER_MS = 100
 
@@ -21,6 +24,7 @@ export function watchedConnection(
   settle: (client: pg.Client) => Promise<unknown> = async () => undefined,
 ): WatchedConnection {
   let current: { readonly client: pg.Client; readonly ready: Promise<pg.Client> } | undefined
+  let asked = 0
   let failed: { readonly error: unknown; readonly atMs: number } | undefined
 
   function open() {
@@ -57,6 +61,8 @@ export function watchedConnection(
 
   return {
     async ask(query, withinMs) {
+      if (asked >= ASKED_MAX) throw new UnavailableError('Too much waits for the database')
+      asked += 1
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<never>((_resolve, reject) => {
         timer = setTimeout(() => {
@@ -69,6 +75,7 @@ export function watchedConnection(
       try {
         return await Promise.race([answer, late])
       } finally {
+        asked -= 1
         clearTimeout(timer)
       }
     },
