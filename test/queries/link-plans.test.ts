@@ -35,8 +35,11 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => database.drop())
 
+/** Of one row, of one for each feed shard, and of the few keyspaces that there are here. */
+const SMALL: readonly (string | undefined)[] = ['generation', 'feed_shard', 'keyspace']
+
 const scannedWhole = (plan: PlanNode) =>
-  nodesOf(plan).filter((node) => node['Node Type'].endsWith('Seq Scan') && node['Relation Name'] !== 'keyspace')
+  nodesOf(plan).filter((node) => node['Node Type'].endsWith('Seq Scan') && !SMALL.includes(node['Relation Name']))
 
 test.each([3, 100])('%i linked keys are verified by look-ups alone, for their values and for any', async (count) => {
   const { rows } = await database.owner.pool.query<{ digest: Buffer }>(
@@ -45,7 +48,9 @@ test.each([3, 100])('%i linked keys are verified by look-ups alone, for their va
   )
   const places = [{ accountId: linking.accountId }, { keyspaceId: linking.keyspaceId }, {}]
   const questions = rows.map((_, n) => ({ key: mintSecret('key').reveal(), ...places[n % 3] }))
-  const [sent] = await sentBy(() => verifyKeys(testServices(database.serving), { kind: 'ROOT' }, questions))
+  const all = await sentBy(() => verifyKeys(testServices(database.serving), { kind: 'ROOT' }, questions))
+  // Not the look at the log that goes before it.
+  const sent = all.find(({ text }) => text.includes('state.link'))
   const statement = { ...sent!, values: [rows.map(({ digest }) => digest), ...sent!.values.slice(1)] }
   for (const plan of [await planFor(database.owner, statement), await planForAny(database.owner, statement)]) {
     if (plan === undefined) continue
