@@ -4,12 +4,14 @@ import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
 import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
+import type { EventStreamTimes } from '#http/event-stream.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
 import { readinessOf } from '#http/health.ts'
 import { secretDownloadHandler } from '#http/secret-download.ts'
 import { createHttpServer } from '#http/server.ts'
 import { startFeed } from '#log/feed.ts'
+import { createSubscribers } from '#log/subscribers.ts'
 import { type AccessGatherer, gatherAccesses } from '#usage/accesses.ts'
 import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
@@ -29,6 +31,8 @@ export type AppParts = {
   readonly stalenessMs: number
   readonly graphiql: boolean
   readonly introspection: boolean
+  /** For tests. */
+  readonly eventStreamTimes?: EventStreamTimes
 }
 
 export type App = {
@@ -59,6 +63,7 @@ export function buildApp(parts: AppParts): App {
     committed: feed.committed,
     codes: createCodeFinder({ ...given, feed, cacheCodes }),
     keyspaces: createKeyspaceFinder({ ...given, feed }),
+    subscribers: createSubscribers({ ...given, feed }),
     stalenessMs,
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
@@ -66,7 +71,7 @@ export function buildApp(parts: AppParts): App {
     identityTokens: identityProvider && identityTokens({ provider: identityProvider, log }),
   }
   const server = createHttpServer({
-    graphql: graphqlHandler({ services, log, graphiql, introspection }),
+    graphql: graphqlHandler({ services, log, graphiql, introspection, eventStreamTimes: parts.eventStreamTimes }),
     secretDownload: secretDownloadHandler(services),
     forwardAuth: forwardAuthHandler({ services, log }),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
@@ -81,7 +86,10 @@ export function buildApp(parts: AppParts): App {
       return port
     },
     async close() {
-      await Promise.all([server.drain(DRAIN_TIMEOUT_MS), housekeeping.stop()])
+      const drained = server.drain(DRAIN_TIMEOUT_MS)
+      // They would never end by themselves.
+      services.subscribers.stop()
+      await Promise.all([drained, housekeeping.stop()])
       // After the last request that could be a use.
       await Promise.all([services.uses.stop(), services.accesses.stop()])
       services.codes.stop()

@@ -63,11 +63,26 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
           demand(await judgeCallerAnew(context as Context), needs)
           return resolve(parent, args, context, info)
         }
+      // Each event: as judged for it before it was let out of its stream.
+      case 'Subscription':
+        return async (parent, args, context, info) => {
+          demand(await judgeCaller(context as Context), needs)
+          return resolve(parent, args, context, info)
+        }
       default:
         return (parent, args, context, info) => {
           demand((context as Context).caller, needs)
           return resolve(parent, args, context, info)
         }
+    }
+  }
+
+  override wrapSubscribe(subscribe: Resolver | undefined, field: PothosOutputFieldConfig<Types>): Resolver | undefined {
+    const { needs } = field.pothosOptions
+    if (subscribe === undefined || needs === 'parent') return subscribe
+    return async (parent, args, context, info) => {
+      demand(await judgeCallerAnew(context as Context), needs)
+      return subscribe(parent, args, context, info)
     }
   }
 }

@@ -39,6 +39,9 @@ builder.scalarType('JSON', json)
 builder.scalarType('Position', position)
 
 builder.queryType({ description: 'What can be read. Nothing here changes anything.' })
+builder.subscriptionType({
+  description: 'What is told as it happens, as server-sent events. It begins anew where it was left.',
+})
 builder.mutationType({
   description:
     'What can be changed. Each mutation is one transaction and, where it changes something, one or more events. An expected ' +

@@ -1,9 +1,10 @@
 // What resolvers are given: who calls, and this operation's view of the data.
 import type { Caller } from '#domain/caller.ts'
+import type { Instant } from '#domain/instant.ts'
 import { confinedTo } from '#domain/member.ts'
 import { createLoaders, type Loaders } from '#queries/loaders.ts'
 import type { Reader } from '#queries/reader.ts'
-import { authenticate } from '#verify/authenticate.ts'
+import { type Proof, proofOf } from '#verify/authenticate.ts'
 import { type Consistency, type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 
 export type Context = {
@@ -11,9 +12,15 @@ export type Context = {
   /** As judged for the field that is resolved; nobody before a first one asked. */
   caller: Caller | undefined
   /** Who the request's credential proves, by what this view has seen. */
-  readonly authenticate: (view: View, consistency: Consistency) => Promise<Caller | undefined>
+  readonly prove: (view: View, consistency: Consistency) => Promise<Proof | undefined>
+  /** When the caller's credential ends by itself, as last judged; null: never, or nobody. */
+  credentialEndsAt: Instant | null
   readonly newView: () => View
   readonly correlationId: string
+  /** Who reads the answer, for what is sent as it happens. */
+  readonly audience: () => Audience
+  /** Set by a subscription: its last event could not be told, and is to come again. */
+  repeatEvent: (() => void) | undefined
   /** How current this operation is: a new one for each mutation, like the reader and the loaders. */
   view: View
   /** One `now` an operation. Made when it is first asked for, as the caller's. */
@@ -24,23 +31,34 @@ export type Context = {
   startOver(): void
 }
 
+export type Audience = {
+  /** Aborts when nobody reads the answer any more. */
+  readonly gone: AbortSignal
+  /** Aborts when the reader has not taken for too long what was sent. */
+  readonly tooSlow: AbortSignal
+}
+
 export type RequestFacts = {
   /** The header `Authorization`, whole. */
   readonly authorization: string | undefined
   /** The header `X-Keyledger-Account`: in which account a user signs in. */
   readonly accountId: string | undefined
   readonly correlationId: string
+  readonly audience: () => Audience
 }
 
 export function createContext(services: VerifyingServices, request: RequestFacts): Context {
-  const { authorization, accountId, correlationId } = request
+  const { authorization, accountId, correlationId, audience } = request
   let reads: Reads | undefined
   return {
     services,
     caller: undefined,
-    authenticate: (view, consistency) => authenticate(services, authorization, accountId, view, consistency),
+    prove: (view, consistency) => proofOf(services, authorization, accountId, view, consistency),
+    credentialEndsAt: null,
     newView: () => viewOf(services),
     correlationId,
+    audience,
+    repeatEvent: undefined,
     view: viewOf(services),
     get reader() {
       reads ??= freshReads(services, this.caller)
@@ -57,16 +75,18 @@ export function createContext(services: VerifyingServices, request: RequestFacts
 }
 
 /** The judgements of a view that are under way or done. */
-const judgements = new WeakMap<View, Map<Consistency, Promise<Caller | undefined>>>()
+const judgements = new WeakMap<View, Map<Consistency, Promise<Proof | undefined>>>()
 
 /** The caller, judged once for all fields of an operation that ask for it as currently. Rejects with UnavailableError. */
 export async function judgeCaller(context: Context, consistency: Consistency = 'STRONG'): Promise<Caller | undefined> {
   const { view } = context
-  const known = judgements.get(view) ?? new Map<Consistency, Promise<Caller | undefined>>()
+  const known = judgements.get(view) ?? new Map<Consistency, Promise<Proof | undefined>>()
   judgements.set(view, known)
-  const judged = known.get('STRONG') ?? known.get(consistency) ?? context.authenticate(view, consistency)
+  const judged = known.get('STRONG') ?? known.get(consistency) ?? context.prove(view, consistency)
   known.set(consistency, judged)
-  const caller = await judged
+  const proof = await judged
+  const caller = proof?.caller
+  context.credentialEndsAt = proof?.endsAt ?? null
   if (caller !== context.caller) {
     context.caller = caller
     context.startOver()

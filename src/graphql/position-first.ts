@@ -19,13 +19,13 @@ type Resolver = GraphQLFieldResolver<unknown, object>
 /** Of every query a caller other than root can see but one account. Root's `account(id)` says which, others of root don't. */
 export class PositionPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
-    if (field.kind !== 'Query') return resolve
-    const named = field.name === 'account'
+    if (field.kind !== 'Query' && field.kind !== 'Subscription') return resolve
+    const named = field.name === 'account' ? 'id' : field.kind === 'Subscription' ? 'accountId' : undefined
     return (parent, args, context, info) => {
       if (!asksForPosition(info)) return resolve(parent, args, context, info)
       const { caller, loaders } = context as Context
       const own = caller === undefined || caller.kind === 'ROOT' ? undefined : caller.accountId
-      const accountId = own ?? (named ? String(args.id) : undefined)
+      const accountId = own ?? (named && String(args[named]))
       if (accountId === undefined) return resolve(parent, args, context, info)
       return loaders.accountPosition.load(accountId).then(() => resolve(parent, args, context, info))
     }

@@ -10,7 +10,7 @@ import {
 } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
-import type { Context } from '#graphql/context.ts'
+import type { Audience, Context } from '#graphql/context.ts'
 import { toClientError } from '#graphql/errors.ts'
 import { LIMITS, tooLarge } from '#graphql/limits.ts'
 import { carriesSecrets } from '#graphql/secret-fields.ts'
@@ -21,9 +21,12 @@ export type GraphqlRequest = Credential & {
   readonly requestId: string
   /** What the fast lane executed, where Yoga is only to tell it. */
   readonly executed?: ExecutionResult
+  readonly audience: () => Audience
+  /** Takes what a subscription yields, to be sent as it happens. */
+  readonly stream: (results: AsyncIterable<unknown>) => void
 }
 
-type YogaPlugin = Plugin<Record<string, never>, GraphqlRequest>
+export type YogaPlugin = Plugin<Record<string, never>, GraphqlRequest>
 
 /** What was executed already is not executed again: Yoga only tells it. */
 export function answerWithExecuted(): YogaPlugin {
@@ -136,12 +139,14 @@ function withoutValues(message: string): string {
   return QUOTED_VALUES.reduce((text, [quoted, otherwise]) => text.replace(quoted, otherwise), message)
 }
 
+export type TellError = (error: GraphQLError, requestId: string) => GraphQLError
+
 /**
  * The last word on every error: what a client may know of it, and in the log what it may not. Each has a code. Names of the
  * schema are not suggested (`suggestions` false) where introspection is off.
  */
-export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions: boolean }): YogaPlugin {
-  const tell = (error: GraphQLError, requestId: string): GraphQLError => {
+export function tellerOf({ log, suggestions }: { log: BaseLogger; suggestions: boolean }): TellError {
+  return (error, requestId) => {
     const told = toClientError(error) ?? fault(error, requestId, log)
     const spoken = withoutValues(told.message)
     const message = suggestions ? spoken : spoken.replace(SUGGESTION, '')
@@ -149,9 +154,15 @@ export function tellErrors({ log, suggestions }: { log: BaseLogger; suggestions:
     // one of the operation, hence the status.
     if (told.extensions.originalError !== undefined)
       return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } })
-    if (message === told.message && told.extensions.code !== undefined) return told
-    return new GraphQLError(message, { ...placeOf(told), extensions: { code: 'BAD_REQUEST', ...told.extensions } })
+    // The executor's own name for wrong variables, where it is a subscription that has them.
+    const { code: named, ...others } = told.extensions
+    const code = named === undefined || named === 'BAD_USER_INPUT' ? 'BAD_REQUEST' : named
+    if (message === told.message && code === named) return told
+    return new GraphQLError(message, { ...placeOf(told), extensions: { code, ...others } })
   }
+}
+
+export function tellErrors(tell: TellError): YogaPlugin {
   return {
     onResultProcess({ result, setResult, serverContext }) {
       if (!('errors' in result) || result.errors === undefined) return

@@ -3,12 +3,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
-import { type Context, createContext } from '#graphql/context.ts'
+import { type Audience, type Context, createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { readBody } from './body.ts'
+import { streamResults } from './event-results.ts'
+import { EVENT_STREAM_TIMES, type EventStreamTimes, sendEvents } from './event-stream.ts'
 import { createFastLane } from './fast-lane.ts'
 import { graphiqlPage, sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import {
@@ -20,6 +22,7 @@ import {
   limitDocuments,
   refuseSecretsOverGet,
   tellErrors,
+  tellerOf,
 } from './graphql-plugins.ts'
 import type { RequestHandler } from './server.ts'
 
@@ -28,6 +31,8 @@ export type GraphqlParts = {
   readonly log: BaseLogger
   readonly graphiql: boolean
   readonly introspection: boolean
+  /** For tests. */
+  readonly eventStreamTimes?: EventStreamTimes | undefined
 }
 
 export const BODY_BYTES_MAX = 1_048_576
@@ -43,6 +48,7 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
     // Documents are the same for everyone: what Yoga's plugins ask of a request, they ask of one like this.
     enveloped: () => yoga.getEnveloped({ request: new Request(`http://keyledger${ENDPOINT}`, { method: 'POST' }) }),
   })
+  const { eventStreamTimes = EVENT_STREAM_TIMES } = parts
   let page: Promise<string> | undefined
   return async (request, response, requestId) => {
     if (parts.graphiql && wantsGraphiql(request)) {
@@ -54,7 +60,19 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
     if (body?.kind === 'too-long')
       return sendError(response, 413, 'PAYLOAD_TOO_LARGE', `A request's body has at most ${BODY_BYTES_MAX} bytes.`)
     if (body?.kind === 'not-text') return sendError(response, 400, 'BAD_REQUEST', "The request's body is not UTF-8.")
-    const facts = { ...credentialOf(request), requestId }
+    let audience: ReturnType<typeof audienceOf> | undefined
+    let events: AsyncIterable<unknown> | undefined
+    const facts: GraphqlRequest = {
+      ...credentialOf(request),
+      requestId,
+      audience() {
+        audience ??= audienceOf(response)
+        return audience
+      },
+      stream(results) {
+        events = results
+      },
+    }
     const fast = body && (await fastLane.answer(request, body.text, () => contextOf(parts, facts)))
     if (fast?.kind === 'whole')
       return send(response, 200, { 'content-type': fast.type, 'cache-control': 'no-store' }, fast.text)
@@ -67,18 +85,25 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
       },
       fast?.kind === 'executed' ? { ...facts, executed: fast.result } : facts,
     )
+    if (events !== undefined)
+      return sendEvents(response, events, eventStreamTimes, () => {
+        parts.log.info({ requestId }, 'a subscription ends whose reader takes nothing of it')
+        audience?.isTooSlow()
+      })
     const answered = Buffer.from(await answer.arrayBuffer())
     if (answered.length === 0) return explainEmpty(response, answer.status)
     send(response, answer.status, { ...Object.fromEntries(answer.headers), 'cache-control': 'no-store' }, answered)
   }
 }
 
-function contextOf({ services }: GraphqlParts, { authorization, accountId, requestId }: GraphqlRequest): Context {
-  return createContext(services, { authorization, accountId, correlationId: requestId })
+function contextOf({ services }: GraphqlParts, request: GraphqlRequest): Context {
+  const { authorization, accountId, requestId, audience } = request
+  return createContext(services, { authorization, accountId, correlationId: requestId, audience })
 }
 
 function mount(parts: GraphqlParts) {
   const { log, introspection } = parts
+  const tell = tellerOf({ log, suggestions: introspection })
   return createYoga<GraphqlRequest>({
     schema,
     graphqlEndpoint: ENDPOINT,
@@ -102,15 +127,31 @@ function mount(parts: GraphqlParts) {
       explainBrokenVariables(),
       refuseSecretsOverGet(),
       ...(introspection ? [] : [forbidIntrospection()]),
-      tellErrors({ log, suggestions: introspection }),
+      tellErrors(tell),
+      streamResults(tell),
     ],
   })
+}
+
+/** Of one answer: gone is whoever was to have it as soon as it has ended, one way or the other. */
+function audienceOf(response: ServerResponse): Audience & { isTooSlow(): void } {
+  const gone = new AbortController()
+  const tooSlow = new AbortController()
+  response.once('close', () => gone.abort())
+  if (response.destroyed) gone.abort()
+  return { gone: gone.signal, tooSlow: tooSlow.signal, isTooSlow: () => tooSlow.abort() }
 }
 
 /** Yoga refuses types that it does not speak without a word. */
 function explainEmpty(response: ServerResponse, status: number): void {
   if (status === 415) sendError(response, status, 'UNSUPPORTED_MEDIA_TYPE', 'Send the request as application/json.')
-  else if (status === 406) sendError(response, status, 'NOT_ACCEPTABLE', 'The answer is to be had as application/json.')
+  else if (status === 406)
+    sendError(
+      response,
+      status,
+      'NOT_ACCEPTABLE',
+      'The answer is to be had as application/json, that of a subscription as text/event-stream.',
+    )
   else sendError(response, status, 'BAD_REQUEST', 'This is no GraphQL request.')
 }
 

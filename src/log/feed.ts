@@ -11,8 +11,8 @@ import { type Cursors, type FeedEvent, type Polled, poll, readPoll, type Surroun
 export type Follower = {
   /** All events since the last call, each shard's in order. */
   onEvents(events: readonly FeedEvent[]): void
-  /** What was derived from the log so far no longer holds: it was rewound, or state rebuilt. */
-  onReset(): void
+  /** What was derived from the log so far no longer holds. Events of before come again only where the log was rewound. */
+  onReset(why: 'rewound' | 'rebuilt'): void
 }
 
 export type Feed = {
@@ -147,7 +147,8 @@ function createReader(connection: WatchedConnection, alarms: Alarms) {
     const rebuilt = surroundings !== undefined && surroundings.generation !== polled.surroundings.generation
     surroundings = polled.surroundings
     if (polled.kind === 'rewound') alarms.rewound(polled)
-    if (polled.kind === 'rewound' || rebuilt) for (const follower of followers) follower.onReset()
+    if (polled.kind === 'rewound' || rebuilt)
+      for (const follower of followers) follower.onReset(polled.kind === 'rewound' ? 'rewound' : 'rebuilt')
     if (polled.kind === 'forward' && polled.events.length > 0)
       for (const follower of followers) follower.onEvents(polled.events)
     // Last: should a follower fail, it is told again, and nobody is told that all has been handed on.

@@ -100,6 +100,12 @@ function checkFilter(filter: EventFilter): void {
   if (issues.length > 0) throw new BadQueryArgumentError(issues)
 }
 
+/** Of an argument `types` that stands by itself. Throws BadQueryArgumentError. */
+export function checkTypes(types: readonly string[] | null): void {
+  const issues = textsIssues('types', types, TYPES_MAX, [])
+  if (issues.length > 0) throw new BadQueryArgumentError(issues)
+}
+
 type Condition = Expression<SqlBool>
 
 function conditionsOf(scope: EventScope, filter: EventFilter): readonly Condition[] {

@@ -12,12 +12,17 @@ export function textIssues(name: string, value: Given<string>): readonly Argumen
   return fault === undefined ? [] : [{ path: ['filter', name], message: fault }]
 }
 
-export function textsIssues(name: string, values: Given<readonly string[]>, max: number): readonly ArgumentIssue[] {
+export function textsIssues(
+  name: string,
+  values: Given<readonly string[]>,
+  max: number,
+  within: readonly string[] = ['filter'],
+): readonly ArgumentIssue[] {
   if (values == null) return []
-  if (values.length > max) return [{ path: ['filter', name], message: `must be at most ${max}` }]
+  if (values.length > max) return [{ path: [...within, name], message: `must be at most ${max}` }]
   return values.flatMap((value, index) => {
     const fault = faultOf(value)
-    return fault === undefined ? [] : [{ path: ['filter', name, String(index)], message: fault }]
+    return fault === undefined ? [] : [{ path: [...within, name, String(index)], message: fault }]
   })
 }
 

@@ -4,7 +4,7 @@ import { send, statement } from '#database/connect.ts'
 import { type ActingUser, type Caller, callerOfUser } from '#domain/caller.ts'
 import { effectivePermissions } from '#domain/grant.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
-import { later } from '#domain/instant.ts'
+import { type Instant, later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
 import { digestsOf, sameDigest } from '#secret/digest.ts'
@@ -15,6 +15,9 @@ import { type Consistency, type VerifyingServices, type View, viewOf } from './v
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
 
+/** A caller, and for how long the credential proves them if nothing else ends it; null: for ever. */
+export type Proof = { readonly caller: Caller; readonly endsAt: Instant | null }
+
 /**
  * The caller that an `Authorization` header proves; undefined where it is absent or proves nobody. `accountId`: the account in
  * which a token is to be somebody's; keys have their own. Rejects with UnavailableError where it can't be known.
@@ -23,9 +26,19 @@ export async function authenticate(
   services: VerifyingServices,
   authorization: string | undefined,
   accountId?: string | undefined,
+  view?: View,
+): Promise<Caller | undefined> {
+  return (await proofOf(services, authorization, accountId, view))?.caller
+}
+
+/** The same, with the credential's end, by what `view` has seen. */
+export async function proofOf(
+  services: VerifyingServices,
+  authorization: string | undefined,
+  accountId?: string | undefined,
   view: View = viewOf(services),
   consistency: Consistency = 'STRONG',
-): Promise<Caller | undefined> {
+): Promise<Proof | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
   if (credential === undefined) return undefined
   if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '')
@@ -38,25 +51,30 @@ export async function authenticate(
     : rootKey(services, credential)
 }
 
-async function managementKey({ codes, clock, uses }: VerifyingServices, credential: string) {
+async function managementKey(
+  { codes, clock, uses }: VerifyingServices,
+  credential: string,
+): Promise<Proof | undefined> {
   const [matches = []] = await codes.find([{ secret: credential, place: null }])
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)
-  const { code } = judge(matched, { permission: null, endpoint: null, hasUpstreamUser: false }, now)
+  const { code, expiresAt: endsAt } = judge(matched, { permission: null, endpoint: null, hasUpstreamUser: false }, now)
   if (code !== 'VALID') return undefined
   uses.record(matched, now)
   const { keyId, accountId, key, user } = matched
   const permissions = effectivePermissions(key.grants)
-  return user === null ? ({ kind: 'KEY', keyId, accountId, permissions } as const) : callerOfUser(user, permissions)
+  const caller: Caller | undefined =
+    user === null ? { kind: 'KEY', keyId, accountId, permissions } : callerOfUser(user, permissions)
+  return caller && { caller, endsAt }
 }
 
 /** A replaced root key stops at once on every instance: it is read with every poll of the feed. */
-function rootKey({ feed, keyring }: VerifyingServices, credential: string) {
+function rootKey({ feed, keyring }: VerifyingServices, credential: string): Proof | undefined {
   const digests = digestsOf(keyring, credential)
   const stored = feed.surroundings()?.rootKeyDigests ?? []
   const known = digests.some(({ digest }) => stored.some((one) => sameDigest(one, digest)))
-  return known ? ({ kind: 'ROOT' } as const) : undefined
+  return known ? { caller: { kind: 'ROOT' }, endsAt: null } : undefined
 }
 
 const USER = `
@@ -73,11 +91,12 @@ async function signedInUser(
   { database, keyring, clock, identityTokens }: VerifyingServices,
   token: string,
   accountId: string,
-): Promise<Caller | undefined> {
+): Promise<Proof | undefined> {
   if (identityTokens === null || kindOf(accountId) !== 'acct') return undefined
-  const externalId = await identityTokens.userNamedBy(token, clock.now())
-  if (externalId === undefined) return undefined
-  const digests = identitiesOf(keyring, accountId, externalId).map(({ digest }) => digest)
+  const named = await identityTokens.userNamedBy(token, clock.now())
+  if (named === undefined) return undefined
+  const digests = identitiesOf(keyring, accountId, named.externalId).map(({ digest }) => digest)
   const [user] = await send(database.pool, statement<ActingUser>(USER, [shardOf(accountId), accountId, digests]))
-  return user && callerOfUser(user)
+  const caller = user && callerOfUser(user)
+  return caller && { caller, endsAt: named.expiresAt }
 }

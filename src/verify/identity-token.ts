@@ -1,14 +1,17 @@
 // Tokens of the organisation's identity provider: whether one is genuine, for us and in time, and whom it names.
 import { decodeJwt, errors, jwtVerify } from 'jose'
 import type { BaseLogger } from 'pino'
-import type { Instant } from '#domain/instant.ts'
+import { epochMsOf, INSTANT_MAX, type Instant, instantOf, SECOND_MS } from '#domain/instant.ts'
 import { issuerKeys } from './issuer-keys.ts'
 
 /** Tokens of the organisation's identity provider. */
 export type IdentityTokens = {
   /** The external id in a token that is good at that instant; undefined for any other. Never rejects. */
-  userNamedBy(token: string, now: Instant): Promise<string | undefined>
+  userNamedBy(token: string, now: Instant): Promise<NamedUser | undefined>
 }
+
+/** `expiresAt`: of the token, to the letter. */
+export type NamedUser = { readonly externalId: string; readonly expiresAt: Instant }
 
 export type IdentityProvider = {
   /** As its tokens and its discovery document write it, to the letter. */
@@ -47,7 +50,7 @@ export function identityTokens({ provider, log, ...parts }: IdentityTokensParts)
   const { issuer, audience, userClaim } = provider
   const keys = issuerKeys({ issuer, log, ...parts })
 
-  async function verified(token: string, now: Instant): Promise<string> {
+  async function verified(token: string, now: Instant): Promise<NamedUser> {
     // Before any key is looked for: nobody else's tokens make us ask our provider.
     if (decodeJwt(token).iss !== issuer) throw new RefusedTokenError('another issuer')
     const { payload, protectedHeader } = await jwtVerify(token, keys, {
@@ -67,7 +70,7 @@ export function identityTokens({ provider, log, ...parts }: IdentityTokensParts)
     if (typeof name !== 'string') throw new RefusedTokenError(`the claim ${userClaim} is no text`)
     // Half a character would be replaced on the way to its digest, and be another user's then.
     if (name === '' || !name.isWellFormed()) throw new RefusedTokenError(`the claim ${userClaim} is no name`)
-    return name
+    return { externalId: name, expiresAt: instantOf(Math.min((payload.exp ?? 0) * SECOND_MS, epochMsOf(INSTANT_MAX))) }
   }
 
   return {

@@ -1,5 +1,6 @@
 // How current an answer has to be, and the waiting for it. A view is of one operation: what it needs is waited for once.
 import type { Feed } from '#log/feed.ts'
+import type { Subscribers } from '#log/subscribers.ts'
 import type { ServingServices } from '#usage/services.ts'
 import type { CodeFinder } from './code-finder.ts'
 import type { IdentityTokens } from './identity-token.ts'
@@ -10,6 +11,7 @@ export type VerifyingServices = ServingServices & {
   readonly feed: Feed
   readonly codes: CodeFinder
   readonly keyspaces: KeyspaceFinder
+  readonly subscribers: Subscribers
   /** How old a BOUNDED answer may be. */
   readonly stalenessMs: number
   /** Null where there is no identity provider: then nobody signs in by a token. */

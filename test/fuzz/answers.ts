@@ -31,6 +31,8 @@ function faultOfError({ message, extensions }: ClientError, corrupted: readonly 
       ? undefined
       : `it names nothing that is bad: ${message}`
   if (extensions?.code === 'INVALID_INPUT') return faultOfIssues(extensions.issues as readonly Issue[], corrupted, [])
+  // Of a subscription, which has no other way to say it.
+  if (extensions?.code === 'NOT_FOUND' && corrupted.some(({ path }) => path.join() === 'accountId')) return undefined
   return `${extensions?.code}: ${message}`
 }
 

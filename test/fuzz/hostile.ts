@@ -69,10 +69,35 @@ function valuesOf(type: GraphQLNamedType, knownIds: readonly string[]): fc.Arbit
     Boolean: switches(),
     DateTime: instants(),
     JSON: json(),
+    Position: positions(),
   }
   const found = values[type.name as keyof typeof values]
   if (found === undefined) throw new Error(`Say what is hostile to ${type.name}`)
   return found
+}
+
+function positions(): fc.Arbitrary<Hostile> {
+  return fc.oneof(
+    odd('0', '1', '9223372036854775807'),
+    mistyped(
+      '',
+      '-1',
+      '01',
+      '1.0',
+      '1e3',
+      ' 1',
+      '9223372036854775808',
+      'x',
+      '1\0',
+      5,
+      -1,
+      1.5,
+      INFINITE,
+      true,
+      ['1', '2'],
+      PROTO,
+    ),
+  )
 }
 
 function words(known: readonly string[]): fc.Arbitrary<Hostile> {

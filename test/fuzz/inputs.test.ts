@@ -19,6 +19,7 @@ import {
   type Variables,
   withValue,
 } from '#test/support/root-fields.ts'
+import { executeRoot } from '#test/support/subscribe.ts'
 import { type Corrupted, faultOf, faultOfResult, leadTheSameWay, type Result } from './answers.ts'
 import { type Hostile, hostileFor } from './hostile.ts'
 
@@ -36,7 +37,7 @@ const strangersKey = await app.createKey(strangersKeyspaceId)
 
 const fields = await rootFieldsOf(app)
 const mutations = fields.filter(({ kind }) => kind === 'mutation')
-const queries = [...fields.filter(({ kind }) => kind === 'query'), ...(await nestedFieldsOf(app))]
+const queries = [...fields.filter(({ kind }) => kind !== 'mutation'), ...(await nestedFieldsOf(app))]
 
 /** Things that are there to be changed; made anew once a mutation has ended one of them. */
 async function makeSubjects() {
@@ -133,7 +134,7 @@ function mustBeRefused(field: RootField, { path, sort }: Bad): boolean {
 
 function send(field: RootField, asked: Operation) {
   const caller = asked.asTenant && field.name !== 'createAccount' ? { credential } : {}
-  return app.execute<Record<string, Result>, object>(field.document, variablesFor(field, asked), caller)
+  return executeRoot<Record<string, Result>>(app, field, variablesFor(field, asked), caller)
 }
 
 async function eventIds(): Promise<Set<string>> {

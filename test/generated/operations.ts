@@ -1012,6 +1012,15 @@ export type EventQueryVariables = Exact<{
 
 export type EventQuery = { readonly event: { readonly id: string, readonly position: string, readonly type: string, readonly schemaVersion: number, readonly subjectId: string, readonly subjectVersion: number, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly data: unknown, readonly account: { readonly id: string }, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string } } | null };
 
+export type EventsOfAccountSubscriptionVariables = Exact<{
+  accountId: string;
+  after?: string | null | undefined;
+  types?: ReadonlyArray<string> | string | null | undefined;
+}>;
+
+
+export type EventsOfAccountSubscription = { readonly events: { readonly id: string, readonly position: string, readonly type: string, readonly subjectId: string, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string } } };
+
 export type EventsQueryVariables = Exact<{
   accountId: string;
   filter?: EventFilter | null | undefined;
@@ -2055,6 +2064,24 @@ export const EventDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<EventQuery, EventQueryVariables>;
+export const EventsOfAccountDocument = new TypedDocumentString(`
+    subscription EventsOfAccount($accountId: ID!, $after: Position, $types: [String!]) {
+  events(accountId: $accountId, after: $after, types: $types) {
+    id
+    position
+    type
+    subjectId
+    actor {
+      kind
+      actorId
+      label
+    }
+    occurredAt
+    correlationId
+    summary
+  }
+}
+    `) as unknown as TypedDocumentString<EventsOfAccountSubscription, EventsOfAccountSubscriptionVariables>;
 export const EventsDocument = new TypedDocumentString(`
     query Events($accountId: ID!, $filter: EventFilter, $first: Int, $after: String, $last: Int, $before: String) {
   account(id: $accountId) {

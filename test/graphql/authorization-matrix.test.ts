@@ -1,4 +1,4 @@
-// Who may do what, as docs/authorization.md says: every query, mutation and route, asked for by every kind of caller, over HTTP.
+// Who may do what, as docs/authorization.md says: every query, mutation, subscription and route, asked for by every kind of caller, over HTTP.
 // What is added to the schema and not to the table fails.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,6 +17,7 @@ import {
   type Variables,
   withValue,
 } from '#test/support/root-fields.ts'
+import { executeRoot } from '#test/support/subscribe.ts'
 
 const PROJECT = join(import.meta.dirname, '../..')
 const ONE_PERMISSION = 'one permission'
@@ -125,7 +126,7 @@ const STATUS_OF: Readonly<Record<string, string>> = { UNAUTHENTICATED: '401', FO
 
 async function outcomeOf(field: RootField, variables: Variables, credential: string | null): Promise<string> {
   const document = field.name === 'accounts' ? '{ accounts { nodes { id } } }' : field.document
-  const { data, errors } = await app.execute<Answer, Variables>(document, variables, { credential })
+  const { data, errors } = await executeRoot<Answer>(app, { ...field, document }, variables, { credential })
   const answer = data?.[field.name] ?? null
   // What stands further in may need another right than the thing itself.
   const error = errors.find(({ path }) => path?.length === 1)
@@ -233,11 +234,11 @@ describe('the table of routes', () => {
   })
 })
 
-const rows = [...(await rowsOf('Queries')), ...(await rowsOf('Mutations'))]
+const rows = [...(await rowsOf('Queries')), ...(await rowsOf('Mutations')), ...(await rowsOf('Subscriptions'))]
 const fieldOf = (what: string) => fields.find(({ name }) => what.split('`')[1] === name)
 
-describe('the table of queries and mutations', () => {
-  test('has a row for each query and mutation, and no other', () => {
+describe('the table of queries, mutations and subscriptions', () => {
+  test('has a row for each, and no other', () => {
     const named = new Set(rows.map(({ what }) => what.split('`')[1]))
     expect([...named].sort()).toEqual(fields.map(({ name }) => name).sort())
     expect(rows.filter(({ what }) => what.includes('`node`')).map(({ what }) => what.split(', ')[1])).toEqual(

@@ -1,5 +1,5 @@
 // What must hold against whoever can reach the API: without credentials, with somebody else's, with operations that are too
-// large. Every query and mutation of the schema, over HTTP, as an attacker meets it.
+// large. Every query, mutation and subscription of the schema, over HTTP, as an attacker meets it.
 import { crc32 } from 'node:zlib'
 import { getNamedType } from 'graphql'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -18,6 +18,7 @@ import {
   slotsOf,
   withValue,
 } from '#test/support/root-fields.ts'
+import { executeRoot } from '#test/support/subscribe.ts'
 
 const app = await startTestApp()
 afterAll(() => app.close())
@@ -93,11 +94,11 @@ describe('without credentials', () => {
     ['one that is deleted', () => ended('deleteKey')],
     ['one that was rotated', () => ended('rotateKey')],
     ['one that has expired', expired],
-  ])('every query and mutation turns away %s, and nothing is appended', async (_what, credentialOf) => {
+  ])('every query, mutation and subscription turns away %s, and nothing is appended', async (_what, credentialOf) => {
     const credential = await credentialOf()
     const before = await eventCount()
     for (const field of rootFields) {
-      const { data, errors } = await app.execute<Record<string, unknown>, object>(field.document, variablesFor(field), {
+      const { data, errors } = await executeRoot<Record<string, unknown>>(app, field, variablesFor(field), {
         credential,
       })
       expect(data?.[field.name] ?? null, field.name).toBeNull()
@@ -138,7 +139,7 @@ describe('with the credentials of another account', () => {
       .flatMap((slot) => kindsAt(field, slot).map((kind) => ({ path: slot.path, kind })))
     const answerTo = async ({ path }: { path: readonly string[] }, id: string) => {
       const variables = withValue(variablesFor(field), path, id)
-      const { data, errors, status } = await app.execute(field.document, variables, { credential: ours.credential })
+      const { data, errors, status } = await executeRoot(app, field, variables, { credential: ours.credential })
       return JSON.parse(JSON.stringify({ data, errors, status }).replaceAll(id, 'the id'))
     }
     const before = await eventCount()

@@ -1,5 +1,6 @@
 // What the tests of the schema share: ways through it, and contexts for what must be decided before anything is read.
 import {
+  type ExecutionResult,
   type GraphQLField,
   type GraphQLNamedType,
   getNamedType,
@@ -12,6 +13,8 @@ import {
   isRequiredArgument,
   isRequiredInputField,
   isScalarType,
+  parse,
+  subscribe,
 } from 'graphql'
 import type { Caller } from '#domain/caller.ts'
 import type { Context } from '#graphql/context.ts'
@@ -57,7 +60,10 @@ export function untouchable(caller: Caller | undefined): Context {
   return {
     services: refuse('services'),
     caller,
-    authenticate: async () => caller,
+    prove: async () => caller && { caller, endsAt: null },
+    credentialEndsAt: null,
+    audience: refuse('audience'),
+    repeatEvent: undefined,
     correlationId: 'test',
     newView: () => async () => undefined,
     view: async () => undefined,
@@ -74,7 +80,9 @@ export function callerWith(...permissions: readonly string[]): Caller {
 }
 
 export function ask(source: string, contextValue: Context, variableValues: Record<string, unknown> = {}) {
-  return graphql({ schema, source, contextValue, variableValues })
+  if (!source.startsWith('subscription')) return graphql({ schema, source, contextValue, variableValues })
+  // Of those that are let in nothing is asked for.
+  return subscribe({ schema, document: parse(source), contextValue, variableValues }) as Promise<ExecutionResult>
 }
 
 /** A document that asks for one root field with made-up values for what is required. */
@@ -83,7 +91,7 @@ export function documentFor({ of, name, field }: FieldOfSchema): string {
   const args = given.map((arg) => `${arg.name}: ${literalFor(getNamedType(arg.type))}`)
   const type = getNamedType(field.type)
   const selection = isScalarType(type) ? '' : ' { __typename }'
-  return `${of === 'Mutation' ? 'mutation' : 'query'} { ${name}${args.length > 0 ? `(${args.join(', ')})` : ''}${selection} }`
+  return `${of.toLowerCase()} { ${name}${args.length > 0 ? `(${args.join(', ')})` : ''}${selection} }`
 }
 
 function literalFor(type: GraphQLNamedType): string {

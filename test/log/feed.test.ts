@@ -10,6 +10,7 @@ import { type Feed, startFeed } from '#log/feed.ts'
 import { type FeedEvent, PAGE_SIZE } from '#log/poll.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type LogEntry, recordingLogger } from '#test/support/log.ts'
+import { rewind } from '#test/support/rewind.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
@@ -152,7 +153,7 @@ describe('history that is rewound', () => {
     const { accountId } = await at.createAccount()
     for (let i = 0; i < 3; i++) await rename(accountId)
     const observed = await observe()
-    await rewind(accountId, 2)
+    await rewind(database, accountId, 2)
     await observed.feed.catchUp()
     expect(observed.resets).toBe(1)
     expect(observed.logged.some(({ level, msg }) => level === 'error' && msg.startsWith('HISTORY WAS REWOUND'))).toBe(
@@ -167,42 +168,12 @@ describe('history that is rewound', () => {
     const { accountId } = await at.createAccount()
     for (let i = 0; i < 3; i++) await rename(accountId)
     const observed = await observe()
-    await rewind(accountId, 2)
+    await rewind(database, accountId, 2)
     for (let i = 0; i < 2; i++) await rename(accountId)
     await observed.feed.catchUp()
     expect(observed.resets).toBe(1)
   })
 })
-
-/** Takes the last events of an account back, as if they had never been committed. */
-async function rewind(accountId: string, count: number): Promise<void> {
-  const shard = knownShardOf(accountId)
-  const client = new pg.Client(database.connection)
-  await client.connect()
-  await client.query('ALTER TABLE log.event DISABLE TRIGGER ALL')
-  await client.query(
-    `DELETE FROM log.event WHERE shard = $1 AND shard_position > (SELECT head - $2 FROM log.feed_shard WHERE shard = $1)`,
-    [shard, count],
-  )
-  await client.query('ALTER TABLE log.event ENABLE TRIGGER ALL')
-  await client.query(
-    `UPDATE log.feed_shard f SET head = head - $2,
-            last_event_id = (SELECT e.event_id FROM log.event e WHERE e.shard = $1 AND e.shard_position = f.head - $2)
-      WHERE shard = $1`,
-    [shard, count],
-  )
-  await client.query('UPDATE log.account SET position = position - $3 WHERE shard = $1 AND account_id = $2', [
-    shard,
-    accountId,
-    count,
-  ])
-  await client.query('UPDATE log.stream SET version = version - $3 WHERE shard = $1 AND stream_id = $2', [
-    shard,
-    accountId,
-    count,
-  ])
-  await client.end()
-}
 
 describe('a database out of reach', () => {
   async function throughProxy() {

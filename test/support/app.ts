@@ -4,6 +4,7 @@
 //   const app = await startTestApp()
 //   afterAll(() => app.close())
 import { type DocumentNode, print } from 'graphql'
+import type pg from 'pg'
 import { type App, type AppParts, buildApp } from '#app.ts'
 import { replaceRootKey } from '#cli/stored-root-key.ts'
 import { connect, SERVING_QUERY_TIMEOUT_MS } from '#database/connect.ts'
@@ -77,9 +78,13 @@ export type TestApp = {
   close(): Promise<void>
 }
 
-export type TestAppOptions = Partial<Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider'>> & {
+export type TestAppOptions = Partial<
+  Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider' | 'eventStreamTimes'>
+> & {
   readonly clock?: TestClock
   readonly poolSize?: number
+  /** Where the application reaches its database, instead of directly. */
+  readonly through?: (direct: pg.ConnectionConfig) => Promise<pg.ConnectionConfig>
 }
 
 const POOL_SIZE = 20
@@ -89,14 +94,14 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const database = await createTestDatabase()
   let closing = false
   const serving = connect({
-    connection: database.servingConnection,
+    connection: (await options.through?.(database.servingConnection)) ?? database.servingConnection,
     prepared: true,
     poolSize: options.poolSize ?? POOL_SIZE,
     queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
     applicationName: 'keyledger-test-app',
     // A pool that ends does not wait for its connections to be closed: dropping the database may cut some off.
     onIdleError: (error) => {
-      if (!closing) console.error(error)
+      if (!closing && options.through === undefined) console.error(error)
     },
   })
   serving.pool.on('connect', (connection) => connection.on('error', () => undefined))
@@ -112,6 +117,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     stalenessMs: 2_000,
     graphiql: options.graphiql ?? true,
     introspection: options.introspection ?? true,
+    ...(options.eventStreamTimes && { eventStreamTimes: options.eventStreamTimes }),
   })
   const rootKey = newRootKey()
   await replaceRootKey({ database: serving, keyring }, rootKey)

@@ -1,4 +1,4 @@
-// The schema as a client sees it: every query and mutation there is, found by introspection, each with a document that asks for
+// The schema as a client sees it: every query, mutation and subscription there is, found by introspection, each with a document that asks for
 // it by variables. What is added to the schema is met here without anybody thinking of it.
 import {
   buildClientSchema,
@@ -17,12 +17,13 @@ import {
   isObjectType,
   isRequiredInputField,
   isUnionType,
+  type OperationTypeNode,
 } from 'graphql'
 import type { IdKind } from '#domain/ids.ts'
 import type { TestApp } from './app.ts'
 
 export type RootField = {
-  readonly kind: 'query' | 'mutation'
+  readonly kind: 'query' | 'mutation' | 'subscription'
   readonly name: string
   readonly args: readonly Slot[]
   /** With a variable for each argument, named like it, so that any value can be sent. */
@@ -36,7 +37,7 @@ export type Variables = Readonly<Record<string, unknown>>
 
 export async function rootFieldsOf(app: TestApp): Promise<readonly RootField[]> {
   const schema = await schemaOf(app)
-  return [...fieldsOf(schema, 'query'), ...fieldsOf(schema, 'mutation')]
+  return [...fieldsOf(schema, 'query'), ...fieldsOf(schema, 'mutation'), ...fieldsOf(schema, 'subscription')]
 }
 
 /** Lists and the like of the things that queries find by their id, each asked for through such a query. */
@@ -64,7 +65,7 @@ async function schemaOf(app: TestApp): Promise<GraphQLSchema> {
 }
 
 function fieldsOf(schema: GraphQLSchema, kind: RootField['kind']): readonly RootField[] {
-  const type = kind === 'query' ? schema.getQueryType() : schema.getMutationType()
+  const type = schema.getRootType(kind as OperationTypeNode)
   return Object.values(type?.getFields() ?? {}).map((field) => ({
     kind,
     name: field.name,

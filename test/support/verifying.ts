@@ -7,7 +7,7 @@ import { createCodeFinder } from '#verify/code-finder.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
-type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'keyspaces' | 'stalenessMs' | 'committed'>
+type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'keyspaces' | 'subscribers' | 'stalenessMs' | 'committed'>
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
 export function testVerifying(database: Database, keyring: Keyring): Verifying {
@@ -41,5 +41,7 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
     },
     stop: () => keyspaceFinder?.stop(),
   }
-  return { feed, codes, keyspaces, stalenessMs: 2_000, committed: feed.committed }
+  // Nobody subscribes but over HTTP.
+  const subscribers: VerifyingServices['subscribers'] = { join: () => 'stopping', stop: () => undefined }
+  return { feed, codes, keyspaces, subscribers, stalenessMs: 2_000, committed: feed.committed }
 }

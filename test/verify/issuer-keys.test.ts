@@ -26,7 +26,7 @@ function start(name: string = issuer.issuer): void {
   recorded = recordingLogger()
   const provider = { issuer: name, audience: AUDIENCE, userClaim: 'email' }
   const tokens = identityTokens({ provider, log: recorded.log, nowMs: () => nowMs })
-  named = (token) => tokens.userNamedBy(token, clock.now())
+  named = async (token) => (await tokens.userNamedBy(token, clock.now()))?.externalId
 }
 
 const warnings = () => recorded.logged.filter(({ level }) => level === 'warn')

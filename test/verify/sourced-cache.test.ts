@@ -48,7 +48,7 @@ function drivenFeed() {
     },
     reset() {
       generation += 1n
-      follower?.onReset()
+      follower?.onReset('rebuilt')
     },
     snapshot: (): Snapshot => ({ generation, heads: new Map([[0, BigInt(log.length)]]) }),
   }

@@ -1,0 +1,267 @@
+// What a subscription promises while things go wrong: clients that come and go or don't read, a database that hangs, breaks off or
+// is set back. Every event once, or an end that says where to go on.
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { runCommand } from '#commands/run-command.ts'
+import { updateAccount } from '#commands/update-account.ts'
+import { rebuildState } from '#state/rebuild.ts'
+import { startTestApp, type TestApp } from '#test/support/app.ts'
+import { createTestClock } from '#test/support/clock.ts'
+import { AUDIENCE, type Issuer, startIssuer } from '#test/support/issuer.ts'
+import { rewind } from '#test/support/rewind.ts'
+import { type Subscribed, type SubscribeOptions, subscribe } from '#test/support/subscribe.ts'
+import { startTcpProxy, type TcpProxy } from '#test/support/tcp-proxy.ts'
+
+const READER_MAX_MS = 500
+const LAST_WORDS_MS = 1_000
+const clock = createTestClock()
+
+let issuer: Issuer
+let proxy: TcpProxy
+let app: TestApp
+beforeAll(async () => {
+  issuer = await startIssuer(clock.now)
+  app = await startTestApp({
+    clock,
+    eventStreamTimes: { heartbeatMs: 50, readerMaxMs: READER_MAX_MS, lastWordsMs: LAST_WORDS_MS },
+    identityProvider: { issuer: issuer.issuer, audience: AUDIENCE, userClaim: 'email' },
+    async through(direct) {
+      proxy = await startTcpProxy(direct)
+      return proxy.connection
+    },
+  })
+})
+afterAll(async () => {
+  await app.close()
+  await proxy.close()
+  await issuer.close()
+})
+
+const open: Subscribed[] = []
+afterEach(() => {
+  for (const one of open.splice(0)) one.leave()
+})
+
+async function follow(options: SubscribeOptions): Promise<Subscribed> {
+  const one = await subscribe(app, options)
+  open.push(one)
+  return one
+}
+
+/** As another instance does: whatever happens to the connections of the one that is asked. */
+async function rename(accountId: string, name = `name ${Math.random()}`): Promise<void> {
+  const services = { database: app.database.serving, keyring: app.keyring, clock, committed: () => undefined }
+  const origin = { caller: { kind: 'ROOT' }, correlationId: 'elsewhere' } as const
+  expect(await runCommand(services, origin, updateAccount, { accountId, name })).toMatchObject({ kind: 'done' })
+}
+
+async function renameTimes(accountId: string, count: number, pauseMs = 0): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await rename(accountId)
+    if (pauseMs > 0) await delay(pauseMs)
+  }
+}
+
+async function positionsOf(accountId: string): Promise<number[]> {
+  const { rows } = await app.database.owner.pool.query<{ position: bigint }>(
+    'SELECT position FROM log.event WHERE account_id = $1 ORDER BY position',
+    [accountId],
+  )
+  return rows.map(({ position }) => Number(position))
+}
+
+const noErrors = ({ told }: Subscribed) => expect(told.filter(({ errors }) => errors !== undefined)).toEqual([])
+
+describe('every event comes once and in order', () => {
+  test('to readers who come and go while many write', async () => {
+    const { accountId } = await app.createAccount()
+    let writing = true
+    const writers = Promise.all([1, 2, 3, 4].map(() => renameTimes(accountId, 60))).finally(() => {
+      writing = false
+    })
+    const reader = async () => {
+      const seen: number[] = []
+      let visits = 0
+      while (writing || seen.length < (await positionsOf(accountId)).length) {
+        const one = await follow({ accountId, after: seen.at(-1) ?? 0 })
+        visits += 1
+        await one.received(1)
+        await delay(Math.random() * 60)
+        one.leave()
+        seen.push(...one.positions())
+        noErrors(one)
+      }
+      expect(seen).toEqual(await positionsOf(accountId))
+      return visits
+    }
+    const visits = await Promise.all([1, 2, 3, 4, 5].map(reader))
+    await writers
+    expect(Math.min(...visits)).toBeGreaterThan(2)
+  })
+
+  test('while state is rebuilt', async () => {
+    const { accountId } = await app.createAccount()
+    const one = await follow({ accountId, after: 0 })
+    const writing = renameTimes(accountId, 40)
+    for (let i = 0; i < 2; i++) await rebuildState(app.database.owner)
+    await writing
+    const all = await positionsOf(accountId)
+    await one.received(all.length)
+    expect(one.positions()).toEqual(all)
+    noErrors(one)
+  })
+
+  test('while connections to the database break off, also between an event and what it leads to', async () => {
+    const { accountId } = await app.createAccount()
+    const some = await Promise.all([0, 1, 2].map(() => follow({ accountId, after: 0 })))
+    const writing = renameTimes(accountId, 120, 10)
+    for (let i = 0; i < 15; i++) {
+      await delay(20 + Math.random() * 150)
+      proxy.cut()
+    }
+    await writing
+    const all = await positionsOf(accountId)
+    for (const one of some) {
+      await one.received(all.length)
+      expect(one.positions()).toEqual(all)
+      noErrors(one)
+    }
+  })
+
+  test('after a database that hung', async () => {
+    const { accountId } = await app.createAccount()
+    const one = await follow({ accountId })
+    const silent = await follow({ accountId, types: ['key.created'] })
+    await rename(accountId)
+    await one.received(1)
+    proxy.blackHole()
+    await renameTimes(accountId, 5)
+    await delay(2_500)
+    expect(one.positions()).toHaveLength(1)
+    proxy.heal()
+    await rename(accountId)
+    await one.received(7)
+    expect(one.positions()).toEqual((await positionsOf(accountId)).slice(-7))
+    noErrors(one)
+    expect(silent.end()).toBeUndefined()
+  })
+})
+
+describe('a database that was set back', () => {
+  test('ends the stream with the position it had reached, which is then refused', async () => {
+    const { accountId } = await app.createAccount()
+    const one = await follow({ accountId, after: 0 })
+    await renameTimes(accountId, 3)
+    const all = await positionsOf(accountId)
+    await one.received(all.length)
+    const position = String(all.at(-1))
+    await rewind(app.database, accountId, 2)
+    expect(await one.ended()).toMatchObject({ extensions: { code: 'HISTORY_REWOUND', position } })
+    expect(one.positions()).toEqual(all)
+    const again = await follow({ accountId, after: position })
+    expect((await again.ended())?.extensions).toMatchObject({ code: 'INVALID_INPUT', issues: [{ path: ['after'] }] })
+  })
+})
+
+describe('a user with a token', () => {
+  test('is told nothing more from the moment the token ends', async () => {
+    const { accountId } = await app.createAccount()
+    await app.addUser(accountId, { externalId: 'ada@example.org', role: 'AUDITOR' })
+    const headers = { 'x-keyledger-account': accountId }
+    const one = await follow({ accountId, credential: await issuer.token(), headers })
+    await rename(accountId)
+    await one.received(1)
+    const last = (await positionsOf(accountId)).at(-1)
+    clock.advance(299_000)
+    const beats = one.heartbeats()
+    await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(beats + 12))
+    expect(one.end()).toBeUndefined()
+    clock.advance(1_000)
+    expect(await one.ended()).toMatchObject({ extensions: { code: 'UNAUTHENTICATED', position: String(last) } })
+  })
+
+  test('also while the database hangs', async () => {
+    const { accountId } = await app.createAccount()
+    await app.addUser(accountId, { externalId: 'ada@example.org', role: 'AUDITOR' })
+    const headers = { 'x-keyledger-account': accountId }
+    const one = await follow({ accountId, credential: await issuer.token(), headers })
+    proxy.blackHole()
+    clock.advance(301_000)
+    expect((await one.ended())?.extensions?.code).toBe('UNAUTHENTICATED')
+    proxy.heal()
+    proxy.cut()
+    await vi.waitFor(() => app.ask('{ viewer { kind } }'), { timeout: 20_000 })
+  })
+})
+
+describe('a reader who does not read', () => {
+  // So that each event is some 50 KB and no buffer of the system holds them all.
+  const aliases = Array.from({ length: 200 }, (_, index) => `d${index}: data`).join(' ')
+  const document = `subscription ($accountId: ID!, $after: Position) {
+    events(accountId: $accountId, after: $after) { position ${aliases} } }`
+  const EVENTS = 300
+
+  async function makeEvents(): Promise<string> {
+    const { accountId } = await app.createAccount()
+    for (let i = 0; i < EVENTS; i++) await rename(accountId, `${i} ${'x'.repeat(190)}`)
+    return accountId
+  }
+
+  async function waitForCutOff(): Promise<void> {
+    const isCutOff = () => app.logged.filter(({ msg }) => /reader takes nothing/.test(String(msg))).length
+    const before = isCutOff()
+    await vi.waitFor(() => expect(isCutOff()).toBeGreaterThan(before), { timeout: 30_000 })
+  }
+
+  async function subscribePaused(accountId: string): Promise<IncomingMessage> {
+    const sent = request(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        authorization: `Bearer ${app.rootKey}`,
+      },
+    })
+    sent.end(JSON.stringify({ query: document, variables: { accountId, after: '0' } }))
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    response.on('error', () => undefined)
+    return response.pause()
+  }
+
+  test('is cut off with the position, before which all was sent and after which nothing is lost', async () => {
+    const accountId = await makeEvents()
+    const cutOff = waitForCutOff()
+    const response = await subscribePaused(accountId)
+    await cutOff
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    const messages = text.split('\n\n').filter((message) => message.startsWith('event: next'))
+    const told = messages.map((message) => JSON.parse(message.slice('event: next\ndata: '.length)))
+    const { code, position } = told.at(-1).errors[0].extensions
+    expect(code).toBe('READER_TOO_SLOW')
+    const positions = told.slice(0, -1).map(({ data }) => Number(data.events.position))
+    expect(positions.at(-1)).toBe(Number(position))
+    expect(text.endsWith('event: complete\ndata:\n\n')).toBe(true)
+    // Or all would have been buffered for them.
+    expect(positions.length).toBeLessThan(EVENTS)
+    const rest = await follow({ accountId, after: position })
+    const all = await positionsOf(accountId)
+    await rest.received(all.length - positions.length)
+    expect([...positions, ...rest.positions()]).toEqual(all)
+  })
+
+  test('loses the connection where they do not even read that', async () => {
+    const accountId = await makeEvents()
+    const cutOff = waitForCutOff()
+    const response = await subscribePaused(accountId)
+    // What has arrived keeps the client's end from noticing, until it is read.
+    await cutOff
+    await delay(LAST_WORDS_MS * 2)
+    const closed = new Promise((resolve) => response.once('close', resolve))
+    response.resume()
+    await closed
+    expect(response.complete).toBe(false)
+  })
+})
