@@ -143,7 +143,7 @@ function walkOf({ context, accountId, after, types }: EventStreamParts) {
       mayHoldMore = true
     },
     async read(): Promise<void> {
-      const found = await readEventsAfter(context.services.database, accountId, readUpTo, types)
+      const found = await readEventsAfter(context.services.subscribers.read, accountId, readUpTo, types)
       if (found.kind === 'rewound') throw new EndError('rewound')
       page = found.events
       readUpTo = found.upTo

@@ -1,6 +1,10 @@
 // Who waits in this process for what happens in an account. The one reader of the log wakes them; they read by themselves, by
 // position, so that one who waits costs a few hundred bytes, and no event is kept in memory for anybody.
+import type { CompiledQuery } from 'kysely'
 import type { Clock } from '#database/clock.ts'
+import type { Database } from '#database/connect.ts'
+import { isUnavailable, UnavailableError } from '#database/unavailable.ts'
+import { watchedConnection } from '#database/watched-connection.ts'
 import { type Instant, reached } from '#domain/instant.ts'
 import type { Feed } from './feed.ts'
 
@@ -20,11 +24,17 @@ export type Subscriber = {
 
 export type Subscribers = {
   join(accountId: string): Subscriber | 'too-many' | 'stopping'
+  /**
+   * Reads for them, a few at a time over one connection: however many an event wakes, they take nothing from requests. Rejects with
+   * UnavailableError where there is no answer in time.
+   */
+  read<Row>(query: CompiledQuery<Row>): Promise<readonly Row[]>
   /** Ends all, and lets nobody join any more. */
   stop(): void
 }
 
 export type SubscribersParts = {
+  readonly database: Database
   readonly feed: Pick<Feed, 'follow' | 'surroundings'>
   readonly clock: Clock
 }
@@ -36,9 +46,15 @@ export const SUBSCRIBERS_OF_ACCOUNT_MAX = 200
 /** How late an end is noticed that no event tells: a credential's, by the clock, and the root key's. */
 const LOOK_INTERVAL_MS = 250
 
+const READING_MAX = 8
+/** Each walks through some thousand events at most. */
+const READ_MAX_MS = 2_000
+
 type Waiting = { fresh: boolean; until: Instant | null; wake: (() => void) | undefined; end: SubscriberEnd | undefined }
 
-export function createSubscribers({ feed, clock }: SubscribersParts): Subscribers {
+export function createSubscribers({ database, feed, clock }: SubscribersParts): Subscribers {
+  const connection = watchedConnection(database)
+  const inTurn = turns(READING_MAX)
   const byAccount = new Map<string, Set<Waiting>>()
   let count = 0
   let stopped = false
@@ -91,6 +107,7 @@ export function createSubscribers({ feed, clock }: SubscribersParts): Subscriber
         leave: () => leave(accountId, one),
       }
     },
+    read: (query) => inTurn(() => connection.ask(query, READ_MAX_MS).catch(rejectRead)),
     stop() {
       stopped = true
       clearInterval(timer)
@@ -99,7 +116,31 @@ export function createSubscribers({ feed, clock }: SubscribersParts): Subscriber
         one.end ??= 'stopping'
         wake(one)
       }
+      connection.close()
     },
+  }
+}
+
+/** What PostgreSQL itself says no to is a defect; all else is that it could not be asked. */
+function rejectRead(error: unknown): never {
+  if (error instanceof Error && 'severity' in error && !isUnavailable(error)) throw error
+  throw new UnavailableError('Events can not be read now', { cause: error })
+}
+
+/** Runs so many pieces of work at once, the others in the order in which they came. */
+function turns(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async (work) => {
+    if (running < max) running += 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // The events of an account that come after a position, a page at a time: how whoever follows an account catches up. Positions are
 // dense and become visible in the order of commits, so that a page leaves nothing out that could come later.
-import { type Database, send, statement } from '#database/connect.ts'
+import type { CompiledQuery } from 'kysely'
+import { statement } from '#database/connect.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import { locate } from './shard.ts'
 
@@ -30,14 +31,14 @@ type Row = { readonly head: bigint } & (EventRow | { readonly [Column in keyof E
 
 /** `types`: null for all. Every event of them up to `upTo` is in this page or one before it. */
 export async function readEventsAfter(
-  database: Pick<Database, 'pool'>,
+  ask: (query: CompiledQuery<Row>) => Promise<readonly Row[]>,
   accountId: string,
   after: bigint,
   types: readonly string[] | null,
 ): Promise<EventsAfter> {
   const { shard, id } = locate('acct', accountId)
   const end = after + WINDOW
-  const rows = await send(database.pool, statement<Row>(AFTER, [shard, id, after, end, types, PAGE_SIZE]))
+  const rows = await ask(statement<Row>(AFTER, [shard, id, after, end, types, PAGE_SIZE]))
   const head = rows[0]?.head
   if (head === undefined || head < after) return { kind: 'rewound' }
   const events = rows.filter(isEvent)

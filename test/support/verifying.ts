@@ -42,6 +42,10 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
     stop: () => keyspaceFinder?.stop(),
   }
   // Nobody subscribes but over HTTP.
-  const subscribers: VerifyingServices['subscribers'] = { join: () => 'stopping', stop: () => undefined }
+  const subscribers: VerifyingServices['subscribers'] = {
+    join: () => 'stopping',
+    read: async () => [],
+    stop: () => undefined,
+  }
   return { feed, codes, keyspaces, subscribers, stalenessMs: 2_000, committed: feed.committed }
 }
