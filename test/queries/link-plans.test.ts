@@ -49,7 +49,6 @@ test.each([3, 100])('%i linked keys are verified by look-ups alone, for their va
   const places = [{ accountId: linking.accountId }, { keyspaceId: linking.keyspaceId }, {}]
   const questions = rows.map((_, n) => ({ key: mintSecret('key').reveal(), ...places[n % 3] }))
   const all = await sentBy(() => verifyKeys(testServices(database.serving), { kind: 'ROOT' }, questions))
-  // Not the look at the log that goes before it.
   const sent = all.find(({ text }) => text.includes('state.link'))
   const statement = { ...sent!, values: [rows.map(({ digest }) => digest), ...sent!.values.slice(1)] }
   for (const plan of [await planFor(database.owner, statement), await planForAny(database.owner, statement)]) {

@@ -1,14 +1,7 @@
 // Plans of the statements that our code really sends, caught on their way into pg.
-import pg from 'pg'
-import { vi } from 'vitest'
+import type pg from 'pg'
 import type { Database } from '#database/connect.ts'
-
-export type SentStatement = {
-  /** Absent where it is planned for its values each time. */
-  readonly name?: string
-  readonly text: string
-  readonly values: readonly unknown[]
-}
+import { type Sent, statementsOf } from './statements.ts'
 
 export type PlanNode = {
   readonly 'Node Type': string
@@ -21,25 +14,18 @@ export type PlanNode = {
 }
 
 /** The statements with parameters that were sent while `work` ran. */
-export async function sentBy(work: () => Promise<unknown>): Promise<readonly SentStatement[]> {
-  const query = vi.spyOn(pg.Client.prototype, 'query')
-  try {
-    await work()
-    const sent = query.mock.calls.map(([config]) => config as unknown as SentStatement | string)
-    return sent.filter((config) => typeof config !== 'string')
-  } finally {
-    query.mockRestore()
-  }
+export async function sentBy(work: () => Promise<unknown>): Promise<readonly Sent[]> {
+  return (await statementsOf(work)).filter(({ values }) => values.length > 0)
 }
 
 /** The plan for these values, as it ran. */
-export async function planFor(owner: Database, { text, values }: SentStatement): Promise<PlanNode> {
+export async function planFor(owner: Database, { text, values }: Sent): Promise<PlanNode> {
   const explained = { text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, values: [...values] }
   return rootOf(await owner.pool.query(explained))
 }
 
 /** The plan for any values, to which a named statement may come; undefined before PostgreSQL 16, which can't tell. */
-export async function planForAny(owner: Database, { text }: SentStatement): Promise<PlanNode | undefined> {
+export async function planForAny(owner: Database, { text }: Sent): Promise<PlanNode | undefined> {
   const { rows } = await owner.pool.query<{ version: number }>(
     `SELECT current_setting('server_version_num')::int AS version`,
   )

@@ -1,4 +1,5 @@
 // What acting as a user makes of verdicts, and of who may call this API.
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { removeUser } from '#commands/remove-user.ts'
 import { updateKey } from '#commands/update-key.ts'
@@ -7,9 +8,9 @@ import type { Endpoint } from '#domain/endpoint.ts'
 import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
-import { statementsOf } from './support.ts'
 
 let database: TestDatabase
 let at: TestServices

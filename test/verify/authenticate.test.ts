@@ -1,4 +1,5 @@
 // Who calls: the root key and the codes of management keys, and nobody else.
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { replaceRootKey } from '#cli/stored-root-key.ts'
 import { deleteCode } from '#commands/delete-code.ts'
@@ -21,8 +22,8 @@ import {
   testKeyring,
   testServices,
 } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { authenticate } from '#verify/authenticate.ts'
-import { statementsOf } from './support.ts'
 
 let database: TestDatabase
 let at: TestServices

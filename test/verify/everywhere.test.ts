@@ -1,5 +1,6 @@
 // Two instances on one database: what one has acknowledged, the very next STRONG answer of the other includes; and what can't be
 // known is UNAVAILABLE, never VALID.
+
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { deleteKey } from '#commands/delete-key.ts'
 import { deletePolicy } from '#commands/delete-policy.ts'
@@ -19,10 +20,10 @@ import { connect, type Database } from '#database/connect.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
-import { statementsOf } from './support.ts'
 
 const TRIALS = 10
 

@@ -1,12 +1,14 @@
 // What a guess is told, and what it costs: the same work whatever it comes near to, and nothing where it can't be right.
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Caller } from '#domain/caller.ts'
 import { mintSecret } from '#secret/mint.ts'
 import { formatToken, parseToken } from '#secret/token.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testKeyring, testServices } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
-import { statementsOf, tellsNothing } from './support.ts'
+import { tellsNothing } from './support.ts'
 
 const ROOT: Caller = { kind: 'ROOT' }
 

@@ -1,4 +1,5 @@
 // What links make of verdicts: where a linked key opens something, what it grants there, what ends that, and what is told.
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deleteCode } from '#commands/delete-code.ts'
 import { deleteKey } from '#commands/delete-key.ts'
@@ -18,8 +19,9 @@ import { plusMs } from '#domain/instant.ts'
 import { mintSecret } from '#secret/mint.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
-import { statementsOf, tellsNothing } from './support.ts'
+import { tellsNothing } from './support.ts'
 
 const ROOT: Caller = { kind: 'ROOT' }
 const DENIED = 'INSUFFICIENT_PERMISSIONS'

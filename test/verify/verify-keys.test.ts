@@ -1,4 +1,5 @@
 // Verdicts on real rows: what each state of a key comes to, who is told what, and what a guess costs.
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKey } from '#commands/create-key.ts'
 import { deleteCode } from '#commands/delete-code.ts'
@@ -20,8 +21,9 @@ import { verdictMessage } from '#domain/verdict.ts'
 import { newId } from '#secret/ids.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type MadeKey, type TestServices, testKeyring, testServices } from '#test/support/services.ts'
+import { statementsOf } from '#test/support/statements.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
-import { statementsOf, tellsNothing } from './support.ts'
+import { tellsNothing } from './support.ts'
 
 const ROOT: Caller = { kind: 'ROOT' }
 
