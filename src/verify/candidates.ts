@@ -270,7 +270,8 @@ function userOf(row: Match): ActingUser | null {
   return { userId, accountId, role, permissions, removed: row.user_removed_at !== null }
 }
 
-/** A management key opens this API, where a user may what goes with their role; any other opens the application. */
-function limitOf({ management }: Match, { role, permissions }: ActingUser): readonly string[] {
+/** A management key opens this API, where a user may what goes with their role; any other opens the application. Who was removed may nothing. */
+function limitOf({ management }: Match, { role, permissions, removed }: ActingUser): readonly string[] {
+  if (removed) return []
   return management ? permissionsOfRole(role) : permissions
 }

@@ -1,22 +1,12 @@
 // Where the world of the model and the product are held against each other.
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
-import { type Question, readAccount, readHistory, readKey, type Verdict, verify } from './api.ts'
-import {
-  activeKeys,
-  type Caller,
-  type Code,
-  codeStatus,
-  codesOf,
-  type Key,
-  keyStatus,
-  may,
-  sees,
-  shownCodes,
-  verdictOn,
-  type Wish,
-  type World,
-} from './world.ts'
+import { type Question, readAccount, readDirectory, readHistory, readKey, type Verdict, verify } from './api.ts'
+import { type Caller, callerBy, may, sees } from './callers.ts'
+import { linkOf } from './directory.ts'
+import { type Asked, effective, grantsOf, grantsOfPolicies, limitOf, verdictOn } from './grants.ts'
+import { activeKeys, codeStatus, keyStatus, shownCodes } from './standing.ts'
+import { type Code, codesOf, type Grant, type Key, keyspaceOf, type Link, type World } from './world.ts'
 
 export function instantText(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString()
@@ -27,14 +17,19 @@ function codeAsSeen({ id, slot, enabled, description, expiresAt, ...code }: Code
   return { id, slot, status, enabled, description, expiresAt: instantText(expiresAt) }
 }
 
-function keyAsSeen(key: Key, now: number) {
+const idOf = (id: string | null) => (id === null ? null : { id })
+
+function keyAsSeen(world: World, key: Key) {
   const { id, name, description, tags, metadata, permissions, enabled, version, keyspaceId } = key
   return {
     ...{ id, name, description, tags, metadata, permissions, enabled, version },
     keyspace: { id: keyspaceId },
-    status: keyStatus(key, now),
+    status: keyStatus(key, world.now),
     expiresAt: instantText(key.expiresAt),
-    codes: shownCodes(key, now).map((code) => codeAsSeen(code, key, now)),
+    codes: shownCodes(key, world.now).map((code) => codeAsSeen(code, key, world.now)),
+    policies: key.policyIds.filter((policyId) => !world.policies.get(policyId)?.gone).map(idOf),
+    ...{ owner: idOf(key.ownerId), actsAs: idOf(key.actsAsId), authorizationsFrozen: key.frozen !== null },
+    effectivePermissions: effective(grantsOf(world, key), limitOf(world, key)),
   }
 }
 
@@ -45,7 +40,7 @@ export async function agreeOnKey(world: World, app: TestApp, key: Key): Promise<
   const seen = await readKey(app, key.id)
   const allCodes = key.codes.map((code) => codeAsSeen(code, key, world.now))
   expect({ ...seen, allCodes: seen?.allCodes?.toSorted(byId) }).toEqual({
-    ...keyAsSeen(key, world.now),
+    ...keyAsSeen(world, key),
     allCodes: allCodes.toSorted(byId),
   })
 }
@@ -55,7 +50,7 @@ export async function agreeOnAccounts(world: World, app: TestApp): Promise<void>
   for (const { id, name, history } of world.accounts.values()) {
     const account = await readAccount(app, id)
     expect([account.name, account.position]).toEqual([name, String(history.length)])
-    const keyspaces = [...world.keyspaces.values()].filter(({ accountId, deleted }) => accountId === id && !deleted)
+    const keyspaces = [...world.keyspaces.values()].filter(({ accountId, gone }) => accountId === id && !gone)
     expect(account.keyspaces.toSorted(byId)).toEqual(
       keyspaces
         .map(({ id: keyspaceId, name, version, rules }) => {
@@ -64,29 +59,84 @@ export async function agreeOnAccounts(world: World, app: TestApp): Promise<void>
         .sort(byId),
     )
     const keys = [...world.keys.values()].filter(({ accountId }) => accountId === id)
-    expect(account.keys.toSorted(byId)).toEqual(keys.map((key) => keyAsSeen(key, world.now)).sort(byId))
+    expect(account.keys.toSorted(byId)).toEqual(keys.map((key) => keyAsSeen(world, key)).sort(byId))
+    await agreeOnDirectory(world, app, id)
   }
+}
+
+async function agreeOnDirectory(world: World, app: TestApp, accountId: string): Promise<void> {
+  const of = <Thing extends { accountId: string; gone: boolean }>(things: Map<string, Thing>) =>
+    [...things.values()].filter((thing) => thing.accountId === accountId && !thing.gone)
+  const expected = {
+    policies: of(world.policies).map(({ accountId: _, gone: __, ...policy }) => policy),
+    users: of(world.users).map(({ accountId: _, gone: __, ...user }) => user),
+    links: of(world.links).map((link) => linkAsSeen(world, link)),
+  }
+  const seen = Object.entries(await readDirectory(app, accountId))
+  expect(Object.fromEntries(seen.map(([name, things]) => [name, things.toSorted(byId)]))).toEqual(
+    Object.fromEntries(Object.entries(expected).map(([name, things]) => [name, things.toSorted(byId)])),
+  )
+}
+
+/** Of another account's key no more than its name, and whether it is any good there. */
+function linkAsSeen(world: World, { id, keyId, keyspaceId, policyIds, version }: Link) {
+  const key = world.keys.get(keyId) as Key
+  const active = keyStatus(key, world.now) === 'ACTIVE'
+  return { id, keyId, keyName: key.name, active, version, keyspace: idOf(keyspaceId), policies: policyIds.map(idOf) }
 }
 
 export async function agreeOnHistory(world: World, app: TestApp): Promise<void> {
   for (const { id, history } of world.accounts.values()) expect(await readHistory(app, id)).toEqual(history)
 }
 
-export type Inquiry = Question & { readonly wish: Wish | null }
+export type Inquiry = Question & Pick<Asked, 'wish'>
 
-function verdictAsSeen(world: World, caller: Caller, { key: secret, keyspaceId, accountId, wish }: Inquiry): Verdict {
-  const found = codesOf(world, secret).filter(({ key }) => {
-    if (!sees(caller, key.accountId) || (accountId !== undefined && accountId !== key.accountId)) return false
-    return keyspaceId === undefined ? !world.keyspaces.get(key.keyspaceId)?.management : keyspaceId === key.keyspaceId
+const NOT_FOUND: Verdict = {
+  ...{ code: 'NOT_FOUND', keyId: null, codeId: null, linkId: null, accountId: null, owner: null, actsAs: null },
+  ...{ permissions: [], expiresAt: null },
+}
+
+type Match = { readonly key: Key; readonly code: Code; readonly link?: Link }
+
+function isHome(world: World, caller: Caller, { keyspaceId, accountId }: Inquiry, { key }: Match): boolean {
+  if (!sees(caller, key.accountId) || (accountId !== undefined && accountId !== key.accountId)) return false
+  return keyspaceId === undefined ? !keyspaceOf(world, key).management : keyspaceId === key.keyspaceId
+}
+
+/** By which the key is let in where it is asked about: into the one keyspace, or into all of the account. */
+function linkAsked(world: World, caller: Caller, { keyspaceId, accountId }: Inquiry, { key }: Match): Link | undefined {
+  const keyspace = world.keyspaces.get(keyspaceId ?? '')
+  const isOpen = keyspaceId === undefined || (keyspace !== undefined && !keyspace.management && !keyspace.gone)
+  const place = accountId ?? caller.accountId ?? keyspace?.accountId
+  if (!isOpen || place === undefined || !sees(caller, place)) return undefined
+  if (keyspace !== undefined && keyspace.accountId !== place) return undefined
+  const link = linkOf(world, place, key.id)
+  return keyspace === undefined || [null, keyspace.id].includes(link?.keyspaceId ?? null) ? link : undefined
+}
+
+function verdictAsSeen(world: World, caller: Caller, inquiry: Inquiry): Verdict {
+  const { key: secret, wish, endpoint = null } = inquiry
+  const [match, ...others] = codesOf(world, secret).flatMap((found): Match[] => {
+    const link = linkAsked(world, caller, inquiry, found)
+    return [
+      ...(isHome(world, caller, inquiry, found) ? [found] : []),
+      ...(link === undefined ? [] : [{ ...found, link }]),
+    ]
   })
-  const [match, ...others] = found
-  if (match === undefined || others.length > 0) return { code: 'NOT_FOUND', keyId: null, codeId: null, expiresAt: null }
-  const { key, code } = match
+  if (match === undefined || others.length > 0) return NOT_FOUND
+  const { key, code, link } = match
   const ends = [key.expiresAt, code.expiresAt, code.overlapEndsAt].filter((end) => end !== null)
+  const granted: readonly Grant[] | null = link === undefined ? null : grantsOfPolicies(world, link.policyIds)
+  const named = (userId: string | null) => world.users.get(userId ?? '')?.externalId ?? null
   return {
-    code: verdictOn(code, key, wish, world.now),
+    code: verdictOn(world, code, key, { wish, endpoint }, granted),
     keyId: key.id,
-    codeId: code.id,
+    accountId: (link ?? key).accountId,
+    linkId: link?.id ?? null,
+    ...(link === undefined
+      ? { codeId: code.id, owner: named(key.ownerId), actsAs: named(key.actsAsId) }
+      : { codeId: null, owner: null, actsAs: null }),
+    permissions: granted === null ? effective(grantsOf(world, key), limitOf(world, key)) : effective(granted, null),
     expiresAt: instantText(ends.length === 0 ? null : Math.min(...ends)),
   }
 }
@@ -116,6 +166,6 @@ export async function agreeOnEverything(world: World, app: TestApp): Promise<voi
   )
   for (let start = 0; start < secrets.length; start += 100) {
     const inquiries = secrets.slice(start, start + 100).map((question) => ({ ...question, wish: null }))
-    await agreeOnVerdicts(world, app, 'ROOT', app.rootKey, inquiries)
+    await agreeOnVerdicts(world, app, callerBy(world, app.rootKey, app.rootKey), app.rootKey, inquiries)
   }
 }

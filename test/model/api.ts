@@ -20,12 +20,14 @@ export type Answer = {
   readonly made: Made
   readonly events: readonly Event[]
   readonly issued: readonly Issued[]
+  readonly revealed: string | undefined
 }
 
 const CODE = 'id slot status enabled description expiresAt'
-const KEY = `id name description tags metadata permissions enabled status expiresAt version keyspace { id } codes { ${CODE} }`
+const KEY = `id name description tags metadata permissions enabled status expiresAt version keyspace { id } codes { ${CODE} }
+  policies { id } owner { id } actsAs { id } authorizationsFrozen effectivePermissions`
 const KEYSPACE = `id name version activeKeyCount rules { prefix activeKeysMax liveCodesMax codesAtCreation codeLifetimeDays
-  codeLifetimeDaysMax expiryRequired customSecrets codeDeletion }`
+  codeLifetimeDaysMax expiryRequired customSecrets codeDeletion secretDisplay authorizations policyRequired managedBy }`
 const EVENT = 'id type subjectId'
 const ISSUED = `issued { secret accessCode { ${CODE} } }`
 
@@ -35,6 +37,15 @@ const SUCCESS: { readonly [Name in Mutation]: string } = {
   createKeyspace: 'keyspace { id }',
   updateKeyspace: 'keyspace { id }',
   deleteKeyspace: 'keyspaceId',
+  createPolicy: 'policy { id }',
+  updatePolicy: 'policy { id }',
+  deletePolicy: 'policyId',
+  addUser: 'user { id }',
+  updateUser: 'user { id }',
+  removeUser: 'userId',
+  linkKey: 'link { id }',
+  updateLink: 'link { id }',
+  unlinkKey: 'linkId',
   createKey: `key { id } ${ISSUED}`,
   updateKey: 'key { id }',
   enableKey: 'key { id }',
@@ -47,13 +58,19 @@ const SUCCESS: { readonly [Name in Mutation]: string } = {
   disableCode: 'accessCode { id key { id } }',
   deleteCode: 'accessCode { id key { id } }',
   rotateKey: `key { id } ${ISSUED} rotation { retired { id } replacement { id } }`,
+  revealCode: 'accessCode { id } secret',
 }
 
+type One = { readonly id: string }
 type Payload = {
   readonly code?: string
-  readonly account?: { readonly id: string; readonly managementKeyspace?: { readonly id: string } }
-  readonly keyspace?: { readonly id: string }
-  readonly key?: { readonly id: string }
+  readonly account?: One & { readonly managementKeyspace?: One }
+  readonly keyspace?: One
+  readonly policy?: One
+  readonly user?: One
+  readonly link?: One
+  readonly key?: One
+  readonly secret?: string
   readonly issued?: Issued | readonly Issued[]
   readonly events?: readonly Event[]
 }
@@ -63,21 +80,19 @@ export async function send(app: TestApp, mutation: Mutation, input: Input, crede
   const document = `mutation ($input: ${type}Input!) { ${mutation}(input: $input) { __typename
     ... on ${type}Success { ${SUCCESS[mutation]} events { ${EVENT} } } ... on Error { code } } }`
   const { data, errors } = await app.execute<Record<string, Payload>, object>(document, { input }, { credential })
-  const { code, account, keyspace, key, issued = [], events = [] } = data?.[mutation] ?? {}
+  const { code, account, keyspace, policy, user, link, key, secret, issued = [], events = [] } = data?.[mutation] ?? {}
   const codes = [issued].flat()
   return {
     outcome: errors[0] === undefined ? (code ?? 'DONE') : (errors[0].extensions?.code ?? errors[0].message),
     made: {
-      ids: {
-        account: account?.id ?? '',
-        keyspace: keyspace?.id ?? account?.managementKeyspace?.id ?? '',
-        key: key?.id ?? '',
-      },
-      codes: codes.map(({ accessCode, secret }) => ({ id: accessCode.id, secret })),
+      id: (account ?? keyspace ?? policy ?? user ?? link ?? key)?.id ?? '',
+      managementKeyspaceId: account?.managementKeyspace?.id ?? '',
+      codes: codes.map(({ accessCode, secret: issuedSecret }) => ({ id: accessCode.id, secret: issuedSecret })),
       eventIds: events.map(({ id }) => id),
     },
     events,
     issued: codes,
+    revealed: secret,
   }
 }
 
@@ -137,6 +152,17 @@ export async function readAccount(app: TestApp, id: string): Promise<AccountSeen
   }
 }
 
+/** The account's policies, users and links. */
+export async function readDirectory(app: TestApp, id: string): Promise<Readonly<Record<string, readonly One[]>>> {
+  type Found = Record<string, { readonly nodes: readonly One[] }>
+  const document = `query ($id: ID!) { account(id: $id) {
+    policies(first: 100) { nodes { id name description permissions endpoints { methods path } version } }
+    users(first: 100) { nodes { id externalId displayName role permissions version } }
+    links(first: 100) { nodes { id keyId keyName active version keyspace { id } policies { id } } } } }`
+  const { account } = await app.ask<{ account: Found }, object>(document, { id })
+  return Object.fromEntries(Object.entries(account).map(([name, { nodes }]) => [name, nodes]))
+}
+
 /** Everything that happened in an account, as `<type> <id of what it happened to>`. */
 export async function readHistory(app: TestApp, id: string): Promise<readonly string[]> {
   type Page = {
@@ -160,11 +186,17 @@ export type Question = {
   readonly keyspaceId?: string
   readonly accountId?: string
   readonly permission?: string
+  readonly endpoint?: { readonly method: string; readonly path: string }
 }
 export type Verdict = {
   readonly code: string
   readonly keyId: string | null
   readonly codeId: string | null
+  readonly linkId: string | null
+  readonly accountId: string | null
+  readonly owner: string | null
+  readonly actsAs: string | null
+  readonly permissions: readonly string[]
   readonly expiresAt: string | null
 }
 
@@ -174,7 +206,8 @@ export async function verify(
   inputs: readonly Question[],
   credential: string | null,
 ): Promise<readonly Verdict[] | string> {
-  const document = 'query ($inputs: [VerifyKeyInput!]!) { verifyKeys(inputs: $inputs) { code keyId codeId expiresAt } }'
+  const document = `query ($inputs: [VerifyKeyInput!]!) { verifyKeys(inputs: $inputs) {
+    code keyId codeId linkId accountId owner actsAs permissions expiresAt } }`
   const { data, errors } = await app.execute<{ verifyKeys: Verdict[] }, object>(document, { inputs }, { credential })
   return errors[0] === undefined ? (data?.verifyKeys ?? []) : (errors[0].extensions?.code ?? errors[0].message)
 }

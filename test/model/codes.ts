@@ -1,17 +1,7 @@
 // The rules of codes: where a new one goes and how long it is good, and what may become of one.
 import { type Decision, type Input, type Mutation, type NewCode, nothing, type Planned, refuse } from './decision.ts'
-import {
-  type Code,
-  isLive,
-  type Key,
-  type Keyspace,
-  type Made,
-  newestIn,
-  overlaps,
-  type Rules,
-  type Slot,
-  type World,
-} from './world.ts'
+import { isLive, newestIn, overlaps } from './standing.ts'
+import type { Code, Key, Keyspace, Made, Rules, Slot, World } from './world.ts'
 
 const DAY_MS = 86_400_000
 /** Long enough, and guessed at once. */
@@ -50,8 +40,11 @@ export function planIssue(world: World, keyspace: Keyspace, key: Key, code: NewC
   const isFull = key.codes.filter((other) => isLive(other, world.now)).length >= liveCodesMax
   const { reasons, expiresAt } = terms(world, keyspace, key, code)
   if (slot === undefined || isFull) return { reasons: ['CODE_LIMIT_REACHED', ...reasons] }
-  return { reasons, planned: { slot, expiresAt } }
+  return { reasons, planned: { slot, expiresAt, kept: isKept(keyspace) } }
 }
+
+/** To be shown again, until it is retired. */
+const isKept = ({ rules }: Keyspace) => rules.secretDisplay === 'REVEALABLE'
 
 function slotsOf({ liveCodesMax }: Rules): readonly Slot[] {
   return liveCodesMax === 2 ? ['PRIMARY', 'SECONDARY'] : ['PRIMARY']
@@ -85,7 +78,7 @@ export function rotateKey(world: World, keyspace: Keyspace, key: Key, input: Inp
   const isFull = key.codes.filter((code) => isLive(code, now)).length >= keyspace.rules.liveCodesMax
   const noRoom = !isLive(old, now) && (isFull || !slotsOf(keyspace.rules).includes(slot))
   const { reasons, expiresAt } = terms(world, keyspace, key, input)
-  const planned = { slot, expiresAt }
+  const planned = { slot, expiresAt, kept: isKept(keyspace) }
   return {
     reasons: [...reasons, ...(noRoom ? ['CODE_LIMIT_REACHED'] : [])],
     events: ['key.rotated'],
@@ -95,7 +88,7 @@ export function rotateKey(world: World, keyspace: Keyspace, key: Key, input: Inp
       for (const code of key.codes) if (code.slot === slot && overlaps(code, now)) code.overlapEndsAt = now
       const opens = old.enabled && isLive(old, now) && overlapSeconds > 0
       const end = Math.min(now + overlapSeconds * 1_000, old.expiresAt ?? Number.POSITIVE_INFINITY)
-      Object.assign(old, { replacedAt: now, overlapEndsAt: opens ? end : null })
+      Object.assign(old, { replacedAt: now, overlapEndsAt: opens ? end : null, kept: false })
       key.codes.push(codeOf(planned, input, idAndSecret(made, 0)))
     },
   }
@@ -118,6 +111,10 @@ export function decideCode(
   const opens = isLive(code, now) || overlaps(code, now)
   const cut = overlaps(code, now) ? { overlapEndsAt: now } : {}
   switch (mutation) {
+    case 'revealCode':
+      if (!isLive(code, now)) return refuse('CODE_NOT_LIVE')
+      if (rules.secretDisplay === 'ONCE' || !code.kept) return refuse('SECRET_NOT_REVEALABLE')
+      return { ...done('code.revealed', {}), reveals: code.secret }
     case 'updateCode':
       if (code.deletedAt !== null) return refuse('CODE_NOT_LIVE')
       return description === undefined || description === code.description
@@ -134,6 +131,6 @@ export function decideCode(
       if (code.deletedAt !== null) return nothing
       if (code.replacedAt !== null && !overlaps(code, now)) return refuse('CODE_NOT_LIVE')
       if (rules.codeDeletion === 'WHEN_DISABLED' && code.enabled && opens) return refuse('CODE_ENABLED')
-      return done('code.deleted', { deletedAt: now, ...cut })
+      return done('code.deleted', { deletedAt: now, kept: false, ...cut })
   }
 }

@@ -5,11 +5,12 @@ import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
 import { agreeOnAccounts, agreeOnKey, agreeOnVerdicts, type Inquiry, instantText } from './agree.ts'
 import { glimpseKey, send } from './api.ts'
+import { callerBy, may, seesKey } from './callers.ts'
 import type { Input, Mutation } from './decision.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { predict, remember } from './predict.ts'
-import { credentialFor, inputFor, pickFrom } from './requests.ts'
-import { callerBy, type Key, may, sees, type World } from './world.ts'
+import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
+import { accountOf, type Key, type World } from './world.ts'
 
 /** A mutation as it is sent. */
 type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
@@ -30,18 +31,19 @@ export async function perform(world: World, { app, sent }: Real, request: Sent):
     const { codes, ...made } = prediction.replayed
     return expect(answer.made).toEqual({ ...made, codes: codes.map(({ id }) => ({ id, secret: null })) })
   }
-  const { events = [], codes = [], subjectId } = prediction
-  expect(answer.events.map(({ type }) => type)).toEqual(events)
+  const { events = [], codes = [], subjectId = answer.made.id, reveals } = prediction
+  const happened = events.map((event) => (typeof event === 'string' ? { type: event, subjectId } : event))
+  expect(answer.events.map(({ type }) => type)).toEqual(happened.map(({ type }) => type))
   expect(answer.issued.map(({ accessCode: { slot, expiresAt } }) => ({ slot, expiresAt }))).toEqual(
     codes.map(({ slot, expiresAt }) => ({ slot, expiresAt: instantText(expiresAt) })),
   )
+  expect(answer.revealed).toBe(reveals)
   prediction.apply?.(answer.made)
   if (caller !== undefined) remember(world, caller, mutation, input, answer.made)
-  const subject = subjectId ?? (answer.made.ids.key || answer.made.ids.keyspace) ?? ''
-  const where = world.keys.get(subject) ?? world.keyspaces.get(subject)
-  const history = world.accounts.get(where?.accountId ?? subject)?.history
-  if (mutation !== 'createAccount') history?.push(...events.map((type) => `${type} ${subject}`))
-  const key = world.keys.get(subject)
+  const account = accountOf(world, subjectId)
+  if (mutation !== 'createAccount')
+    account?.history.push(...happened.map(({ type, ...event }) => `${type} ${event.subjectId}`))
+  const key = world.keys.get(subjectId)
   if (key !== undefined) await agreeOnKey(world, app, key)
 }
 
@@ -50,8 +52,9 @@ const mutations = draws.map((draw) => {
   return command(
     async (world, real) => {
       const { rootKey } = real.app
-      const credential = credentialFor(world, rootKey, draw.who)
-      const request = { mutation: draw.mutation, input: inputFor(world, draw), credential }
+      const input = inputFor(world, draw)
+      const credential = credentialFor(world, rootKey, draw.who, accountAskedFor(world, input))
+      const request = { mutation: draw.mutation, input, credential }
       told = `${draw.mutation} ${JSON.stringify(request.input)}${credential === rootKey ? '' : ` by ${credential}`}`
       await perform(world, real, request)
     },
@@ -115,9 +118,15 @@ const wishes = fc.option(
     { minLength: 1, maxLength: 2 },
   ),
 )
+const endpoints = fc.option(
+  fc.record({
+    method: fc.constantFrom('GET', 'POST', 'HEAD'),
+    path: fc.constantFrom('/reports/7', '/reports/7?x=/y', '/reports/7/8', '/ads/a/b', '/ads%2fa', '/'),
+  }),
+)
 const inquiries = fc.record({
   who: numbers,
-  asked: fc.array(fc.record({ pick: fc.nat(), where: fc.nat({ max: 9 }), wish: wishes }), {
+  asked: fc.array(fc.record({ pick: fc.nat(), where: fc.nat({ max: 9 }), wish: wishes, endpoint: endpoints }), {
     minLength: 1,
     maxLength: 60,
   }),
@@ -128,15 +137,26 @@ const verifications = inquiries.map(({ who, asked }) =>
     async (world, real) => {
       const keys = [...world.keys.values()]
       const held = keys.flatMap((key) => key.codes.map(({ secret }) => ({ key, secret })))
-      const questions = asked.map(({ pick, where, wish }): Inquiry => {
+      const links = [...world.links.values()]
+      const questions = asked.map(({ pick, where, wish, endpoint }): Inquiry => {
         const { key, secret } = held[pick % held.length] as { key: Key; secret: string }
-        const other = keys[(pick * 7) % keys.length] as Key
+        // Where it is linked, if it is.
+        const other = links.find(({ keyId }) => keyId === key.id) ?? (keys[(pick * 7) % keys.length] as Key)
         return {
           key: secret,
           wish,
           ...(wish === null ? {} : { permission: wish.map((all) => `(${all.join(' AND ')})`).join(' OR ') }),
-          ...(where < 4 ? { keyspaceId: key.keyspaceId } : where === 4 ? { keyspaceId: other.keyspaceId } : {}),
-          ...(where === 5 ? { accountId: other.accountId } : where === 6 ? { accountId: key.accountId } : {}),
+          ...(endpoint === null ? {} : { endpoint }),
+          ...(where < 4
+            ? { keyspaceId: key.keyspaceId }
+            : where === 4 && other.keyspaceId !== null
+              ? { keyspaceId: other.keyspaceId }
+              : {}),
+          ...(where === 5 || where > 7
+            ? { accountId: other.accountId }
+            : where === 6
+              ? { accountId: key.accountId }
+              : {}),
         }
       })
       const credential = credentialFor(world, real.app.rootKey, who)
@@ -160,7 +180,7 @@ const glimpses = fc.record({ who: numbers, pick: numbers }).map(({ who, pick }) 
       const credential = credentialFor(world, real.app.rootKey, who)
       const caller = callerBy(world, credential, real.app.rootKey)
       const key = world.keys.get(id)
-      const visible = caller !== undefined && key !== undefined && sees(caller, key.accountId) ? id : null
+      const visible = caller !== undefined && key !== undefined && seesKey(world, caller, key) ? id : null
       const denied = caller === undefined ? 'UNAUTHENTICATED' : may(caller, 'keys.read') ? undefined : 'FORBIDDEN'
       expect(await glimpseKey(real.app, id, credential)).toBe(denied ?? visible)
     },

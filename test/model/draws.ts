@@ -45,6 +45,10 @@ const rules = fc.record(
     expiryRequired: fc.constantFrom(false, false, true),
     customSecrets: fc.constant(true),
     codeDeletion: fc.constantFrom('ALWAYS', 'WHEN_DISABLED'),
+    secretDisplay: mostly(['REVEALABLE', 'REVEALABLE', 'ONCE'], null),
+    authorizations: fc.constantFrom('EDITABLE', 'EDITABLE', 'FROZEN'),
+    policyRequired: fc.constantFrom(false, false, true),
+    managedBy: fc.constantFrom('OWNERS', 'ADMINISTRATORS'),
   },
   optional,
 )
@@ -64,6 +68,28 @@ const FIELDS = {
   rules: mostly([true], null).chain((given) => (given === null ? fc.constant(null) : rules)),
   slot: slots,
   secret: secrets,
+  policyIds: fc.oneof(
+    { weight: 8, arbitrary: fc.array(numbers, { maxLength: 2 }) },
+    { weight: 1, arbitrary: fc.constant(null) },
+  ),
+  endpoints: fc.constantFrom(
+    [],
+    [],
+    [{ methods: ['GET'], path: '/reports/:id' }],
+    [
+      { methods: ['*'], path: '/ads/*' },
+      { methods: ['POST', 'PUT'], path: '/reports/:id' },
+    ],
+    null,
+  ),
+  purpose: mostly(['to read', 'to write'], ' ', null),
+  ownerId: fc.option(numbers, { freq: 4 }),
+  actsAs: fc.option(numbers, { freq: 4 }),
+  externalId: mostly(['ann', 'bob', 'cy', 'Ann', 'dee@example.org'], ' ann', ''),
+  displayName: fc.constantFrom('Ann', 'Bob', null),
+  role: fc.constantFrom('ADMINISTRATOR', 'AUDITOR', 'VERIFIER', 'MEMBER', 'MEMBER'),
+  linked: numbers,
+  into: fc.option(numbers, { freq: 2 }),
   overlapSeconds: mostly([0, 1, 60, 3_600, 2_592_000], 2_592_001, -1),
 }
 type Field = keyof typeof FIELDS
@@ -71,22 +97,50 @@ type Field = keyof typeof FIELDS
 type Shape = {
   readonly weight: number
   readonly id?: IdField
-  readonly name?: true
+  /** What it must say. */
+  readonly needs?: readonly Field[]
+  /** What else it may say. */
   readonly fields?: readonly Field[]
 }
-export type IdField = 'accountId' | 'keyspaceId' | 'keyId' | 'codeId'
+export type IdField = 'accountId' | 'keyspaceId' | 'keyId' | 'codeId' | 'policyId' | 'userId' | 'linkId'
 
-const DETAILS = ['description', 'tags', 'metadata', 'permissions', 'expiresAt'] as const
+const DETAILS = [
+  'description',
+  'tags',
+  'metadata',
+  'permissions',
+  'policyIds',
+  'ownerId',
+  'actsAs',
+  'expiresAt',
+] as const
+const POLICY = ['name', 'purpose', 'permissions', 'endpoints'] as const
+/** In the place of null, where GraphQL itself wants a value. */
+const NEEDED: { readonly [Name in Field]?: unknown } = {
+  name: 'alpha',
+  purpose: 'to see',
+  permissions: [],
+  policyIds: [],
+}
 const NEW_CODE = ['slot', 'expiresAt', 'secret', 'description'] as const
 
-/** How often a mutation comes, what it is about, whether it needs a name, and what else it may say. */
+/** How often a mutation comes, what it is about, and what it says. */
 export const SHAPES: { readonly [Name in Mutation]: Shape } = {
-  createAccount: { weight: 1, name: true },
+  createAccount: { weight: 1, needs: ['name'] },
   updateAccount: { weight: 1, id: 'accountId', fields: ['name'] },
-  createKeyspace: { weight: 1, id: 'accountId', name: true, fields: ['rules'] },
+  createKeyspace: { weight: 1, id: 'accountId', needs: ['name'], fields: ['rules'] },
   updateKeyspace: { weight: 2, id: 'keyspaceId', fields: ['name', 'rules'] },
   deleteKeyspace: { weight: 1, id: 'keyspaceId' },
-  createKey: { weight: 10, id: 'keyspaceId', name: true, fields: [...DETAILS, 'enabled', 'codes'] },
+  createPolicy: { weight: 4, id: 'accountId', needs: ['name', 'purpose', 'permissions'], fields: ['endpoints'] },
+  updatePolicy: { weight: 5, id: 'policyId', fields: POLICY },
+  deletePolicy: { weight: 2, id: 'policyId' },
+  addUser: { weight: 4, id: 'accountId', needs: ['externalId', 'role'], fields: ['displayName', 'permissions'] },
+  updateUser: { weight: 4, id: 'userId', fields: ['displayName', 'role', 'permissions'] },
+  removeUser: { weight: 1, id: 'userId' },
+  linkKey: { weight: 6, id: 'accountId', needs: ['linked', 'policyIds'], fields: ['into'] },
+  updateLink: { weight: 3, id: 'linkId', needs: ['policyIds'] },
+  unlinkKey: { weight: 1, id: 'linkId' },
+  createKey: { weight: 10, id: 'keyspaceId', needs: ['name'], fields: [...DETAILS, 'enabled', 'codes'] },
   updateKey: { weight: 6, id: 'keyId', fields: ['name', ...DETAILS] },
   enableKey: { weight: 3, id: 'keyId' },
   disableKey: { weight: 3, id: 'keyId' },
@@ -98,20 +152,21 @@ export const SHAPES: { readonly [Name in Mutation]: Shape } = {
   disableCode: { weight: 5, id: 'codeId' },
   deleteCode: { weight: 3, id: 'codeId' },
   rotateKey: { weight: 12, id: 'keyId', fields: [...NEW_CODE, 'overlapSeconds'] },
+  revealCode: { weight: 6, id: 'codeId' },
 }
 
 /** Any mutation. */
 export const draws: fc.Arbitrary<Draw> = fc.oneof(
   ...MUTATIONS.map((mutation) => {
-    const { weight, name, fields = [] } = SHAPES[mutation]
-    const asked = fc.record(Object.fromEntries(fields.map((field) => [field, FIELDS[field]])), optional)
+    const { weight, needs = [], fields = [] } = SHAPES[mutation]
+    const drawn = (names: readonly Field[]) => Object.fromEntries(names.map((name) => [name, FIELDS[name]]))
+    const needed = fc
+      .record(drawn(needs))
+      .map((said) => Object.fromEntries(needs.map((name) => [name, said[name] ?? NEEDED[name]])))
+    const asked = fc.record(drawn(fields), optional)
     const shape = {
       mutation: fc.constant(mutation),
-      fields: name
-        ? fc
-            .record({ name: FIELDS.name.map((text) => text ?? 'alpha') })
-            .chain((named) => asked.map((more) => ({ ...more, ...named })))
-        : asked,
+      fields: fc.tuple(needed, asked).map(([must, may]) => ({ ...may, ...must })),
       who: numbers,
       pick: numbers,
       version: fc.constantFrom(null, null, null, null, null, null, 0, 0, 1),

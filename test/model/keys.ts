@@ -1,7 +1,9 @@
 // The rules of keys.
+import { type Caller, exceeds, memberIn, sees, seesKey } from './callers.ts'
 import { codeOf, decideCode, idAndSecret, instant, planIssue, rotateKey } from './codes.ts'
 import {
   type Decision,
+  differences,
   type Input,
   isStale,
   type Mutation,
@@ -9,32 +11,33 @@ import {
   nothing,
   type Planned,
   refuse,
+  said,
 } from './decision.ts'
-import {
-  activeKeys,
-  type Caller,
-  type Code,
-  type Details,
-  type Key,
-  type Keyspace,
-  type Made,
-  may,
-  sees,
-  type World,
-} from './world.ts'
+import { arePolicies, linkOf, userNamed } from './directory.ts'
+import { grantsOfPolicies } from './grants.ts'
+import { activeKeys, endKey } from './standing.ts'
+import { type Code, type Details, type Key, type Keyspace, keyspaceOf, type Made, type World } from './world.ts'
 
 export function decideKeyMutation(world: World, caller: Caller, mutation: Mutation, input: Input): Decision {
   if (mutation === 'createKey') return createKey(world, caller, input)
   const found = find(world, input)
-  if (found === undefined || !sees(caller, found.key.accountId)) return refuse('NOT_FOUND')
+  // What issues nothing here is told to whoever has linked the key.
+  const issues = mutation === 'issueCode' || mutation === 'rotateKey'
+  const isForeign = caller.accountId !== null && found?.key.accountId !== caller.accountId
+  if (issues && isForeign && memberIn(caller) === null && linkOf(world, caller.accountId ?? '', input.keyId ?? ''))
+    return refuse('LINKED_KEY_HAS_NO_CODES')
+  if (found === undefined || !seesKey(world, caller, found.key)) return refuse('NOT_FOUND')
   const { key, code } = found
   if (isStale(input, key)) return refuse('CONFLICT')
-  const keyspace = world.keyspaces.get(key.keyspaceId) as Keyspace
+  const keyspace = keyspaceOf(world, key)
   const decision =
     code === undefined
-      ? ofKey(world, keyspace, key, mutation, input)
+      ? ofKey(world, caller, keyspace, key, mutation, input)
       : decideCode(world.now, keyspace, key, code, mutation, input)
-  return versioned(key, guarded(caller, keyspace, key, mutation, input, decision))
+  const strengthens = STRENGTHENING.includes(mutation) && key.end === null && decision.events?.length !== 0
+  if (strengthens && mutation !== 'updateKey' && exceeds(world, caller, keyspace, key, key))
+    return { ...decision, reasons: [...decision.reasons, 'GRANT_EXCEEDS_CALLER'] }
+  return versioned(key, decision)
 }
 
 function find(world: World, { keyId, codeId }: Input): { readonly key: Key; readonly code?: Code } | undefined {
@@ -58,34 +61,44 @@ function versioned(key: Key, { apply, ...decision }: Decision): Decision {
   }
 }
 
-const STRENGTHENING: readonly Mutation[] = ['updateKey', 'enableKey', 'issueCode', 'enableCode', 'rotateKey']
+const STRENGTHENING: readonly Mutation[] = ['enableKey', 'issueCode', 'enableCode', 'rotateKey', 'revealCode']
 
-/** Nobody mints more than they hold. */
-function guarded(
-  caller: Caller,
-  keyspace: Keyspace,
-  key: Key,
-  mutation: Mutation,
-  input: Input,
-  decision: Decision,
-): Decision {
-  if (!keyspace.management || !STRENGTHENING.includes(mutation) || decision.events?.length === 0) return decision
-  const { permissions = key.permissions } = input
-  const exceeds = !(permissions ?? []).every((permission) => may(caller, permission))
-  return key.end === null && exceeds
-    ? { ...decision, reasons: [...decision.reasons, 'GRANT_EXCEEDS_CALLER'] }
-    : decision
+type Named = { readonly ownerId?: string | null | undefined; readonly actsAs?: string | null | undefined }
+
+/** Whose it is and whom it acts as, as far as that is said; or why that can't be. To a MEMBER all others are nobody. */
+function usersOf(world: World, caller: Caller, accountId: string, { ownerId, actsAs }: Named) {
+  const member = memberIn(caller)
+  const owner = world.users.get(ownerId ?? '')
+  const acting = typeof actsAs === 'string' ? userNamed(world, accountId, actsAs) : undefined
+  const reasons: string[] = []
+  const isThere = (user: typeof owner) =>
+    user !== undefined && !user.gone && user.accountId === accountId && (member === null || user.id === member.id)
+  if ((typeof ownerId === 'string' && !isThere(owner)) || (typeof actsAs === 'string' && !isThere(acting)))
+    reasons.push('NOT_FOUND')
+  if (member !== null && ownerId === null) reasons.push('INVALID_INPUT')
+  if (member !== null && actsAs === null) reasons.push('GRANT_EXCEEDS_CALLER')
+  return { reasons, users: said({ ownerId, actsAsId: actsAs === undefined ? undefined : (acting?.id ?? null) }) }
 }
 
 function createKey(world: World, caller: Caller, input: Input): Decision {
   const keyspace = world.keyspaces.get(input.keyspaceId ?? '')
-  if (keyspace === undefined || keyspace.deleted || !sees(caller, keyspace.accountId)) return refuse('NOT_FOUND')
-  const { rules } = keyspace
+  const member = memberIn(caller)
+  if (keyspace === undefined || keyspace.gone || !sees(caller, keyspace.accountId)) return refuse('NOT_FOUND')
+  const { rules, accountId } = keyspace
+  if (member !== null && rules.managedBy !== 'OWNERS') return refuse('NOT_FOUND')
+  const policyIds = input.policyIds ?? []
+  if (!arePolicies(world, accountId, policyIds)) return refuse('NOT_FOUND')
+  const { reasons: faults, users } = usersOf(world, caller, accountId, {
+    ...input,
+    ownerId: input.ownerId ?? member?.id,
+  })
+  if (faults.length > 0) return refuse(...faults)
+  const ownerId = users.ownerId ?? null
+  const actsAsId = users.actsAsId === undefined ? (rules.managedBy === 'OWNERS' ? ownerId : null) : users.actsAsId
   const key: Key = {
     ...detailsOf(input),
-    id: '',
-    accountId: keyspace.accountId,
-    keyspaceId: keyspace.id,
+    ...{ id: '', accountId, keyspaceId: keyspace.id, policyIds, ownerId, actsAsId },
+    frozen: rules.authorizations === 'FROZEN' ? structuredClone(grantsOfPolicies(world, policyIds)) : null,
     enabled: input.enabled ?? true,
     end: null,
     codes: [],
@@ -95,7 +108,8 @@ function createKey(world: World, caller: Caller, input: Input): Decision {
   const reasons = [
     ...(key.expiresAt !== null && key.expiresAt <= world.now ? ['EXPIRY_OUT_OF_RANGE'] : []),
     ...(isLimited ? ['KEY_LIMIT_REACHED'] : []),
-    ...(keyspace.management && !key.permissions.every((one) => may(caller, one)) ? ['GRANT_EXCEEDS_CALLER'] : []),
+    ...(rules.policyRequired && policyIds.length === 0 ? ['POLICY_REQUIRED'] : []),
+    ...(exceeds(world, caller, keyspace, key, null) ? ['GRANT_EXCEEDS_CALLER'] : []),
   ]
   const wanted: readonly NewCode[] = input.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
   const codes: Planned[] = []
@@ -112,12 +126,19 @@ function createKey(world: World, caller: Caller, input: Input): Decision {
     codes,
     apply(made) {
       key.codes = key.codes.map((code, index) => ({ ...code, ...idAndSecret(made, index) }))
-      world.keys.set(made.ids.key ?? '', Object.assign(key, { id: made.ids.key, version: 1 + codes.length }))
+      world.keys.set(made.id, Object.assign(key, { id: made.id, version: 1 + codes.length }))
     },
   }
 }
 
-function detailsOf({ name, description, tags, metadata, permissions, expiresAt }: Input): Details {
+function detailsOf({
+  name,
+  description,
+  tags,
+  metadata,
+  permissions,
+  expiresAt,
+}: Input): Omit<Details, 'policyIds' | 'ownerId' | 'actsAsId'> {
   return {
     name: name ?? '',
     description: description ?? null,
@@ -128,19 +149,17 @@ function detailsOf({ name, description, tags, metadata, permissions, expiresAt }
   }
 }
 
-function ofKey(world: World, keyspace: Keyspace, key: Key, mutation: Mutation, input: Input): Decision {
+function ofKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, mutation: Mutation, input: Input): Decision {
   if (mutation === 'revokeKey' && key.end !== null) return nothing
   if (mutation === 'deleteKey' && key.end === 'DELETED') return nothing
-  if (mutation === 'revokeKey')
-    return { reasons: [], events: ['key.revoked'], apply: () => Object.assign(key, { end: 'REVOKED' }) }
+  if (mutation === 'revokeKey') return { reasons: [], events: ['key.revoked'], apply: () => endKey(key, 'REVOKED') }
   if (mutation === 'deleteKey') {
     const events = key.end === null ? ['key.revoked', 'key.deleted'] : ['key.deleted']
-    return { reasons: [], events, apply: () => Object.assign(key, { end: 'DELETED' }) }
+    return { reasons: [], events, apply: () => endKey(key, 'DELETED') }
   }
+  if (mutation === 'updateKey') return updateKey(world, caller, keyspace, key, input)
   if (key.end !== null) return refuse(`KEY_${key.end}`)
   switch (mutation) {
-    case 'updateKey':
-      return updateKey(world, keyspace, key, input)
     case 'enableKey':
     case 'disableKey': {
       const enabled = mutation === 'enableKey'
@@ -162,19 +181,31 @@ function ofKey(world: World, keyspace: Keyspace, key: Key, mutation: Mutation, i
   }
 }
 
-function updateKey(world: World, keyspace: Keyspace, key: Key, input: Input): Decision {
-  const wanted = detailsOf({ ...input, name: input.name ?? key.name })
-  const given = (Object.keys(wanted) as (keyof Details)[]).filter((field) => input[field] !== undefined)
-  const changed = given.filter((field) => JSON.stringify(wanted[field]) !== JSON.stringify(key[field]))
-  if (changed.length === 0) return nothing
-  const reasons: string[] = []
-  if (changed.includes('expiresAt')) {
-    const { activeKeysMax } = keyspace.rules
-    if (wanted.expiresAt !== null && wanted.expiresAt <= world.now) reasons.push('EXPIRY_OUT_OF_RANGE')
-    const revives = key.expiresAt !== null && key.expiresAt <= world.now
-    if (revives && activeKeysMax !== null && activeKeys(world, keyspace.id) >= activeKeysMax)
-      reasons.push('KEY_LIMIT_REACHED')
+function updateKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, input: Input): Decision {
+  if (!arePolicies(world, key.accountId, input.policyIds ?? [])) return refuse('NOT_FOUND')
+  const { reasons: faults, users } = usersOf(world, caller, key.accountId, input)
+  if (faults.length > 0) return refuse(...faults)
+  if (key.end !== null) return refuse(`KEY_${key.end}`)
+  const details = detailsOf({ ...input, name: input.name ?? key.name })
+  const asked = Object.entries(details).filter(([field]) => input[field as keyof Input] !== undefined)
+  const policyIds = input.policyIds === undefined ? {} : { policyIds: input.policyIds ?? [] }
+  const changes = differences<Details>(key, { ...Object.fromEntries(asked), ...policyIds, ...users })
+  if (Object.keys(changes).length === 0) return nothing
+  const { activeKeysMax, authorizations, policyRequired } = keyspace.rules
+  const isFull = activeKeysMax !== null && activeKeys(world, keyspace.id) >= activeKeysMax
+  const isAboutGrants = 'permissions' in changes || 'policyIds' in changes || 'actsAsId' in changes
+  const { expiresAt } = changes
+  const isPast = typeof expiresAt === 'number' && expiresAt <= world.now
+  const revives = expiresAt !== undefined && key.expiresAt !== null && key.expiresAt <= world.now
+  return {
+    reasons: [
+      ...(isAboutGrants && (key.frozen !== null || authorizations === 'FROZEN') ? ['AUTHORIZATIONS_FROZEN'] : []),
+      ...(policyRequired && changes.policyIds?.length === 0 ? ['POLICY_REQUIRED'] : []),
+      ...(isPast ? ['EXPIRY_OUT_OF_RANGE'] : []),
+      ...(revives && isFull ? ['KEY_LIMIT_REACHED'] : []),
+      ...(exceeds(world, caller, keyspace, { ...key, ...changes }, key) ? ['GRANT_EXCEEDS_CALLER'] : []),
+    ],
+    events: ['key.updated'],
+    apply: () => Object.assign(key, changes),
   }
-  const changes = Object.fromEntries(changed.map((field) => [field, wanted[field]]))
-  return { reasons, events: ['key.updated'], apply: () => Object.assign(key, changes) }
 }

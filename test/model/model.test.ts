@@ -10,7 +10,7 @@ import { agreeOnEverything } from './agree.ts'
 import { commands, perform, type Real } from './commands.ts'
 import type { Input, Mutation } from './decision.ts'
 import { FIRST_CREDENTIAL } from './requests.ts'
-import { newWorld, type World } from './world.ts'
+import { type Key, newWorld, type World } from './world.ts'
 
 const { MODEL_RUNS, MODEL_SEED, MODEL_PATH, MODEL_REPLAY } = process.env
 const RUNS = Number(MODEL_RUNS ?? 12)
@@ -29,20 +29,35 @@ beforeAll(async () => {
 })
 afterAll(() => app.close())
 
-/** All there is at first: two tenants, the second one's rules strict, each with two credentials, a keyspace and a key. */
+/** All there is at first: two tenants, the second one's rules strict, each with credentials, people, a policy, a keyspace and a key. */
 async function begin(): Promise<{ model: World; real: Real }> {
   const world = newWorld(Date.parse(app.clock.now()))
   const real: Real = { app, sent: [] }
   const done = (mutation: Mutation, input: Input) => perform(world, real, { mutation, input, credential: app.rootKey })
   const strict = { activeKeysMax: 3, codeLifetimeDays: 30, customSecrets: true, codeDeletion: 'WHEN_DISABLED' } as const
-  for (const rules of [{}, strict]) {
+  const frozen = { ...strict, authorizations: 'FROZEN' } as const
+  const theirs = { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS' } as const
+  const last = <Thing>(things: Map<string, Thing>) => [...things.values()].at(-1) as Thing
+  for (const rules of [theirs, frozen]) {
     await done('createAccount', { name: 'tenant' })
-    const { id: accountId, managementKeyspaceId: keyspaceId } = [...world.accounts.values()].at(-1)!
-    for (const permissions of [['*'], ['keys.write', 'keys.verify']])
-      await done('createKey', { keyspaceId, name: FIRST_CREDENTIAL, permissions })
+    const { id: accountId, managementKeyspaceId: keyspaceId } = last(world.accounts)
+    await done('addUser', { accountId, externalId: 'zoe', role: 'ADMINISTRATOR' })
+    await done('addUser', { accountId, externalId: 'max', role: 'MEMBER', permissions: ['ads.*', 'keys.write'] })
+    const credentials = [{ permissions: ['*'] }, { permissions: ['keys.write', 'keys.verify'] }]
+    for (const given of [...credentials, { permissions: ['*'], actsAs: 'zoe' }, { permissions: ['*'], actsAs: 'max' }])
+      await done('createKey', { keyspaceId, name: FIRST_CREDENTIAL, ...given })
+    await done('createPolicy', { accountId, name: 'first', description: 'to read', permissions: ['ads.read'] })
     await done('createKeyspace', { accountId, name: 'main', rules })
-    await done('createKey', { keyspaceId: [...world.keyspaces.keys()].at(-1)!, name: 'first', codes: [{}, {}] })
+    const given = { ownerId: last(world.users).id, policyIds: [last(world.policies).id] }
+    await done('createKey', { keyspaceId: last(world.keyspaces).id, name: 'first', codes: [{}, {}], ...given })
   }
+  // Each one's key is let in by the other.
+  const [one, two] = [...world.keys.values()].filter(({ name }) => name === 'first') as [Key, Key]
+  for (const [key, { accountId, policyIds }] of [
+    [one, two],
+    [two, one],
+  ] as const)
+    await done('linkKey', { accountId, keyId: key.id, keyspaceId: null, policyIds })
   return { model: world, real }
 }
 

@@ -1,5 +1,5 @@
-// A small world of accounts, keyspaces, keys and codes, kept in memory, and what each thing in it is at an instant. Written from
-// the design and from nothing of the product, so that both can only be wrong alike by the same misunderstanding.
+// A small world of accounts and all that is in them, kept in memory. Written from the design and from nothing of the product, so that
+// both can only be wrong alike by the same misunderstanding.
 
 export type Slot = 'PRIMARY' | 'SECONDARY'
 export type Rules = {
@@ -12,6 +12,10 @@ export type Rules = {
   expiryRequired: boolean
   customSecrets: boolean
   codeDeletion: 'ALWAYS' | 'WHEN_DISABLED'
+  secretDisplay: 'ONCE' | 'REVEALABLE'
+  authorizations: 'EDITABLE' | 'FROZEN'
+  policyRequired: boolean
+  managedBy: 'ADMINISTRATORS' | 'OWNERS'
 }
 export const DEFAULT_RULES: Rules = {
   prefix: 'key',
@@ -23,6 +27,10 @@ export const DEFAULT_RULES: Rules = {
   expiryRequired: false,
   customSecrets: false,
   codeDeletion: 'ALWAYS',
+  secretDisplay: 'ONCE',
+  authorizations: 'EDITABLE',
+  policyRequired: false,
+  managedBy: 'ADMINISTRATORS',
 }
 
 /** Instants are milliseconds; null is never. */
@@ -30,6 +38,8 @@ export type Code = {
   id: string
   slot: Slot
   secret: string
+  /** To be shown again. */
+  kept: boolean
   description: string | null
   enabled: boolean
   expiresAt: number | null
@@ -37,33 +47,44 @@ export type Code = {
   overlapEndsAt: number | null
   deletedAt: number | null
 }
+export type EndpointRule = { readonly methods: readonly string[]; readonly path: string }
+export type Grant = { readonly permissions: readonly string[]; readonly endpoints: readonly EndpointRule[] }
 export type Details = {
   name: string
   description: string | null
   tags: readonly string[]
   metadata: unknown
   permissions: readonly string[]
+  policyIds: readonly string[]
+  ownerId: string | null
+  actsAsId: string | null
   expiresAt: number | null
 }
 export type Key = Details & {
   id: string
   accountId: string
   keyspaceId: string
+  /** What its policies granted when it was created, where that is for good. */
+  frozen: readonly Grant[] | null
   enabled: boolean
   end: 'REVOKED' | 'DELETED' | null
   /** The oldest first, never removed. */
   codes: Code[]
   version: number
 }
-export type Keyspace = {
-  id: string
-  accountId: string
-  name: string
-  management: boolean
-  rules: Rules
-  deleted: boolean
-  version: number
+/** `gone`: deleted, removed or unlinked. */
+type Thing = { id: string; accountId: string; gone: boolean; version: number }
+export type Keyspace = Thing & { name: string; management: boolean; rules: Rules }
+export type Policy = Thing & Grant & { name: string; description: string }
+export type Role = 'ADMINISTRATOR' | 'AUDITOR' | 'VERIFIER' | 'MEMBER'
+export type User = Thing & {
+  externalId: string
+  displayName: string | null
+  role: Role
+  /** In the application. */
+  permissions: readonly string[]
 }
+export type Link = Thing & { keyId: string; keyspaceId: string | null; policyIds: readonly string[] }
 /** `history`: what happened, as `<type> <id of what it happened to>`. */
 export type Account = { id: string; name: string; managementKeyspaceId: string; history: string[] }
 
@@ -74,6 +95,9 @@ export type World = {
   readonly accounts: Map<string, Account>
   readonly keyspaces: Map<string, Keyspace>
   readonly keys: Map<string, Key>
+  readonly policies: Map<string, Policy>
+  readonly users: Map<string, User>
+  readonly links: Map<string, Link>
   /** Outcomes by caller, mutation and idempotency key. */
   readonly remembered: Map<string, Remembered>
 }
@@ -82,82 +106,27 @@ export type Remembered = { readonly input: string; readonly made: Made }
 
 /** What the product made, whose ids and secrets nobody can predict. */
 export type Made = {
-  readonly ids: Readonly<Record<string, string>>
+  /** Of what the mutation is about; of a new account its management keyspace's too. */
+  readonly id: string
+  readonly managementKeyspaceId: string
   readonly codes: readonly { readonly id: string; readonly secret: string | null }[]
   readonly eventIds: readonly string[]
 }
 
 export function newWorld(now: number): World {
-  const tag = crypto.randomUUID()
-  return { tag, now, accounts: new Map(), keyspaces: new Map(), keys: new Map(), remembered: new Map() }
+  const [accounts, keyspaces, keys, policies] = [new Map(), new Map(), new Map(), new Map()]
+  const [users, links, remembered] = [new Map(), new Map(), new Map()]
+  return { tag: crypto.randomUUID(), now, accounts, keyspaces, keys, policies, users, links, remembered }
 }
 
-export type Caller = 'ROOT' | Key
-
-const reached = (end: number | null, now: number) => end !== null && now >= end
-
-export function isLive(code: Code, now: number): boolean {
-  return code.replacedAt === null && code.deletedAt === null && !reached(code.expiresAt, now)
+/** The account that a thing belongs to, or that has this id itself. */
+export function accountOf({ accounts, ...world }: World, id: string): Account | undefined {
+  const things = [world.keyspaces, world.keys, world.policies, world.users, world.links]
+  return accounts.get(things.map((map) => map.get(id)?.accountId).find((found) => found !== undefined) ?? id)
 }
 
-export function overlaps(code: Code, now: number): boolean {
-  return code.replacedAt !== null && code.deletedAt === null && code.overlapEndsAt !== null && now < code.overlapEndsAt
-}
-
-export function newestIn(key: Key, slot: Slot): Code | undefined {
-  return key.codes.findLast((code) => code.slot === slot)
-}
-
-export function keyStatus({ end, enabled, expiresAt }: Key, now: number): string {
-  if (end !== null) return end
-  if (!enabled) return 'DISABLED'
-  return reached(expiresAt, now) ? 'EXPIRED' : 'ACTIVE'
-}
-
-export function codeStatus(code: Code, key: Key, now: number): string {
-  if (code.deletedAt !== null) return 'DELETED'
-  if (key.end !== null) return 'REVOKED'
-  if (code.replacedAt !== null) return 'REPLACED'
-  if (!code.enabled) return 'DISABLED'
-  return reached(code.expiresAt, now) ? 'EXPIRED' : 'VALID'
-}
-
-/** Each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
-export function shownCodes(key: Key, now: number): readonly Code[] {
-  const newest = (['PRIMARY', 'SECONDARY'] as const).map((slot) => newestIn(key, slot))
-  return [
-    ...newest.filter((code) => code !== undefined && code.deletedAt === null),
-    ...key.codes.filter((code) => overlaps(code, now)),
-  ] as Code[]
-}
-
-export function activeKeys(world: World, keyspaceId: string): number {
-  const isActive = ({ end, expiresAt }: Key) => end === null && !reached(expiresAt, world.now)
-  return [...world.keys.values()].filter((key) => key.keyspaceId === keyspaceId && isActive(key)).length
-}
-
-/** `*` stands for everything, at the end of a name for one or more segments. */
-export function grants(granted: readonly string[], asked: string): boolean {
-  const covers = (grant: string) =>
-    grant === '*' || grant === asked || (grant.endsWith('.*') && asked.startsWith(grant.replace(/\*$/, '')))
-  return granted.some(covers)
-}
-
-export function may(caller: Caller, permission: string): boolean {
-  return caller === 'ROOT' || grants(caller.permissions, permission)
-}
-
-/** Every permission asked for, joined by AND, one of several such by OR. */
-export type Wish = readonly (readonly string[])[]
-
-/** What a secret of this key opens. */
-export function verdictOn(code: Code, key: Key, wish: Wish | null, now: number): string {
-  if (key.end !== null || code.deletedAt !== null) return 'REVOKED'
-  if (code.replacedAt !== null && !overlaps(code, now)) return 'REPLACED'
-  if (!key.enabled || !code.enabled) return 'DISABLED'
-  if (reached(key.expiresAt, now) || reached(code.expiresAt, now)) return 'EXPIRED'
-  const granted = wish === null || wish.some((all) => all.every((permission) => grants(key.permissions, permission)))
-  return granted ? 'VALID' : 'INSUFFICIENT_PERMISSIONS'
+export function keyspaceOf({ keyspaces }: World, { keyspaceId }: Key): Keyspace {
+  return keyspaces.get(keyspaceId) as Keyspace
 }
 
 /** Where a secret is one of several codes' (own ones may be, in different keyspaces), all of them. */
@@ -165,16 +134,4 @@ export function codesOf(world: World, secret: string): readonly { readonly key: 
   return [...world.keys.values()].flatMap((key) =>
     key.codes.filter((code) => code.secret === secret).map((code) => ({ key, code })),
   )
-}
-
-/** Whoever a Bearer credential proves: undefined where nobody. */
-export function callerBy(world: World, credential: string | null, rootKey: string): Caller | undefined {
-  if (credential === null) return undefined
-  if (credential === rootKey) return 'ROOT'
-  const found = codesOf(world, credential).find(({ key }) => world.keyspaces.get(key.keyspaceId)?.management)
-  return found !== undefined && verdictOn(found.code, found.key, null, world.now) === 'VALID' ? found.key : undefined
-}
-
-export function sees(caller: Caller, accountId: string): boolean {
-  return caller === 'ROOT' || caller.accountId === accountId
 }

@@ -117,12 +117,13 @@ describe('a key that acts as a user', () => {
     expect(await opens()).toEqual(['VALID', 'VALID', 'VALID'])
   })
 
-  test('opens nothing once the user is removed', async () => {
+  test('opens nothing once the user is removed, and grants nothing', async () => {
     const user = await userWith(['*'])
     const { secret } = await keyWith({ permissions: ['*'], actsAs: user.externalId })
     expect(await code(secret)).toBe('VALID')
     await at.done(removeUser, { userId: user.userId })
-    for (const asked of [null, 'a']) expect((await verdict(secret, asked)).valid).toBe(false)
+    for (const asked of [null, 'a'])
+      expect(await verdict(secret, asked)).toMatchObject({ valid: false, permissions: [] })
   })
 })
 
