@@ -81,8 +81,11 @@ export async function verifyKeys(
   return questions.map((question, index) => {
     const candidates = foundOf.get(question) ?? 'MALFORMED'
     if (typeof candidates === 'string') return nothingTold(candidates, now)
-    const [matched, ...others] = candidates.filter((code) => mayVerify(caller, question, code))
-    if (matched === undefined || others.length > 0) return nothingTold('NOT_FOUND', now)
+    const matched = theOne(
+      candidates.filter((code) => mayVerify(caller, question, code)),
+      question,
+    )
+    if (matched === undefined) return nothingTold('NOT_FOUND', now)
     const hasUpstreamUser = (question.upstreamUser ?? '').trim() !== ''
     const asked = { permission: permissions[index] ?? null, endpoint: question.endpoint ?? null, hasUpstreamUser }
     const verdict = told(matched, asked, now)
@@ -136,6 +139,15 @@ function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode):
   if (keyspaceId !== null) return keyspaceId === code.keyspaceId
   // A credential of this API opens nothing else, unless who asks says that they mean this API.
   return !code.management
+}
+
+/**
+ * The code that is meant; undefined where several may be. The keyspace that was named has one code of a secret at most, and no other
+ * account can take its place by linking a key of the same secret in.
+ */
+function theOne(codes: readonly MatchedCode[], { keyspaceId }: VerifyQuestion): MatchedCode | undefined {
+  const own = codes.find((code) => code.link === null && code.keyspaceId === keyspaceId)
+  return own ?? (codes.length === 1 ? codes[0] : undefined)
 }
 
 /** Where a link may let the key in: nowhere, where this caller may not ask about it, or says nothing of where (root). */

@@ -302,7 +302,7 @@ describe('a link opens nothing any more', () => {
 })
 
 describe('a secret that several keys have', () => {
-  test('is not found where it could be meant for either of them', async () => {
+  test('is not found where it could be meant for either of them, and is the named keyspace’s own where one is named', async () => {
     const own = await at.createKeyspace(account.accountId, { customSecrets: true })
     const theirs = await at.createKeyspace(lender.accountId, { customSecrets: true })
     const key = `shared+${mintSecret('key').reveal().slice(-32)}`
@@ -310,7 +310,8 @@ describe('a secret that several keys have', () => {
     const { keyId } = await at.createKey(theirs, { codes: [{ secret: key }] })
     expect(await codeFor({ key })).toBe('VALID')
     const linkId = await at.linkKey(account.accountId, keyId)
-    for (const question of [{}, { keyspaceId: own }]) expect(await codeFor({ key, ...question })).toBe('NOT_FOUND')
+    expect(await codeFor({ key })).toBe('NOT_FOUND')
+    expect(await verify({ key, keyspaceId: own })).toMatchObject({ code: 'VALID', keyspaceId: own, linkId: null })
     expect(await codeFor({ key, keyspaceId: otherKeyspaceId })).toBe('VALID')
     await at.done(unlinkKey, { linkId })
     expect(await codeFor({ key })).toBe('VALID')
