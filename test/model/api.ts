@@ -27,7 +27,7 @@ const CODE = 'id slot status enabled description expiresAt'
 const KEY = `id name description tags metadata permissions enabled status expiresAt version keyspace { id } codes { ${CODE} }
   policies { id } owner { id } actsAs { id } authorizationsFrozen effectivePermissions`
 const KEYSPACE = `id name version activeKeyCount rules { prefix activeKeysMax liveCodesMax codesAtCreation codeLifetimeDays
-  codeLifetimeDaysMax expiryRequired customSecrets codeDeletion secretDisplay authorizations policyRequired managedBy }`
+  codeLifetimeDaysMax expiryRequired customSecrets codeDeletion secretDisplay authorizations policyRequired managedBy defaultKeys }`
 const EVENT = 'id type subjectId'
 const ISSUED = `issued { secret accessCode { ${CODE} } }`
 
@@ -40,7 +40,7 @@ const SUCCESS: { readonly [Name in Mutation]: string } = {
   createPolicy: 'policy { id }',
   updatePolicy: 'policy { id }',
   deletePolicy: 'policyId',
-  addUser: 'user { id }',
+  addUser: `user { id } ${ISSUED}`,
   updateUser: 'user { id }',
   removeUser: 'userId',
   linkKey: 'link { id }',
@@ -50,8 +50,8 @@ const SUCCESS: { readonly [Name in Mutation]: string } = {
   updateKey: 'key { id }',
   enableKey: 'key { id }',
   disableKey: 'key { id }',
-  revokeKey: 'key { id }',
-  deleteKey: 'key { id }',
+  revokeKey: `key { id } ${ISSUED}`,
+  deleteKey: `key { id } ${ISSUED}`,
   issueCode: `key { id } ${ISSUED}`,
   updateCode: 'accessCode { id key { id } }',
   enableCode: 'accessCode { id key { id } }',
@@ -87,7 +87,10 @@ export async function send(app: TestApp, mutation: Mutation, input: Input, crede
     made: {
       id: (account ?? keyspace ?? policy ?? user ?? link ?? key)?.id ?? '',
       managementKeyspaceId: account?.managementKeyspace?.id ?? '',
-      codes: codes.map(({ accessCode, secret: issuedSecret }) => ({ id: accessCode.id, secret: issuedSecret })),
+      codes:
+        secret === undefined
+          ? codes.map(({ accessCode, ...one }) => ({ id: accessCode.id, secret: one.secret }))
+          : [{ id: input.codeId ?? '', secret }],
       eventIds: events.map(({ id }) => id),
     },
     events,
@@ -98,6 +101,7 @@ export async function send(app: TestApp, mutation: Mutation, input: Input, crede
 
 export type KeySeen = {
   readonly id: string
+  readonly owner: One | null
   readonly status: string
   readonly version: number
   readonly codes: readonly CodeSeen[]

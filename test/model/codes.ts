@@ -43,6 +43,20 @@ export function planIssue(world: World, keyspace: Keyspace, key: Key, code: NewC
   return { reasons, planned: { slot, expiresAt, kept: isKept(keyspace) } }
 }
 
+/** Codes of a new key, one after the other, which it has from then on. */
+export function planAll(world: World, keyspace: Keyspace, key: Key, wanted: readonly NewCode[]) {
+  const reasons: string[] = []
+  const codes: Planned[] = []
+  for (const code of wanted) {
+    const plan = planIssue(world, keyspace, key, code)
+    reasons.push(...plan.reasons)
+    if (plan.planned === undefined) continue
+    codes.push(plan.planned)
+    key.codes.push(codeOf(plan.planned, code, { id: '', secret: code.secret ?? null }))
+  }
+  return { reasons, codes }
+}
+
 /** To be shown again, until it is retired. */
 const isKept = ({ rules }: Keyspace) => rules.secretDisplay === 'REVEALABLE'
 
@@ -114,7 +128,10 @@ export function decideCode(
     case 'revealCode':
       if (!isLive(code, now)) return refuse('CODE_NOT_LIVE')
       if (rules.secretDisplay === 'ONCE' || !code.kept) return refuse('SECRET_NOT_REVEALABLE')
-      return { ...done('code.revealed', {}), reveals: code.secret }
+      return {
+        ...{ reasons: [], events: ['code.revealed'], reveals: code.secret },
+        apply: (made) => Object.assign(code, { secret: made.codes[0]?.secret }),
+      }
     case 'updateCode':
       if (code.deletedAt !== null) return refuse('CODE_NOT_LIVE')
       return description === undefined || description === code.description

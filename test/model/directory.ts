@@ -11,6 +11,7 @@ import {
   refuse,
   said,
 } from './decision.ts'
+import { dueWith } from './defaults.ts'
 import { effective, grantsOfPolicies, limitOf, OF_ROLE } from './grants.ts'
 import { endKey } from './standing.ts'
 import { type Key, keyspaceOf, type Link, type Policy, type User, type World } from './world.ts'
@@ -95,6 +96,7 @@ export function addUser(world: World, caller: Caller, input: Input): Decision {
       ...(userNamed(world, accountId, externalId) === undefined ? [] : ['NAME_IN_USE']),
     ],
     events: ['user.added'],
+    defaults: dueWith(world, accountId, ''),
     apply({ id }) {
       const user = { id, accountId, externalId, displayName, role, permissions: given, gone: false, version: 1 }
       world.users.set(id, user)

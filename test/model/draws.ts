@@ -49,6 +49,7 @@ const rules = fc.record(
     authorizations: fc.constantFrom('EDITABLE', 'EDITABLE', 'FROZEN'),
     policyRequired: fc.constantFrom(false, false, true),
     managedBy: fc.constantFrom('OWNERS', 'ADMINISTRATORS'),
+    defaultKeys: fc.constantFrom(false, true),
   },
   optional,
 )
@@ -129,7 +130,7 @@ export const SHAPES: { readonly [Name in Mutation]: Shape } = {
   createAccount: { weight: 1, needs: ['name'] },
   updateAccount: { weight: 1, id: 'accountId', fields: ['name'] },
   createKeyspace: { weight: 1, id: 'accountId', needs: ['name'], fields: ['rules'] },
-  updateKeyspace: { weight: 2, id: 'keyspaceId', fields: ['name', 'rules'] },
+  updateKeyspace: { weight: 4, id: 'keyspaceId', fields: ['name', 'rules'] },
   deleteKeyspace: { weight: 1, id: 'keyspaceId' },
   createPolicy: { weight: 4, id: 'accountId', needs: ['name', 'purpose', 'permissions'], fields: ['endpoints'] },
   updatePolicy: { weight: 5, id: 'policyId', fields: POLICY },

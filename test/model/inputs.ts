@@ -37,7 +37,9 @@ export function isInput(mutation: Mutation, input: Input): boolean {
   if (mutation === 'createKeyspace') return rulesStand({ ...DEFAULT_RULES, ...withoutNulls(rules ?? {}) })
   if (rules === null) return false
   return Object.entries(rules ?? {}).every(([rule, value]) =>
-    value === null ? UNLIMITABLE.includes(rule) : rulesStand({ ...DEFAULT_RULES, codesAtCreation: 0, [rule]: value }),
+    value === null
+      ? UNLIMITABLE.includes(rule)
+      : rulesStand({ ...DEFAULT_RULES, secretDisplay: 'REVEALABLE', [rule]: value }),
   )
 }
 
@@ -49,6 +51,13 @@ export function rulesStand(rules: Rules): boolean {
   const within = (value: number | null, least: number, most: number) =>
     value === null || (value >= least && value <= most)
   const { codeLifetimeDays: days, codeLifetimeDaysMax: daysMax } = rules
+  // Nobody is there to take a secret, choose a policy or an expiry, or be told that there is no room.
+  const needsNobody =
+    rules.secretDisplay === 'REVEALABLE' &&
+    rules.codesAtCreation > 0 &&
+    rules.activeKeysMax === null &&
+    !rules.policyRequired &&
+    !rules.expiryRequired
   return (
     /^[a-z][a-z0-9_]{0,30}[a-z0-9]$/.test(rules.prefix) &&
     within(rules.activeKeysMax, 1, 1_000_000) &&
@@ -56,6 +65,7 @@ export function rulesStand(rules: Rules): boolean {
     within(rules.codesAtCreation, 0, rules.liveCodesMax) &&
     within(days, 1, 36_500) &&
     within(daysMax, 1, 36_500) &&
-    (days === null || daysMax === null || days <= daysMax)
+    (days === null || daysMax === null || days <= daysMax) &&
+    (!rules.defaultKeys || needsNobody)
   )
 }

@@ -1,6 +1,6 @@
 // The rules of keys.
 import { type Caller, exceeds, memberIn, sees, seesKey } from './callers.ts'
-import { codeOf, decideCode, idAndSecret, instant, planIssue, rotateKey } from './codes.ts'
+import { codeOf, decideCode, idAndSecret, instant, planAll, planIssue, rotateKey } from './codes.ts'
 import {
   type Decision,
   differences,
@@ -9,10 +9,10 @@ import {
   type Mutation,
   type NewCode,
   nothing,
-  type Planned,
   refuse,
   said,
 } from './decision.ts'
+import { isDefaultKey, replacementOf } from './defaults.ts'
 import { arePolicies, linkOf, userNamed } from './directory.ts'
 import { grantsOfPolicies } from './grants.ts'
 import { activeKeys, endKey } from './standing.ts'
@@ -99,6 +99,7 @@ function createKey(world: World, caller: Caller, input: Input): Decision {
     ...detailsOf(input),
     ...{ id: '', accountId, keyspaceId: keyspace.id, policyIds, ownerId, actsAsId },
     frozen: rules.authorizations === 'FROZEN' ? structuredClone(grantsOfPolicies(world, policyIds)) : null,
+    isDefault: false,
     enabled: input.enabled ?? true,
     end: null,
     codes: [],
@@ -112,16 +113,9 @@ function createKey(world: World, caller: Caller, input: Input): Decision {
     ...(exceeds(world, caller, keyspace, key, null) ? ['GRANT_EXCEEDS_CALLER'] : []),
   ]
   const wanted: readonly NewCode[] = input.codes ?? Array.from({ length: rules.codesAtCreation }, () => ({}))
-  const codes: Planned[] = []
-  for (const code of wanted) {
-    const plan = planIssue(world, keyspace, key, code)
-    reasons.push(...plan.reasons)
-    if (plan.planned === undefined) continue
-    codes.push(plan.planned)
-    key.codes.push(codeOf(plan.planned, code, { id: '', secret: code.secret ?? null }))
-  }
+  const { reasons: faultsOfCodes, codes } = planAll(world, keyspace, key, wanted)
   return {
-    reasons,
+    reasons: [...reasons, ...faultsOfCodes],
     events: ['key.created', ...codes.map(() => 'code.issued')],
     codes,
     apply(made) {
@@ -150,12 +144,14 @@ function detailsOf({
 }
 
 function ofKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, mutation: Mutation, input: Input): Decision {
+  const defaults = replacementOf(world, key)
   if (mutation === 'revokeKey' && key.end !== null) return nothing
   if (mutation === 'deleteKey' && key.end === 'DELETED') return nothing
-  if (mutation === 'revokeKey') return { reasons: [], events: ['key.revoked'], apply: () => endKey(key, 'REVOKED') }
+  if (mutation === 'revokeKey')
+    return { reasons: [], events: ['key.revoked'], defaults, apply: () => endKey(key, 'REVOKED') }
   if (mutation === 'deleteKey') {
     const events = key.end === null ? ['key.revoked', 'key.deleted'] : ['key.deleted']
-    return { reasons: [], events, apply: () => endKey(key, 'DELETED') }
+    return { reasons: [], events, defaults, apply: () => endKey(key, 'DELETED') }
   }
   if (mutation === 'updateKey') return updateKey(world, caller, keyspace, key, input)
   if (key.end !== null) return refuse(`KEY_${key.end}`)
@@ -194,11 +190,13 @@ function updateKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, i
   const { activeKeysMax, authorizations, policyRequired } = keyspace.rules
   const isFull = activeKeysMax !== null && activeKeys(world, keyspace.id) >= activeKeysMax
   const isAboutGrants = 'permissions' in changes || 'policyIds' in changes || 'actsAsId' in changes
+  const changesUsers = 'ownerId' in changes || 'actsAsId' in changes
   const { expiresAt } = changes
   const isPast = typeof expiresAt === 'number' && expiresAt <= world.now
   const revives = expiresAt !== undefined && key.expiresAt !== null && key.expiresAt <= world.now
   return {
     reasons: [
+      ...(changesUsers && isDefaultKey(world, key) ? ['INVALID_INPUT'] : []),
       ...(isAboutGrants && (key.frozen !== null || authorizations === 'FROZEN') ? ['AUTHORIZATIONS_FROZEN'] : []),
       ...(policyRequired && changes.policyIds?.length === 0 ? ['POLICY_REQUIRED'] : []),
       ...(isPast ? ['EXPIRY_OUT_OF_RANGE'] : []),
@@ -206,6 +204,6 @@ function updateKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, i
       ...(exceeds(world, caller, keyspace, { ...key, ...changes }, key) ? ['GRANT_EXCEEDS_CALLER'] : []),
     ],
     events: ['key.updated'],
-    apply: () => Object.assign(key, changes),
+    apply: () => Object.assign(key, changes, { isDefault: key.isDefault && !changesUsers }),
   }
 }

@@ -1,6 +1,7 @@
 // The rules of accounts and keyspaces.
 import { type Caller, may, sees } from './callers.ts'
 import { change, type Decision, type Input, isStale, type Mutation, nothing, refuse } from './decision.ts'
+import { dueIn } from './defaults.ts'
 import { rulesStand, UNLIMITABLE, withoutNulls } from './inputs.ts'
 import { DEFAULT_RULES, type Keyspace, type Rules, type World } from './world.ts'
 
@@ -41,6 +42,7 @@ export function createKeyspace(world: World, caller: Caller, { accountId = '', n
   return {
     reasons: [],
     events: ['keyspace.created'],
+    fills: () => dueIn(world, [...world.keyspaces.values()].at(-1) as Keyspace),
     apply({ id }) {
       const all = { ...DEFAULT_RULES, ...withoutNulls(rules ?? {}) }
       const keyspace = { id, accountId, name: name ?? '', management: false, rules: all, gone: false, version: 1 }
@@ -73,6 +75,7 @@ function updateKeyspace(world: World, caller: Caller, keyspace: Keyspace, input:
   const { apply, ...update } = change(keyspace, 'keyspace.updated', { name, rules }, reasons)
   return {
     ...update,
+    fills: () => (changed.includes('defaultKeys') ? dueIn(world, keyspace) : []),
     apply(made) {
       apply?.(made)
       const keys = [...world.keys.values()].filter(({ keyspaceId }) => keyspaceId === keyspace.id)

@@ -36,7 +36,7 @@ async function begin(): Promise<{ model: World; real: Real }> {
   const done = (mutation: Mutation, input: Input) => perform(world, real, { mutation, input, credential: app.rootKey })
   const strict = { activeKeysMax: 3, codeLifetimeDays: 30, customSecrets: true, codeDeletion: 'WHEN_DISABLED' } as const
   const frozen = { ...strict, authorizations: 'FROZEN' } as const
-  const theirs = { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS' } as const
+  const theirs = { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS', defaultKeys: true } as const
   const last = <Thing>(things: Map<string, Thing>) => [...things.values()].at(-1) as Thing
   for (const rules of [theirs, frozen]) {
     await done('createAccount', { name: 'tenant' })

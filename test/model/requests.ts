@@ -18,7 +18,8 @@ export function credentialFor(world: World, rootKey: string, who: number, accoun
   const all = [...world.keys.values()]
   const theirs = who % 6 === 0 ? [] : all.filter((key) => key.accountId === accountId)
   const keys = theirs.length > 0 ? theirs : all
-  const secretsOf = (some: readonly Key[]) => some.flatMap(({ codes }) => codes.map(({ secret }) => secret))
+  const secretsOf = (some: readonly Key[]) =>
+    some.flatMap(({ codes }) => codes.map(({ secret }) => secret)).filter((secret) => secret !== '')
   const first = secretsOf(keys.filter(({ name }) => name === FIRST_CREDENTIAL))
   const management = secretsOf(keys.filter((key) => keyspaceOf(world, key).management))
   if (who < 50) return rootKey

@@ -46,5 +46,6 @@ export function activeKeys(world: World, keyspaceId: string): number {
 /** Its end, and that of all that was kept of its secrets. */
 export function endKey(key: Key, end: 'REVOKED' | 'DELETED'): void {
   key.end = end
+  key.isDefault = false
   for (const code of key.codes) code.kept = false
 }

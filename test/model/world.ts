@@ -16,6 +16,7 @@ export type Rules = {
   authorizations: 'EDITABLE' | 'FROZEN'
   policyRequired: boolean
   managedBy: 'ADMINISTRATORS' | 'OWNERS'
+  defaultKeys: boolean
 }
 export const DEFAULT_RULES: Rules = {
   prefix: 'key',
@@ -31,12 +32,14 @@ export const DEFAULT_RULES: Rules = {
   authorizations: 'EDITABLE',
   policyRequired: false,
   managedBy: 'ADMINISTRATORS',
+  defaultKeys: false,
 }
 
 /** Instants are milliseconds; null is never. */
 export type Code = {
   id: string
   slot: Slot
+  /** Empty where nobody has been told. */
   secret: string
   /** To be shown again. */
   kept: boolean
@@ -66,6 +69,8 @@ export type Key = Details & {
   keyspaceId: string
   /** What its policies granted when it was created, where that is for good. */
   frozen: readonly Grant[] | null
+  /** Made as its owner's default key, and neither ended nor given away since. */
+  isDefault: boolean
   enabled: boolean
   end: 'REVOKED' | 'DELETED' | null
   /** The oldest first, never removed. */
