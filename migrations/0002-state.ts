@@ -12,6 +12,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT generation_pkey PRIMARY KEY (single)
     )`.execute(db)
   await sql`INSERT INTO state.generation (generation) VALUES (1)`.execute(db)
+  await sql`ANALYZE state.generation`.execute(db)
 
   await sql`
     CREATE TABLE state.account (

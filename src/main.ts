@@ -62,7 +62,8 @@ async function greet(config: Config, app: App, port: number, log: Logger): Promi
   const made = config.rootKey === null ? await makeFirstRootKey(app.services) : undefined
   say(`Keyledger is ready: ${origin}/graphql${config.graphiql ? ' (GraphiQL in a browser)' : ''}\n\n`)
   if (made !== undefined) say(rootKeyText(made))
-  if (config.database.kind !== 'embedded') return
+  // Who has set up both a server and a root key knows what accounts they want.
+  if (config.database.kind !== 'embedded' && made === undefined) return
   const keyspaceId = await makeDefaultKeyspace(app.services)
   if (keyspaceId !== undefined && (made !== undefined || config.rootKey !== null))
     say(firstKeyText(origin, keyspaceId, made ?? null))

@@ -85,8 +85,9 @@ function prepare(client: pg.ClientBase): void {
   // A connection that breaks while it is held, between two statements, would end the process if nobody listened: the pool
   // listens only to idle ones. Whoever holds it is told by the next statement.
   client.on('error', () => undefined)
-  // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting.
-  client.query("SET DateStyle = 'ISO'").catch(() => undefined)
+  // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting. None of our statements is
+  // worth compiling, and compiling one takes longer than all of them.
+  client.query("SET DateStyle = 'ISO'; SET jit = off").catch(() => undefined)
 }
 
 function getTypeParser(oid: number, format?: 'text' | 'binary') {

@@ -10,7 +10,7 @@ import { clusterFolder } from './embedded/cluster.ts'
 import { codeOf, messageOf } from './embedded/errors.ts'
 import { findRunningServer } from './embedded/running.ts'
 import { startEmbeddedServer } from './embedded/server.ts'
-import { SERVING_ROLE } from './grants.ts'
+import { grantServing, SERVING_ROLE } from './grants.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { connectionTo, isUnverified } from './server-url.ts'
 
@@ -69,14 +69,18 @@ export async function openDatabase(settings: Settings, options: OpenOptions): Pr
     : openEmbedded(settings.database.dataFolder, settings, options)
 }
 
-async function openServer(url: Secret, settings: Settings, { log }: OpenOptions): Promise<OpenDatabase> {
+async function openServer(url: Secret, settings: Settings, { log, maintenance }: OpenOptions): Promise<OpenDatabase> {
   const connection = connectionTo(url)
   const pools = openPools(settings, log, connection, connection)
   try {
     const describe = `PostgreSQL ${await checkedVersion(pools.owner, placeOf(url))} at ${placeOf(url)}`
     const rights = await rightsOf(pools.serving)
     await migrateAsGiven(pools.owner, log)
-    if (rights?.owns !== false) noteOwner(log)
+    if (rights?.owns !== false) {
+      noteOwner(log)
+      // Somebody may have made the role since the tables were.
+      if (maintenance) await grantServing(pools.owner.pool)
+    }
     if (isUnverified(url)) noteUnverified(log)
     return { ...pools, describe, exited: new Promise(() => {}) }
   } catch (error) {
@@ -271,8 +275,8 @@ async function rightsOf(database: Database): Promise<Rights | undefined> {
   const [rights] = rows
   if (rights === undefined || rights.uses) return rights
   throw new InstallationError(
-    `The user ${rights.user} of DATABASE_URL may not use the tables. Their owner can allow it: ` +
-      `GRANT ${SERVING_ROLE} TO "${rights.user}"`,
+    `The user ${rights.user} of DATABASE_URL may not use the tables. Their owner can allow it: \`keyledger migrate\` with the ` +
+      `owner's DATABASE_URL, and GRANT ${SERVING_ROLE} TO "${rights.user}"`,
   )
 }
 

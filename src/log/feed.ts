@@ -89,7 +89,7 @@ export function startFeed({ database, log }: FeedParts): Feed {
       confirmedAt = beganAt
       alarms.reached()
     } catch (error) {
-      alarms.unreachable(error)
+      if (!stopped) alarms.unreachable(error)
       throw new UnavailableError('The log can not be read now', { cause: error })
     } finally {
       running = undefined

@@ -32,7 +32,7 @@ function block(holding: string): string {
   return text
 }
 
-const newShell = () => startShell({ KEYLEDGER_URL: server.url, ROOT_KEY: rootKey })
+const newShell = () => startShell({ SERVER_URL: server.url, ROOT_KEY: rootKey })
 
 describe('the README', () => {
   test('tells the truth about the life of a key, command by command', async () => {

@@ -23,7 +23,7 @@ describe('the recipe', () => {
     const partner = await app.createAccount('Partner')
     await app.createKey(await app.createKeyspace(partner.accountId, {}, 'Console'), { name: 'Tool', codes: [] })
     const shell = startShell({
-      KEYLEDGER_URL: app.origin,
+      SERVER_URL: app.origin,
       ADMINISTRATOR: await app.createCredential(accountId, ['*']),
       ANN: ann.secret,
       PARTNER: await app.createCredential(partner.accountId, ['*']),
