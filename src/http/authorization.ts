@@ -1,5 +1,6 @@
 // The credential of a request, for everything that takes one.
 import type { IncomingMessage } from 'node:http'
+import { headersOf, onlyValue } from './headers.ts'
 
 export type Credential = {
   /** The header Authorization. */
@@ -8,14 +9,11 @@ export type Credential = {
   readonly accountId: string | undefined
 }
 
-/** Each undefined where there are two: which of them counts would depend on who reads them. */
-export function credentialOf({ headersDistinct }: IncomingMessage): Credential {
+/** Each undefined where it is repeated, as where it is absent. */
+export function credentialOf(request: IncomingMessage): Credential {
+  const headers = headersOf(request)
   return {
-    authorization: onlyOne(headersDistinct.authorization),
-    accountId: onlyOne(headersDistinct['x-keyledger-account']),
+    authorization: onlyValue(headers, 'authorization') ?? undefined,
+    accountId: onlyValue(headers, 'x-keyledger-account') ?? undefined,
   }
-}
-
-function onlyOne([given, ...others]: readonly string[] = []): string | undefined {
-  return others.length === 0 ? given : undefined
 }

@@ -1,8 +1,6 @@
 // What a proxy tells of the request that it asks about: the method and the URI that the client sent, in headers of two
 // customs. Only as good as the proxy, which must overwrite both; where they can't both be right, neither is believed.
-import type { IncomingMessage } from 'node:http'
-
-export type Headers = ReadonlyMap<string, readonly string[]>
+import { type Headers, onlyValue } from './headers.ts'
 
 export type OriginalRequest = {
   readonly kind: 'told'
@@ -24,17 +22,6 @@ const CUSTOMS = [
 const REPEATED = 'The proxy tells the original request twice.'
 const DIFFERENT = 'The proxy tells the original request in two ways that differ.'
 const HALF = 'The proxy must tell both the method and the URI of the original request.'
-
-/** All values of each header, by its name in lower case. */
-export function headersOf(request: IncomingMessage): Headers {
-  return new Map(Object.entries(request.headersDistinct).map(([name, values]) => [name, values ?? []]))
-}
-
-/** The one value of a header; undefined where it is absent, null where it is repeated. */
-export function onlyValue(headers: Headers, name: string): string | undefined | null {
-  const [value, ...others] = headers.get(name) ?? []
-  return others.length > 0 ? null : value
-}
 
 /**
  * With `endpointNeeded`, each custom must be followed wholly or not at all, and one of them must be: of a half that a proxy

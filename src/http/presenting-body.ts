@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import type { PresentingBody } from '#domain/presented-key.ts'
 import { readBody } from './body.ts'
-import { type Headers, onlyValue } from './original-request.ts'
+import { type Headers, onlyValue } from './headers.ts'
 
 export type UnclearBody = { readonly kind: 'unclear'; readonly why: string }
 

@@ -4,7 +4,8 @@ import type { PresentingBody } from '#domain/presented-key.ts'
 import { METHOD } from '#usage/access-input.ts'
 import type { SeenAccess } from '#usage/accesses.ts'
 import type { Verification } from '#verify/verify-keys.ts'
-import { type Headers, type OriginalRequest, onlyValue } from './original-request.ts'
+import { type Headers, onlyValue } from './headers.ts'
+import type { OriginalRequest } from './original-request.ts'
 
 export type SeenRequest = {
   readonly verification: Verification

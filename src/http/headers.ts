@@ -1,0 +1,15 @@
+// The headers of a request, where a repeated one is seen to be repeated: which of its values counts would depend on who reads them.
+import type { IncomingMessage } from 'node:http'
+
+export type Headers = ReadonlyMap<string, readonly string[]>
+
+/** All values of each header, by its name in lower case. */
+export function headersOf(request: IncomingMessage): Headers {
+  return new Map(Object.entries(request.headersDistinct).map(([name, values]) => [name, values ?? []]))
+}
+
+/** The one value of a header; undefined where it is absent, null where it is repeated. */
+export function onlyValue(headers: Headers, name: string): string | undefined | null {
+  const [value, ...others] = headers.get(name) ?? []
+  return others.length > 0 ? null : value
+}
