@@ -2,7 +2,7 @@
 // that has it and take the new secret.
 import { holdsAll } from '#domain/caller.ts'
 import { effectivePermissions, type Grant, type PolicyGrant } from '#domain/grant.ts'
-import type { KeyFact } from '#domain/key/events.ts'
+import type { KeyDetails, KeyFact } from '#domain/key/events.ts'
 import type { ExistingKey } from '#domain/key/state.ts'
 import { mayGive, mayHold } from '#domain/member.ts'
 import { covers } from '#domain/permission.ts'
@@ -10,6 +10,29 @@ import { permissionsOfRole } from '#domain/user/roles.ts'
 import { STREAM_MOVED_ON } from '#log/append.ts'
 import { type DecideStep, streamOf } from './command.ts'
 import { policiesIn } from './held-policies.ts'
+
+/** What only says what a key is, or how its uses are kept: none of it opens anything. */
+const DESCRIBES: { readonly [Detail in keyof KeyDetails]: boolean } = {
+  name: true,
+  description: true,
+  tags: true,
+  metadata: true,
+  logging: true,
+  policyIds: false,
+  permissions: false,
+  ownerId: false,
+  actsAsId: false,
+  // Unless it comes earlier.
+  expiresAt: false,
+}
+
+/** Whether this fact may give, renew, revive or strengthen a credential of the key, as against describing it or ending it sooner. */
+export function strengthens({ expiresAt: before }: ExistingKey, fact: KeyFact): boolean {
+  if (fact.type !== 'key.updated') return true
+  const { expiresAt: after, ...rest } = fact.data
+  const isLater = after !== undefined && (after === null || (before !== null && after > before))
+  return isLater || Object.keys(rest).some((detail) => !DESCRIBES[detail as keyof KeyDetails])
+}
 
 type Held = Pick<ExistingKey, 'permissions' | 'policyIds' | 'actsAsId'>
 

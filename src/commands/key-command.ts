@@ -24,7 +24,7 @@ import {
   refused,
   streamOf,
 } from './command.ts'
-import { mayGiveBy, mayHoldAfter, mayStrengthen } from './escalation.ts'
+import { mayGiveBy, mayHoldAfter, mayStrengthen, strengthens } from './escalation.ts'
 import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 import { isLinkedInto } from './link-command.ts'
@@ -54,7 +54,7 @@ type KeyCommandSpec<Input extends CommonInput, Result> = {
   givesPolicies?(input: Input): readonly string[]
   /** Users whom the key is to belong to and to act as: each must be there. */
   givesUsers?(input: Input): GivenUsers
-  /** Whether it returns, revives or strengthens a credential, as against ending or describing one. */
+  /** Whether it may return, revive or strengthen a credential, as against ending or describing one. */
   readonly strengthens: boolean
   /** Whether it issues a code. Then whoever has linked the key is told that they get none, rather than that there is no such key. */
   readonly issues?: true
@@ -140,7 +140,8 @@ async function decide<Input extends CommonInput, Result>(
   const decision = decideKey(command, key)
   if (decision.kind === 'refused') return refused(refusalOfKey(decision.refusal))
   const { facts } = decision
-  if (facts.length > 0 && spec.strengthens && exceedsCaller(step, key, facts, keyspace.management))
+  const asksForMore = spec.strengthens && facts.some((fact) => strengthens(key, fact))
+  if (asksForMore && exceedsCaller(step, key, facts, keyspace.management))
     return refused({ code: 'GRANT_EXCEEDS_CALLER' })
   const changes = [{ stream, facts }]
   const ends = isDefaultKey(key, keyspace.rules) && facts.some(({ type }) => type === 'key.revoked')

@@ -32,11 +32,13 @@ let database: TestDatabase
 let at: TestServices
 let account: MadeAccount
 let writer: MadeCaller
+let somebody: string
 beforeAll(async () => {
   database = await createTestDatabase()
   at = testServices(database.serving)
   account = await at.createAccount()
   writer = await at.createCaller(account, ['keys.write'])
+  somebody = await at.addUser(account.accountId)
 })
 afterAll(() => database.drop())
 
@@ -50,7 +52,9 @@ const ask = <I extends CommonInput, R>(how: string, command: Command<I, R>, inpu
 
 /** What returns, revives or strengthens a credential. */
 const strengthening: readonly Asked[] = [
-  ask('updated', updateKey, ({ keyId }) => ({ keyId, name: 'mine' })),
+  ask('prolonged a little', updateKey, ({ keyId }) => ({ keyId, expiresAt: plusMs(at.clock.now(), 3 * DAY_MS) })),
+  ask('given an owner', updateKey, ({ keyId }) => ({ keyId, ownerId: somebody })),
+  ask('prolonged and renamed', updateKey, ({ keyId }) => ({ keyId, name: 'mine', expiresAt: null })),
   ask('prolonged', updateKey, ({ keyId }) => ({ keyId, expiresAt: null })),
   ask('enabled', enableKey, ({ keyId }) => ({ keyId })),
   ask('given a code', issueCode, ({ keyId }) => ({ keyId, slot: 'SECONDARY' })),
@@ -60,6 +64,10 @@ const strengthening: readonly Asked[] = [
 
 /** What ends or describes one. */
 const weakening: readonly Asked[] = [
+  ask('renamed', updateKey, ({ keyId }) => ({ keyId, name: 'found in a log' })),
+  ask('labelled', updateKey, ({ keyId }) => ({ keyId, description: 'd', tags: ['t'], metadata: { ticket: 1 } })),
+  ask('logged', updateKey, ({ keyId }) => ({ keyId, logging: { request: true, response: true } })),
+  ask('shortened', updateKey, ({ keyId }) => ({ keyId, expiresAt: plusMs(at.clock.now(), DAY_MS / 2) })),
   ask('described', updateCode, ({ codeIds }) => ({ codeId: codeIds[0], description: 'found in a log' })),
   ask('left without a code', deleteCode, ({ codeIds }) => ({ codeId: codeIds[0] })),
   ask('revoked', revokeKey, ({ keyId }) => ({ keyId, reason: 'KEY_COMPROMISE' })),
@@ -119,6 +127,11 @@ describe.each(more)('a caller with keys.write alone, before a management key tha
     const { keyId } = await sleeping(permissions)
     await at.done(updateKey, { keyId, permissions: ['keys.write'] }, writer.origin)
     await at.done(enableKey, { keyId }, writer.origin)
+  })
+
+  test('can bound it where it never expired', async () => {
+    const { keyId } = await at.createKey(account.managementKeyspaceId, { permissions })
+    await at.done(updateKey, { keyId, expiresAt: plusMs(at.clock.now(), DAY_MS) }, writer.origin)
   })
 
   test('is told nothing by commands that have nothing to do', async () => {

@@ -197,7 +197,7 @@ describe('a key that a member owns', () => {
       return { keyId: made.keyId, codeId: made.codeIds[0] ?? '' }
     }
 
-    test('is not theirs to take, renew, revive or change', async () => {
+    test('is not theirs to take, renew or revive', async () => {
       const { keyId, codeId } = await make()
       const sleeping = await make(false)
       await at.done(disableCode, { codeId: sleeping.codeId })
@@ -205,11 +205,23 @@ describe('a key that a member owns', () => {
         [revealCode, { codeId }],
         [rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 0 }],
         [issueCode, { keyId, slot: 'SECONDARY' }],
-        [updateKey, { keyId, expiresAt: '2999-01-01T00:00:00.000Z' }],
         [enableKey, { keyId: sleeping.keyId }],
         [enableCode, { codeId: sleeping.codeId }],
       ] as const)
         expect(await at.refusal(command as AnyCommand, asked, ann.origin), command.name).toEqual(EXCEEDS)
+    })
+
+    test('is theirs to describe, to have logged and to have expire sooner', async () => {
+      const { keyId } = await make()
+      for (const input of [
+        { name: 'mine', description: 'd', tags: ['t'], metadata: { a: 1 } },
+        { logging: { request: true, response: false } },
+        { expiresAt: '2999-01-01T00:00:00.000Z' },
+        { expiresAt: '2998-01-01T00:00:00.000Z', name: 'sooner' },
+      ])
+        expect((await at.done(updateKey, { keyId, ...input }, ann.origin)).eventIds).toHaveLength(1)
+      for (const expiresAt of ['2998-01-01T00:00:00.001Z', null])
+        expect(await at.refusal(updateKey, { keyId, name: 'later', expiresAt }, ann.origin)).toEqual(EXCEEDS)
     })
 
     test('is theirs to end, or to make act as themselves', async () => {

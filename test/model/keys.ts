@@ -193,6 +193,8 @@ function updateKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, i
   const changesUsers = 'ownerId' in changes || 'actsAsId' in changes
   const { expiresAt } = changes
   const isPast = typeof expiresAt === 'number' && expiresAt <= world.now
+  const isLater = expiresAt === null || (key.expiresAt !== null && (expiresAt ?? 0) > key.expiresAt)
+  const asksForMore = isAboutGrants || 'ownerId' in changes || isLater
   const revives = expiresAt !== undefined && key.expiresAt !== null && key.expiresAt <= world.now
   return {
     reasons: [
@@ -201,7 +203,7 @@ function updateKey(world: World, caller: Caller, keyspace: Keyspace, key: Key, i
       ...(policyRequired && changes.policyIds?.length === 0 ? ['POLICY_REQUIRED'] : []),
       ...(isPast ? ['EXPIRY_OUT_OF_RANGE'] : []),
       ...(revives && isFull ? ['KEY_LIMIT_REACHED'] : []),
-      ...(exceeds(world, caller, keyspace, { ...key, ...changes }, key) ? ['GRANT_EXCEEDS_CALLER'] : []),
+      ...(asksForMore && exceeds(world, caller, keyspace, { ...key, ...changes }, key) ? ['GRANT_EXCEEDS_CALLER'] : []),
     ],
     events: ['key.updated'],
     apply: () => Object.assign(key, changes, { isDefault: key.isDefault && !changesUsers }),
