@@ -10,7 +10,8 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
   fields: (t) => ({
     prefix: t.string({
       description:
-        'Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`.',
+        'Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit; but not `keyledger`, nor ' +
+        '`keyledger_…`, by which credentials of this API are known. Default: `key`.',
     }),
     activeKeysMax: t.int({
       description: 'The most keys that may be active at once, 1 to 1 000 000. Null: no limit, the default.',

@@ -42,7 +42,8 @@ const UpdateKeyInput = builder.inputType('UpdateKeyInput', {
 commandMutation(updateKey, {
   description:
     'Edits a key. The next verification goes by what is here set. A later expiry revives an expired key. Needs the permission ' +
-    'keys.write.',
+    'keys.write; where the key grants more than the caller may give, only what describes it, its logging and an earlier expiry ' +
+    'can be set.',
   input: UpdateKeyInput,
   success: (t) => ({ key: keyField(t) }),
 })

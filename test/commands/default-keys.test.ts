@@ -171,7 +171,7 @@ describe('switching the rule', () => {
     const path = ['rules', 'defaultKeys']
     expect(await at.refusal(updateKeyspace, { keyspaceId, rules: { activeKeysMax: 5 } })).toMatchObject({
       code: 'INVALID_INPUT',
-      issues: [{ path }],
+      issues: [{ path: ['rules', 'activeKeysMax'] }],
     })
     for (let n = 0; n < 9; n++) await at.createKeyspace(account.accountId, ON)
     const input = { accountId: account.accountId, name: 'one too many', rules: ON }

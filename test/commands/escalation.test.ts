@@ -38,7 +38,7 @@ beforeAll(async () => {
   at = testServices(database.serving)
   account = await at.createAccount()
   writer = await at.createCaller(account, ['keys.write'])
-  somebody = await at.addUser(account.accountId)
+  somebody = await at.addUser(account.accountId, { externalId: 'somebody' })
 })
 afterAll(() => database.drop())
 
@@ -127,6 +127,12 @@ describe.each(more)('a caller with keys.write alone, before a management key tha
     const { keyId } = await sleeping(permissions)
     await at.done(updateKey, { keyId, permissions: ['keys.write'] }, writer.origin)
     await at.done(enableKey, { keyId }, writer.origin)
+  })
+
+  test('cannot have it act as nobody instead of somebody who may less', async () => {
+    const keyspaceId = account.managementKeyspaceId
+    const { keyId } = await at.createKey(keyspaceId, { permissions, ownerId: somebody, actsAs: 'somebody' })
+    expect(await at.refusal(updateKey, { keyId, actsAs: null }, writer.origin)).toEqual(REFUSED)
   })
 
   test('can bound it where it never expired', async () => {

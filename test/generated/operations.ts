@@ -479,7 +479,7 @@ export type KeyspaceRulesInput = {
   readonly managedBy?: KeyManagers | null | undefined;
   /** Each key must hold at least one policy. Default: false. */
   readonly policyRequired?: boolean | null | undefined;
-  /** Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit. Default: `key`. */
+  /** Leads every generated secret: 2 to 32 of a-z, 0-9 and _, from a letter to a letter or digit; but not `keyledger`, nor `keyledger_…`, by which credentials of this API are known. Default: `key`. */
   readonly prefix?: string | null | undefined;
   /** Where keys are looked for, from now on: 1 to 10 different places. Default: the headers `X-API-Key` and `Authorization`. */
   readonly presentations?: ReadonlyArray<PresentationInput> | null | undefined;

@@ -5,7 +5,7 @@ import { differs } from '../same-value.ts'
 import type { CreateKeyspace, DeleteKeyspace, KeyspaceCommand, UpdateKeyspace } from './commands.ts'
 import type { KeyspaceCreated, KeyspaceDeleted, KeyspaceFact, KeyspaceUpdated } from './events.ts'
 import type { KeyspaceRefusal } from './refusals.ts'
-import { checkRules } from './rule-check.ts'
+import { checkChanges, checkPrefix, checkRules } from './rule-check.ts'
 import { type KeyspaceRules, MANAGEMENT_RULES_EDITABLE } from './rules.ts'
 import type { ActiveKeyspace, DeletedKeyspace, KeyspaceState } from './state.ts'
 
@@ -35,7 +35,7 @@ export function decideKeyspace(
 function decideCreate(command: CreateKeyspace): Decision<KeyspaceCreated, KeyspaceRefusal> {
   const { name, management, rules, nameTaken } = command
   if (nameTaken) return refuse({ code: 'NAME_IN_USE' })
-  const broken = checkRules(rules)
+  const broken = checkRules(rules) ?? (management ? undefined : checkPrefix(rules))
   if (broken !== undefined) return refuse({ code: 'INVALID_RULE', ...broken })
   return accept({ type: 'keyspace.created', data: { name, management, rules } })
 }
@@ -54,7 +54,7 @@ function decideUpdate(command: UpdateKeyspace, keyspace: ActiveKeyspace): Decisi
     if (!command.callerHoldsAll) return refuse({ code: 'GRANT_EXCEEDS_CALLER' })
   }
   if (renamed && command.nameTaken) return refuse({ code: 'NAME_IN_USE' })
-  const broken = checkRules({ ...keyspace.rules, ...changed })
+  const broken = checkChanges(keyspace.rules, changed) ?? checkPrefix(changed)
   if (broken !== undefined) return refuse({ code: 'INVALID_RULE', ...broken })
   return accept({
     type: 'keyspace.updated',

@@ -1,7 +1,7 @@
 // Whether rules of a keyspace are within their ranges and agree with each other. An update is checked as merged with the
 // rules that stay, so that no order of updates reaches what one of them could not.
 import { faultOfPresentations } from './presentation.ts'
-import { DEFAULT_RULES, type KeyspaceRules } from './rules.ts'
+import { DEFAULT_RULES, type KeyspaceRules, MANAGEMENT_RULES } from './rules.ts'
 
 /** Far beyond what is listed or counted in practice; it keeps the count an ordinary integer. */
 const ACTIVE_KEYS_MAX = 1_000_000
@@ -45,16 +45,39 @@ export function checkRules(rules: KeyspaceRules): BrokenRule | undefined {
   return fault === undefined ? undefined : { rule: 'presentations', why: fault }
 }
 
-/** Nobody is there to take a secret, choose a policy or an expiry, or be told that there is no room. */
+/**
+ * The prefix of an application's keyspace: none that makes its keys look like credentials of this API, to people and to those who
+ * search leaked text for them.
+ */
+export function checkPrefix({ prefix }: Pick<Partial<KeyspaceRules>, 'prefix'>): BrokenRule | undefined {
+  const reserved = MANAGEMENT_RULES.prefix
+  if (prefix !== reserved && !prefix?.startsWith(`${reserved}_`)) return undefined
+  return {
+    rule: 'prefix',
+    why: `must not be ${reserved}, which leads the credentials of this API, nor begin with ${reserved}_`,
+  }
+}
+
+/** What default keys take of other rules: nobody is there to take a secret, choose a policy or an expiry, or be told that there is no room. */
+const DEFAULT_KEYS_TAKE: readonly (BrokenRule & { isSo(rules: KeyspaceRules): boolean })[] = [
+  { rule: 'secretDisplay', why: 'REVEALABLE', isSo: ({ secretDisplay }) => secretDisplay === 'REVEALABLE' },
+  { rule: 'codesAtCreation', why: 'at least 1', isSo: ({ codesAtCreation }) => codesAtCreation > 0 },
+  { rule: 'activeKeysMax', why: 'null', isSo: ({ activeKeysMax }) => activeKeysMax === null },
+  { rule: 'policyRequired', why: 'off', isSo: ({ policyRequired }) => !policyRequired },
+  { rule: 'expiryRequired', why: 'off', isSo: ({ expiryRequired }) => !expiryRequired },
+]
+
 function canHaveDefaultKeys(rules: KeyspaceRules): boolean {
-  const { secretDisplay, codesAtCreation, activeKeysMax, policyRequired, expiryRequired } = rules
-  return (
-    secretDisplay === 'REVEALABLE' &&
-    codesAtCreation > 0 &&
-    activeKeysMax === null &&
-    !policyRequired &&
-    !expiryRequired
-  )
+  return DEFAULT_KEYS_TAKE.every(({ isSo }) => isSo(rules))
+}
+
+/** The first rule that can't stand once `changed` has joined those that stay, which can: told of a rule that was to be changed. */
+export function checkChanges(standing: KeyspaceRules, changed: Partial<KeyspaceRules>): BrokenRule | undefined {
+  const rules = { ...standing, ...changed }
+  const broken = checkRules(rules)
+  if (broken?.rule !== 'defaultKeys' || 'defaultKeys' in changed) return broken
+  const culprit = DEFAULT_KEYS_TAKE.find(({ isSo }) => !isSo(rules))
+  return culprit && { rule: culprit.rule, why: `must be ${culprit.why} where defaultKeys is on` }
 }
 
 /** Every rule that can't stand whatever the others are; whether they agree is left open. */

@@ -145,6 +145,33 @@ describe('UpdateKeyspace', () => {
       .thenRefused({ code: 'INVALID_RULE', rule: 'codesAtCreation', why: expect.any(String) })
   })
 
+  test.each([
+    ['secretDisplay', { secretDisplay: 'ONCE' }, 'must be REVEALABLE where'],
+    ['codesAtCreation', { codesAtCreation: 0 }, 'must be at least 1 where'],
+    ['activeKeysMax', { activeKeysMax: 3 }, 'must be null where'],
+    ['policyRequired', { policyRequired: true }, 'must be off where'],
+    ['expiryRequired', { expiryRequired: true }, 'must be off where'],
+    ['defaultKeys', { defaultKeys: true, expiryRequired: true }, 'must be off unless'],
+  ] as const)('what default keys do not allow is told of %s, which was sent', (rule, rules, why) => {
+    const on = rule !== 'defaultKeys'
+    given(at(BORN, created({ defaultKeys: on, secretDisplay: 'REVEALABLE' })))
+      .when(update({ rules }))
+      .thenRefused({ code: 'INVALID_RULE', rule, why: expect.stringContaining(why) })
+  })
+
+  test.each(['keyledger', 'keyledger_prod'])('the prefix %s is for credentials of this API alone', (prefix) => {
+    const refused = { code: 'INVALID_RULE', rule: 'prefix', why: expect.stringContaining('credentials') } as const
+    given()
+      .when(create({ rules: { ...DEFAULT_RULES, prefix } }))
+      .thenRefused(refused)
+    given(active)
+      .when(update({ rules: { prefix } }))
+      .thenRefused(refused)
+    given(active)
+      .when(update({ rules: { prefix: 'keyledgers' } }))
+      .then([updated({ rules: { prefix: 'keyledgers' } })])
+  })
+
   test('an update replaces what an earlier one said', () => {
     const changed = at(BORN, updated({ name: 'x', rules: { activeKeysMax: 5, codesAtCreation: 2 } }))
     given(active, changed)
