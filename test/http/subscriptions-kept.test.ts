@@ -163,6 +163,17 @@ describe('a database that was set back', () => {
     const again = await follow({ accountId, after: position })
     expect((await again.ended())?.extensions).toMatchObject({ code: 'INVALID_INPUT', issues: [{ path: ['after'] }] })
   })
+
+  test('and was written on to the same length is noticed too', async () => {
+    const { accountId } = await app.createAccount()
+    await renameTimes(accountId, 3)
+    const one = await follow({ accountId, after: 0 })
+    const all = await positionsOf(accountId)
+    await one.received(all.length)
+    await rewind(app.database, accountId, 2)
+    await renameTimes(accountId, 2)
+    expect((await one.ended())?.extensions).toMatchObject({ code: 'HISTORY_REWOUND', position: String(all.at(-1)) })
+  })
 })
 
 describe('a user with a token', () => {

@@ -6,11 +6,13 @@ import { newId, newRootKey } from '#secret/ids.ts'
 import { startTestApp, type TestApp } from '#test/support/app.ts'
 import { type Subscribed, type SubscribeOptions, subscribe } from '#test/support/subscribe.ts'
 
+const TIMES = { heartbeatMs: 50, readerMaxMs: 20_000, lastWordsMs: 5_000 }
+
 let app: TestApp
 let accountId: string
 let managementKeyspaceId: string
 beforeAll(async () => {
-  app = await startTestApp({ eventStreamTimes: { heartbeatMs: 50, readerMaxMs: 20_000, lastWordsMs: 5_000 } })
+  app = await startTestApp({ eventStreamTimes: TIMES })
   ;({ accountId, managementKeyspaceId } = await app.createAccount())
 })
 afterAll(() => app.close())
@@ -242,6 +244,16 @@ describe('a caller is told nothing more', () => {
     await rest.received((await head()) - Number(position))
   })
 
+  test('judged anew for each event, also of those that were read together', async () => {
+    const { accountId: other } = await app.createAccount()
+    for (let i = 0; i < 30; i++) await rename(other)
+    const looks = vi.spyOn(app.app.services.feed, 'catchUp')
+    const one = await follow({ accountId: other, after: 0 })
+    await one.received(30)
+    expect(looks.mock.calls.length).toBeGreaterThanOrEqual(30)
+    looks.mockRestore()
+  })
+
   test('when the user they act as is removed', async () => {
     const userId = await app.addUser(accountId, { externalId: 'auditor', role: 'AUDITOR' })
     const { credential } = await holder({ permissions: ['*'], actsAs: 'auditor' })
@@ -268,14 +280,45 @@ describe('a caller is told nothing more', () => {
   })
 
   test('when the root key is replaced, while nothing happens', async () => {
-    const other = await startTestApp()
+    const other = await startTestApp({ eventStreamTimes: TIMES })
     try {
       const { accountId: there } = await other.createAccount()
       const one = await subscribe(other, { accountId: there })
+      await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(8))
       await replaceRootKey(other.app.services, newRootKey())
       expect(await one.ended()).toMatchObject({ extensions: { code: 'UNAUTHENTICATED', position: expect.any(String) } })
     } finally {
       await other.close()
+    }
+  })
+})
+
+describe('a fault', () => {
+  test('is told in the place of the event with the id of the request and nothing else, and the next is told too', async () => {
+    const broken = await startTestApp()
+    try {
+      const { accountId: there } = await broken.createAccount()
+      await broken.database.owner.pool.query('ALTER TABLE state.account RENAME TO elsewhere')
+      const document =
+        'subscription ($accountId: ID!) { events(accountId: $accountId, after: "0") { account { name } } }'
+      const one = await subscribe(broken, { accountId: there, document })
+      await vi.waitFor(() => expect(one.told).toHaveLength(2))
+      expect(one.end()).toBeUndefined()
+      const told = {
+        data: null,
+        errors: [
+          {
+            message: 'Unexpected error.',
+            path: ['events', 'account'],
+            locations: [expect.anything()],
+            extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: one.headers.get('x-request-id') },
+          },
+        ],
+      }
+      expect(one.told).toEqual([told, told])
+      one.leave()
+    } finally {
+      await broken.close()
     }
   })
 })
