@@ -39,7 +39,7 @@ export type SubscribersParts = {
   readonly clock: Clock
 }
 
-/** Each holds a connection of the server's, and some 30 KB with all that belongs to it. */
+/** Each holds a connection and some 60 KB with all that belongs to it, measured with a thousand. */
 export const SUBSCRIBERS_MAX = 2_000
 /** No account takes all of them. */
 export const SUBSCRIBERS_OF_ACCOUNT_MAX = 200
