@@ -9,6 +9,7 @@ import { callerBy, may, seesKey } from './callers.ts'
 import type { Due, Input, Mutation } from './decision.ts'
 import { addDefaultKey, codesOfDefault } from './defaults.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
+import { concernedBy } from './effects.ts'
 import { predict, remember } from './predict.ts'
 import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
 import { type Account, accountOf, type Key, type World } from './world.ts'
@@ -91,7 +92,11 @@ const mutations = draws.map((draw) => {
       const credential = credentialFor(world, rootKey, draw.who, accountAskedFor(world, input))
       const request = { mutation: draw.mutation, input, credential }
       told = `${draw.mutation} ${JSON.stringify(request.input)}${credential === rootKey ? '' : ` by ${credential}`}`
+      const concerned = concernedBy(world, input)
+      const root = callerBy(world, rootKey, rootKey)
+      await agreeOnVerdicts(world, real.app, root, rootKey, concerned)
       await perform(world, real, request)
+      await agreeOnVerdicts(world, real.app, root, rootKey, concerned)
     },
     () => told,
   )

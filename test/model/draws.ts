@@ -131,7 +131,7 @@ export const SHAPES: { readonly [Name in Mutation]: Shape } = {
   updateAccount: { weight: 1, id: 'accountId', fields: ['name'] },
   createKeyspace: { weight: 1, id: 'accountId', needs: ['name'], fields: ['rules'] },
   updateKeyspace: { weight: 4, id: 'keyspaceId', fields: ['name', 'rules'] },
-  deleteKeyspace: { weight: 1, id: 'keyspaceId' },
+  deleteKeyspace: { weight: 2, id: 'keyspaceId' },
   createPolicy: { weight: 4, id: 'accountId', needs: ['name', 'purpose', 'permissions'], fields: ['endpoints'] },
   updatePolicy: { weight: 5, id: 'policyId', fields: POLICY },
   deletePolicy: { weight: 2, id: 'policyId' },

@@ -94,6 +94,5 @@ function deleteKeyspace(world: World, keyspace: Keyspace): Decision {
     ...(keyspace.management ? ['MANAGEMENT_KEYSPACE'] : []),
     ...(inhabited || linked ? ['KEYSPACE_NOT_EMPTY'] : []),
   ]
-  const apply = () => Object.assign(keyspace, { deleted: true, version: keyspace.version + 1 })
-  return { reasons, events: ['keyspace.deleted'], subjectId: keyspace.id, apply }
+  return change(keyspace, 'keyspace.deleted', { gone: true }, reasons)
 }
