@@ -1,12 +1,15 @@
 // What the database does for a list of a large account: which index it uses, and how much of the table it looks at. These
 // fail where a list would become slow with the number of keys, long before anybody could measure it.
+import type { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USERS_WITHOUT } from '#commands/fill-default-keys.ts'
 import { KEYS_OF_USER } from '#commands/remove-user.ts'
+import { send } from '#database/connect.ts'
 import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
 import { findDefaultKey } from '#queries/default-keys.ts'
 import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
+import { readEventsAfter } from '#queries/events-after.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder as AnyKeyOrder, listKeys } from '#queries/keys.ts'
 import { createLoaders } from '#queries/loaders.ts'
@@ -389,4 +392,21 @@ describe('a list of 50 000 events', () => {
         expect(blocksOf(plan)).toBeLessThan(300)
       }
   })
+
+  test.each<[string, readonly string[] | null, number]>([
+    ['all', null, 100],
+    ['of a type that there is', ['key.updated'], 200],
+    ['of no type that there is, as far as one statement looks', ['nothing'], 1_000],
+  ])(
+    'what follows a position, %s, is read by the index of positions, a page or a bounded stretch of it',
+    async (_, types, blocks) => {
+      const read = <Row>(query: CompiledQuery<Row>) => send(database.serving.pool, query)
+      for (const after of [0n, 25_000n, 49_990n])
+        for (const plan of await plansOf(() => readEventsAfter(read, account.accountId, after, types))) {
+          expect(indexesOf(plan)).toEqual(['account_pkey', 'event_account_position_key'])
+          expect(seqScansOf(plan)).toEqual([])
+          expect(blocksOf(plan)).toBeLessThan(blocks)
+        }
+    },
+  )
 })
