@@ -45,6 +45,11 @@ export type Command<Input extends CommonInput, Result> = {
   locate(step: LocateStep, input: Input): Promise<Located>
   /** Gathers what the decider must know, under the locks, and asks it. */
   decide(step: DecideStep, input: Input): Promise<Decided<Result>>
+  /**
+   * What else must be so before it is answered: seen to in transactions of its own, after every commit, and where nothing was
+   * to be changed, and in the answer to a retry, as an earlier try may not have got there. A refusal where it is not so yet.
+   */
+  afterwards?(step: Omit<LocateStep, 'transaction'>, result: Result): Promise<Refusal | undefined>
 }
 
 export type LocateStep = {
@@ -93,14 +98,7 @@ export type Decided<Result> =
       readonly secrets?: ReadonlyMap<string, Secret>
       /** Written to the vault together with the facts: what must be forgettable, and so is in no event. */
       readonly vault?: readonly CompiledQuery[]
-      readonly afterwards?: Afterwards
     }
-
-/**
- * What follows in transactions of its own, after the command's has been committed and before it is answered; not in the answer
- * to a retry. Something else must see to it where the process ends in between.
- */
-export type Afterwards = () => Promise<unknown>
 
 export type Outcome<Result> =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -112,8 +110,6 @@ export type Outcome<Result> =
       readonly eventIds: readonly string[]
       /** Empty in the answer to a retry. */
       readonly secrets: ReadonlyMap<string, Secret>
-      /** Has been done when whoever ran the command gets this. */
-      readonly afterwards?: Afterwards
     }
 
 export function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {

@@ -5,7 +5,7 @@ import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import { type Command, refused } from './command.ts'
-import { fillingAfter } from './fill-default-keys.ts'
+import { completeDefaultKeys, refusalForDefaultKeys } from './fill-default-keys.ts'
 import { idempotent, idInput, nameInput } from './input.ts'
 import { isNameTaken, newRulesInput, refusedKeyspace, withDefaults } from './keyspace-command.ts'
 
@@ -29,8 +29,9 @@ export const createKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     )
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
     const { facts } = decision
-    const filling = await fillingAfter(step, stream, facts)
-    if ('refusal' in filling) return refused(filling.refusal)
-    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId: stream.id }, ...filling }
+    const refusal = await refusalForDefaultKeys(step, facts)
+    if (refusal !== undefined) return refused(refusal)
+    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId: stream.id } }
   },
+  afterwards: completeDefaultKeys,
 }

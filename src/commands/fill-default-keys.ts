@@ -1,15 +1,15 @@
 // The users who are without a default key get theirs: all at once where the rule is switched on, and whoever is left of them where
-// a process ended before it was done. One transaction a user, so that nothing is locked for long and what is done stays done.
+// a process ended, or others were in the way, before it was done. One transaction a user, so that nothing is locked for long and what is done stays done.
+import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Database, send, statement } from '#database/connect.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { KeyspaceFact } from '#domain/keyspace/events.ts'
-import type { Stream } from '#domain/streams.ts'
 import {
-  type Afterwards,
   type Command,
   type CommandServices,
   type DecideStep,
+  type LocateStep,
   notFound,
   type Origin,
   streamOf,
@@ -61,22 +61,39 @@ const fillDefaultKey: Command<z.infer<typeof input>, null> = {
 const KEYSPACES_MAX = 10
 
 /**
- * What follows facts of a keyspace that give it default keys: its users get theirs. Refused where the account has enough of such
- * keyspaces; exact, because whoever gives one the rule holds the account's lock.
+ * Why these facts may not give a keyspace default keys: the account has enough of such keyspaces. Exact, because whoever gives
+ * one the rule holds the account's lock.
  */
-export async function fillingAfter(
+export async function refusalForDefaultKeys(
   step: DecideStep,
-  { id: keyspaceId }: Stream<'keyspace'>,
   facts: readonly KeyspaceFact[],
-): Promise<{ readonly afterwards?: Afterwards } | { readonly refusal: Refusal }> {
-  if (!facts.some(({ data }) => 'rules' in data && data.rules?.defaultKeys === true)) return {}
+): Promise<Refusal | undefined> {
+  if (!facts.some(({ data }) => 'rules' in data && data.rules?.defaultKeys === true)) return undefined
   const others = await keyspacesWithDefaultKeys(step, step.shard, step.accountId)
-  if (others.length >= KEYSPACES_MAX) {
-    const why = `must be off: ${KEYSPACES_MAX} keyspaces of the account have default keys, which is the most there may be`
-    return { refusal: invalidInput(['rules', 'defaultKeys'], why) }
+  if (others.length < KEYSPACES_MAX) return undefined
+  const why = `must be off: ${KEYSPACES_MAX} keyspaces of the account have default keys, which is the most there may be`
+  return invalidInput(['rules', 'defaultKeys'], why)
+}
+
+/** Beyond the tries that each user gets: most that collide do so with what ends soon. */
+const ROUNDS_MAX = 5
+const ROUND_DELAY_MS = 100
+/** No round begins later, so that a client whose changes are locked out for long is told rather than kept waiting. */
+const PATIENCE_MS = 10_000
+
+/** What must be so after any command that makes or changes a keyspace: where it has the rule, every user has theirs. */
+export async function completeDefaultKeys(
+  { services, origin }: Omit<LocateStep, 'transaction'>,
+  { keyspaceId }: { readonly keyspaceId: string },
+): Promise<Refusal | undefined> {
+  const begunAt = performance.now()
+  for (let round = 1; ; round++) {
+    const { failed } = await fillDefaultKeys(services, { keyspaceId, correlationId: origin.correlationId })
+    if (failed === 0) return undefined
+    if (round === ROUNDS_MAX || performance.now() - begunAt > PATIENCE_MS)
+      return { code: 'CONFLICT', expectedVersion: null, actualVersion: null, isCommitted: true }
+    await setTimeout(ROUND_DELAY_MS * 2 ** (round - 1))
   }
-  const { services, origin } = step
-  return { afterwards: () => fillDefaultKeys(services, { keyspaceId, correlationId: origin.correlationId }) }
 }
 
 type Keyspace = { readonly shard: number; readonly keyspace_id: string; readonly account_id: string }

@@ -13,7 +13,13 @@ export type Refusal =
   /** There is no such thing for this caller; what belongs to someone else answers exactly like this. */
   | { readonly code: 'NOT_FOUND'; readonly subjectId: string | null }
   /** Versions are null where commands kept crossing each other instead. */
-  | { readonly code: 'CONFLICT'; readonly expectedVersion: number | null; readonly actualVersion: number | null }
+  | {
+      readonly code: 'CONFLICT'
+      readonly expectedVersion: number | null
+      readonly actualVersion: number | null
+      /** The command was committed; what must follow it is not complete, and is seen to by whoever sends it again. */
+      readonly isCommitted?: true
+    }
   | { readonly code: 'IDEMPOTENCY_KEY_REUSED' }
   | Exclude<KeyRefusal, { readonly code: 'DEFAULT_KEY' }>
   | LinkRefusal

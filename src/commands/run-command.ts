@@ -58,8 +58,9 @@ export async function runCommand<Input extends CommonInput, Result>(
   const parsed = command.input.safeParse(input)
   if (!parsed.success) return refused({ code: 'INVALID_INPUT', issues: issuesOf(parsed.error) })
   const outcome = await attempt({ services, origin }, command, parsed.data)
-  if (outcome.kind === 'done') await outcome.afterwards?.()
-  return outcome
+  if (outcome.kind === 'refused') return outcome
+  const unfinished = await command.afterwards?.({ services, origin }, outcome.result)
+  return unfinished === undefined ? outcome : refused(unfinished)
 }
 
 async function attempt<Input extends CommonInput, Result>(
@@ -155,8 +156,8 @@ async function commit<Result>(
   const last = appends.pop() ?? statement('SELECT 1', [])
   await Promise.all([...sent, ...appends.map((query) => transaction.run(query)), transaction.commitWith(last)])
   if (bodies.length > 0) step.services.committed()
-  const { result, secrets = new Map(), afterwards } = decided
-  return { kind: 'done', accountId, result, eventIds, secrets, ...(afterwards && { afterwards }) }
+  const { result, secrets = new Map() } = decided
+  return { kind: 'done', accountId, result, eventIds, secrets }
 }
 
 /** In stretches of one actor each: an append takes the events of one. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { holdsAll } from '#domain/caller.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { type Command, notFound, refused } from './command.ts'
-import { fillingAfter } from './fill-default-keys.ts'
+import { completeDefaultKeys, refusalForDefaultKeys } from './fill-default-keys.ts'
 import { idInput, nameInput, versioned } from './input.ts'
 import {
   accountOfKeyspace,
@@ -48,8 +48,9 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     )
     if (decision.kind === 'refused') return refusedKeyspace(decision.refusal)
     const { facts } = decision
-    const filling = await fillingAfter(step, stream, facts)
-    if ('refusal' in filling) return refused(filling.refusal)
-    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId }, ...filling }
+    const refusal = await refusalForDefaultKeys(step, facts)
+    if (refusal !== undefined) return refused(refusal)
+    return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId } }
   },
+  afterwards: completeDefaultKeys,
 }

@@ -10,7 +10,10 @@ import type { ErrorCode as Code, Conflict, InvalidInput, NotFound, RefusalError,
 const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   INVALID_INPUT: { description: 'The input itself is wrong; `issues` says where.' },
   NOT_FOUND: { description: 'There is no such thing for this caller.' },
-  CONFLICT: { description: 'The thing has moved on from `expectedVersion`, or other changes kept coming first.' },
+  CONFLICT: {
+    description:
+      'The thing has moved on from `expectedVersion`, or other changes kept coming first: the message tells what was changed all the same.',
+  },
   IDEMPOTENCY_KEY_REUSED: { description: 'The idempotency key belongs to an earlier request with another input.' },
   KEY_LIMIT_REACHED: { description: 'The keyspace has as many active keys as its `activeKeysMax` allows.' },
   CODE_LIMIT_REACHED: { description: 'The key has as many live codes as `liveCodesMax` allows, or the slot is taken.' },
@@ -43,7 +46,8 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
 }
 
 const ErrorCode = builder.enumType('ErrorCode', {
-  description: 'Why a mutation changed nothing. More codes may come: treat an unknown one by its type and message.',
+  description:
+    'Why a mutation was not done, or not wholly. More codes may come: treat an unknown one by its type and message.',
   values: CODES,
 })
 

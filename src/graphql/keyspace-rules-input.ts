@@ -50,7 +50,8 @@ export const KeyspaceRulesInput = builder.inputType('KeyspaceRulesInput', {
       description:
         'Every user has one default key. Takes REVEALABLE secrets and at least one of `codesAtCreation`, and neither `activeKeysMax`, ' +
         '`policyRequired` nor `expiryRequired`; at most 10 keyspaces of an account. The answer that switches it on comes when all ' +
-        'users have theirs. Default: false.',
+        'users have theirs; CONFLICT where some could not get theirs yet: then the rule is on, and sending it again makes the rest. ' +
+        'Default: false.',
     }),
     defaultKeyName: t.string({
       description: 'The name of default keys made from now on, 1 to 200 characters. Default: `Default key`.',

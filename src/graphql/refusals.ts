@@ -40,11 +40,7 @@ export function errorOf(refusal: Refusal): RefusalError {
     }
     case 'CONFLICT': {
       const { expectedVersion, actualVersion } = refusal
-      const message =
-        actualVersion === null
-          ? 'Other changes kept coming first, and nothing was changed. Send it again.'
-          : `It has moved on to version ${actualVersion}, and nothing was changed. Read it again, then decide anew.`
-      return { __typename: 'ConflictError', code, message, expectedVersion, actualVersion }
+      return { __typename: 'ConflictError', code, message: conflictMessage(refusal), expectedVersion, actualVersion }
     }
     case 'IDEMPOTENCY_KEY_REUSED': {
       const message =
@@ -115,6 +111,16 @@ function messageOf(refusal: RuleRefusal): string {
     default:
       return unreachable(refusal)
   }
+}
+
+function conflictMessage({ actualVersion, isCommitted }: Extract<Refusal, { readonly code: 'CONFLICT' }>): string {
+  if (isCommitted)
+    return (
+      'The keyspace is as was asked, but some users have no default key yet, as other changes kept coming first. Send it again, ' +
+      'with the same idempotency key if it had one; else they get theirs within the hour.'
+    )
+  if (actualVersion === null) return 'Other changes kept coming first, and nothing was changed. Send it again.'
+  return `It has moved on to version ${actualVersion}, and nothing was changed. Read it again, then decide anew.`
 }
 
 function expiryMessage(latest: Instant | null): string {

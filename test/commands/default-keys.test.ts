@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { addUser } from '#commands/add-user.ts'
 import { createKeyspace } from '#commands/create-keyspace.ts'
 import { deleteKey } from '#commands/delete-key.ts'
-import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { removeUser } from '#commands/remove-user.ts'
 import { revealCode } from '#commands/reveal-code.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
@@ -298,29 +297,4 @@ test('a default key is its user’s for good, whoever asks', async () => {
         issues: [{ path: [path] }],
       })
   await at.done(updateKey, { keyId: key?.key_id, name: 'laptop', ownerId: userId })
-})
-
-test('users who are without one get theirs once, wherever the process ended that was to make them', async () => {
-  const late = await at.createKeyspace(account.accountId, { ...ON, defaultKeys: false })
-  const users = await Promise.all(Array.from({ length: 12 }, () => at.addUser(account.accountId)))
-  // As by a process that is killed right after its commit.
-  const decide: typeof updateKeyspace.decide = async (step, input) => {
-    const decided = await updateKeyspace.decide(step, input)
-    return decided.kind === 'refused' ? decided : { ...decided, afterwards: async () => undefined }
-  }
-  await at.done({ ...updateKeyspace, decide }, { keyspaceId: late, rules: { defaultKeys: true } })
-  const countThere = async () => (await Promise.all(users.map((userId) => defaultsOf(userId, late)))).flat().length
-  expect(await countThere()).toBe(0)
-
-  let looks = 0
-  const first = await fillDefaultKeys(at, { keyspaceId: late, correlationId: 'sweep', isStopped: () => ++looks > 2 })
-  expect(await countThere()).toBe(first.made)
-  expect(first.made).toBeGreaterThan(0)
-  expect(first.made).toBeLessThan(12)
-  // Two at once, as of two instances that start together.
-  const rest = await Promise.all([1, 2].map(() => fillDefaultKeys(at, { correlationId: 'sweep' })))
-  expect(first.made + rest.reduce((sum, { made }) => sum + made, 0)).toBe(12)
-  expect(rest.map(({ failed }) => failed)).toEqual([0, 0])
-  for (const userId of users) expect(await defaultsOf(userId, late)).toHaveLength(1)
-  expect(await fillDefaultKeys(at, { correlationId: 'sweep' })).toEqual({ made: 0, failed: 0 })
 })

@@ -299,7 +299,7 @@ export type EndpointRuleInput = {
   readonly path: string;
 };
 
-/** Why a mutation changed nothing. More codes may come: treat an unknown one by its type and message. */
+/** Why a mutation was not done, or not wholly. More codes may come: treat an unknown one by its type and message. */
 export type ErrorCode =
   /** The account has a link of the key already. */
   | 'ALREADY_LINKED'
@@ -311,7 +311,7 @@ export type ErrorCode =
   | 'CODE_LIMIT_REACHED'
   /** The code has been replaced or deleted, or has expired. */
   | 'CODE_NOT_LIVE'
-  /** The thing has moved on from `expectedVersion`, or other changes kept coming first. */
+  /** The thing has moved on from `expectedVersion`, or other changes kept coming first: the message tells what was changed all the same. */
   | 'CONFLICT'
   /** The expiry is past, or later than the keyspace allows. */
   | 'EXPIRY_OUT_OF_RANGE'
@@ -469,7 +469,7 @@ export type KeyspaceRulesInput = {
   readonly customSecrets?: boolean | null | undefined;
   /** The name of default keys made from now on, 1 to 200 characters. Default: `Default key`. */
   readonly defaultKeyName?: string | null | undefined;
-  /** Every user has one default key. Takes REVEALABLE secrets and at least one of `codesAtCreation`, and neither `activeKeysMax`, `policyRequired` nor `expiryRequired`; at most 10 keyspaces of an account. The answer that switches it on comes when all users have theirs. Default: false. */
+  /** Every user has one default key. Takes REVEALABLE secrets and at least one of `codesAtCreation`, and neither `activeKeysMax`, `policyRequired` nor `expiryRequired`; at most 10 keyspaces of an account. The answer that switches it on comes when all users have theirs; CONFLICT where some could not get theirs yet: then the rule is on, and sending it again makes the rest. Default: false. */
   readonly defaultKeys?: boolean | null | undefined;
   /** Whoever issues or rotates must say when the code expires, if only null for never. Default: false. */
   readonly expiryRequired?: boolean | null | undefined;

@@ -73,7 +73,9 @@ describe('a refusal', () => {
     expect(errorOf(REFUSALS.SLOT_EMPTY).message).toContain('SECONDARY')
     expect(errorOf(REFUSALS.EXPIRY_OUT_OF_RANGE).message).toContain('2027-11-21')
     expect(errorOf({ code: 'EXPIRY_OUT_OF_RANGE', latest: null }).message).toBe('expiresAt must lie in the future.')
-    expect(errorOf({ code: 'CONFLICT', expectedVersion: null, actualVersion: null }).message).toContain('Send it again')
+    const crossed = { code: 'CONFLICT', expectedVersion: null, actualVersion: null } as const
+    expect(errorOf(crossed).message).toMatch(/nothing was changed. Send it again/)
+    expect(errorOf({ ...crossed, isCommitted: true }).message).toMatch(/is as was asked, but .* Send it again/)
   })
 
   test('does not repeat what the client sent', () => {
