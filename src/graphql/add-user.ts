@@ -28,7 +28,7 @@ const AddUserInput = builder.inputType('AddUserInput', {
     permissions: t.stringList({
       description:
         'What they may do in the application, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more ' +
-        'segments. Default: `*` for an ADMINISTRATOR, else nothing.',
+        "segments. Default: `*` for an ADMINISTRATOR, else nothing. They are the application's: a later change of the role leaves them.",
     }),
     ...idempotent(t),
   }),

@@ -12,7 +12,7 @@ builder.objectFields(ApiKey, (t) => ({
     nullable: true,
     // Part of the key itself, like its policies.
     needs: 'parent',
-    description: "The user whose key it is; null where it is nobody's in particular.",
+    description: "The user whose key it is, for whoever is shown the key; null where it is nobody's in particular.",
     resolve: ({ owner_id: id }, _arguments, { loaders }) => (id === null ? null : loaders.user.load(id)),
   }),
   actsAs: t.field({
@@ -20,8 +20,8 @@ builder.objectFields(ApiKey, (t) => ({
     nullable: true,
     needs: 'parent',
     description:
-      'The user it stands for: whatever it grants, it opens only what they themselves may do at that moment. Null: it acts as ' +
-      'nobody, and opens all that it grants.',
+      'The user it stands for, for whoever is shown the key: whatever it grants, it opens only what they themselves may do at that ' +
+      'moment. Null: it acts as nobody, and opens all that it grants.',
     resolve: ({ acts_as_id: id }, _arguments, { loaders }) => (id === null ? null : loaders.user.load(id)),
   }),
 }))

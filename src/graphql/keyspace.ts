@@ -221,7 +221,9 @@ builder.objectFields(Account, (t) => ({
     needs: 'parent',
     args: forward,
     complexity: costOfPage,
-    description: 'Its keyspaces, the newest first, the management keyspace included, deleted ones not.',
+    description:
+      'Its keyspaces, the newest first, the management keyspace included, deleted ones not. For whoever is shown the account, and ' +
+      'so for every credential of it.',
     resolve: ({ account_id }, page, { reader }) => listKeyspaces(reader, account_id, page),
   }),
   keyspace: t.field({
@@ -229,7 +231,7 @@ builder.objectFields(Account, (t) => ({
     nullable: true,
     needs: 'parent',
     args: { name: t.arg.string({ required: true, description: 'Its exact name.' }) },
-    description: 'The keyspace of this name; null where there is none.',
+    description: 'The keyspace of this name, for whoever is shown the account; null where there is none.',
     resolve: ({ account_id }, { name }, { reader }) => findKeyspaceByName(reader, account_id, name),
   }),
 }))

@@ -13,7 +13,9 @@ const UpdateUserInput = builder.inputType('UpdateUserInput', {
     displayName: t.string({ description: 'What people call them, up to 200 characters. Null: nothing.' }),
     role: t.field({
       type: Role,
-      description: 'What they may do in this API: nothing that the caller may not. Null is not valid.',
+      description:
+        'What they may do in this API: nothing that the caller may not. What they may do in the application stays, such as the `*` ' +
+        'that an ADMINISTRATOR was added with: give `permissions` too to change that. Null is not valid.',
     }),
     permissions: t.stringList({
       description: 'What they may do in the application, up to 100, in place of what they might. Null: nothing.',

@@ -38,7 +38,8 @@ const Viewer = builder.objectRef<Caller>('Viewer').implement({
       type: Account,
       nullable: true,
       needs: 'parent',
-      description: 'The account the caller belongs to, and all they can see; null for ROOT.',
+      description:
+        'The account the caller belongs to, and all they can see; null for ROOT. Its keyspaces and their rules need no permission.',
       resolve: async (caller, _arguments, { loaders }) =>
         caller.kind === 'ROOT' ? null : found(await loaders.account.load(caller.accountId)),
     }),

@@ -75,7 +75,7 @@ export type AddUserInput = {
   readonly externalId: string;
   /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
   readonly idempotencyKey?: string | null | undefined;
-  /** What they may do in the application, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. Default: `*` for an ADMINISTRATOR, else nothing. */
+  /** What they may do in the application, up to 100: dotted names such as `ads.read`; `*` at the end stands for one or more segments. Default: `*` for an ADMINISTRATOR, else nothing. They are the application's: a later change of the role leaves them. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
   /** What they may do in this API: nothing that the caller may not. */
   readonly role: Role;
@@ -739,7 +739,7 @@ export type UpdateUserInput = {
   readonly idempotencyKey?: string | null | undefined;
   /** What they may do in the application, up to 100, in place of what they might. Null: nothing. */
   readonly permissions?: ReadonlyArray<string> | null | undefined;
-  /** What they may do in this API: nothing that the caller may not. Null is not valid. */
+  /** What they may do in this API: nothing that the caller may not. What they may do in the application stays, such as the `*` that an ADMINISTRATOR was added with: give `permissions` too to change that. Null is not valid. */
   readonly role?: Role | null | undefined;
   /** The user. */
   readonly userId: string;
