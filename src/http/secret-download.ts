@@ -6,12 +6,15 @@ import { revealCode } from '#commands/reveal-code.ts'
 import { runCommand } from '#commands/run-command.ts'
 import { DenialError } from '#domain/caller.ts'
 import { invariant } from '#domain/invariant.ts'
-import { errorOf } from '#graphql/refusals.ts'
+import { type ErrorCode, errorOf } from '#graphql/refusals.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { type RequestHandler, refuseMethod } from './server.ts'
+
+/** Of refusals that say who asks or what there is; any other says that the code, as it is now, can't be shown. */
+const STATUSES: Partial<Record<ErrorCode, number>> = { NOT_FOUND: 404, GRANT_EXCEEDS_CALLER: 403 }
 
 const PATH = /^\/codes\/([^/?]*)\/secret\.txt(?:\?|$)/
 
@@ -45,7 +48,7 @@ async function reveal(
   const outcome = await runCommand(services, origin, revealCode, { codeId })
   if (outcome.kind === 'refused') {
     const { code, message } = errorOf(outcome.refusal)
-    return sendError(response, code === 'NOT_FOUND' ? 404 : 409, code, message)
+    return sendError(response, STATUSES[code] ?? 409, code, message)
   }
   const secret = outcome.secrets.get(codeId)
   invariant(secret !== undefined, 'what is revealed is in the answer')

@@ -165,6 +165,20 @@ describe('without an event', () => {
     await unchanged()
   })
 
+  test('what grants more than the member who asks for it may is forbidden, and no conflict', async () => {
+    const account = await app.createAccount('Members')
+    const ownerId = await app.addUser(account.accountId, { externalId: 'ann', role: 'MEMBER', permissions: ['own'] })
+    const owned = await app.createKeyspace(account.accountId, { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS' })
+    const member = await app.createKey(account.managementKeyspaceId, { permissions: ['*'], actsAs: 'ann' })
+    const headers = { authorization: `Bearer ${member.secret}` }
+    const within = await app.createKey(owned, { ownerId, permissions: ['own'] })
+    expect((await get(pathOf(within.codeId), headers)).status).toBe(200)
+    before = await reveals()
+    const beyond = await app.createKey(owned, { ownerId, actsAs: null, permissions: ['other'] })
+    expect(await refused(await get(pathOf(beyond.codeId), headers))).toBe('403 GRANT_EXCEEDS_CALLER')
+    await unchanged()
+  })
+
   test.each(['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])('%s is refused', async (method) => {
     before = await reveals()
     const response = await get(pathOf(key.codeId), { authorization: `Bearer ${credential}` }, method)
