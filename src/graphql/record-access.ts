@@ -63,8 +63,14 @@ builder.mutationField('recordAccess', (t) =>
       'Records uses of keys in the access log, all or none. Telemetry: no event, and a retry records twice. Redacted from paths, ' +
       'user agents and bodies are: text of the shape of a generated secret (its hint stays), `Authorization` lines and Bearer ' +
       'and Basic credentials, and the values of header lines, query and form parameters and JSON members that bear the name of ' +
-      "one of the keyspace's presentations or a common one, such as `api_key`, `token` or `password`. Not redacted are secrets of " +
-      'a form of their own anywhere else, and any that are encoded (base64, compressed). In these texts, what no database can ' +
+      "one of the keyspace's presentations or a common one, such as `api_key`, `token` or `password`. Callers' own secrets " +
+      "(`customSecrets`) of the entry's key, replaced and deleted ones too, are found by digest where they stand by themselves, between white " +
+      'space, quotes or signs such as `&`, `=`, `,` or `/`: as they are, URL-encoded or escaped as in JSON; and anywhere where they are kept ' +
+      '(REVEALABLE). One call searches at most 20 000 words (each counts once for every secret of the server) and 8 million characters ' +
+      "(each is looked at several times). The texts of such keys' uses beyond that are not kept: a mark stands in their place. Not " +
+      'redacted are own secrets run together with other text, those that hold such signs and stand unescaped among more of them, and ' +
+      'what is encoded in other ways (base64, compressed). ' +
+      'In these texts, what no database can ' +
       'hold (NUL, half a surrogate pair) becomes U+FFFD and refuses nothing. Needs the permission logs.write.',
     resolve: async (_root, { input }, context) => {
       const caller = demand(context.caller, 'logs.write')

@@ -9,6 +9,7 @@ import { DAY_MS, type Instant, later, plusMs } from '#domain/instant.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import { type AccessInput, recordAccessInput } from './access-input.ts'
 import { insertRows, type LoggedKey, rowOf } from './access-rows.ts'
+import { findSecrets, searchForSecrets } from './own-secrets.ts'
 import { type Redact, redactorFor } from './redact.ts'
 import type { ServingServices } from './services.ts'
 
@@ -35,10 +36,17 @@ export async function recordAccess(services: ServingServices, caller: Caller, in
   const keys = await findKeys(services, caller, entries)
   const missing = missingId(entries, keys)
   if (missing !== undefined) return refused({ code: 'NOT_FOUND', subjectId: missing })
+  const secrets = await findSecrets(services, [...keys.keys()])
+  const searched = searchForSecrets(services.keyring)
   const redactors = new Map<string, Redact>()
   const rows = entries.flatMap((entry) => {
     const key = keys.get(entry.keyId)
-    return key === undefined ? [] : [rowOf(entry, key, redactorOf(key, redactors))]
+    if (key === undefined) return []
+    const redact = redactorOf(key, redactors)
+    const own = secrets.get(key.keyId)
+    if (own === undefined) return [rowOf(entry, key, redact)]
+    const search = searched(own)
+    return [rowOf(entry, key, (text) => redact(search(text)))]
   })
   if (await insertRows(services, rows)) return { kind: 'recorded', recorded: rows.length }
   // By the database's clock an entry is just too old after all.

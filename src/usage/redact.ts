@@ -1,6 +1,6 @@
-// What must not get into the access log: the secret that was presented. Whoever records a use can't be asked for it (that would
-// be one more place for it to be), and from its digest it can't be found in a text. So whatever may be one is taken out: text
-// of the shape of our secrets, credentials of HTTP, and the values of members that are named as such things are named.
+// What must not get into the access log: the secret that was presented. Whoever records a use can't be asked for it: that would
+// be one more place for it to be. So whatever may be one is taken out: text of the shape of our secrets, credentials of HTTP, and
+// the values of members that are named as such things are named. For callers' own secrets see own-secrets.ts.
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 
 /** What is put in the place of a value. */
@@ -69,7 +69,7 @@ function writingsOf(secret: string): readonly string[] {
 const DEPTH_MAX = 3
 
 /** The text, and what parsers of URLs, forms and JSON make of it, once and more. Secrets are ASCII: bytes stand for characters. */
-function readingsOf(text: string): readonly string[] {
+export function readingsOf(text: string): readonly string[] {
   const readings = new Set([text])
   for (let depth = 0; depth < DEPTH_MAX; depth += 1)
     for (const reading of [...readings]) readings.add(percentDecoded(reading)).add(unescaped(reading))
