@@ -150,7 +150,7 @@ describe('a management key that acts as a user', () => {
     for (const ask of [
       () => at.refusal(enableKey, { keyId }, caller.origin),
       () => at.refusal(rotateKey, { keyId, slot: 'PRIMARY', overlapSeconds: 0 }, caller.origin),
-      () => at.refusal(updateKey, { keyId, name: 'mine' }, caller.origin),
+      () => at.refusal(updateKey, { keyId, permissions: ['*', 'keys.read'] }, caller.origin),
     ])
       expect(await ask()).toEqual(REFUSED)
     await at.done(updateKey, { keyId, permissions: ['keys.read', 'links.write'] }, caller.origin)

@@ -230,7 +230,6 @@ describe('nobody mints more than they hold', () => {
     const { keyId } = made
     await at.done(disableCode, { codeId: made.codeIds[0] })
     const asked = [
-      [updateKey, { keyId, name: 'mine' }],
       [updateKey, { keyId, policyIds: [wide, narrow] }],
       [enableKey, { keyId }],
       [issueCode, { keyId }],
