@@ -128,7 +128,7 @@ describe('a code of a management key', () => {
 
 describe('nobody is', () => {
   test('a key of an application, whatever it grants and whatever its prefix', async () => {
-    for (const prefix of ['key', 'keyledger', 'root']) {
+    for (const prefix of ['key', 'keyledgers', 'root']) {
       const keyspaceId = await at.createKeyspace(account.accountId, { prefix })
       const { secrets } = await at.createKey(keyspaceId, { permissions: ['*'] })
       expect(secrets[0]).toMatch(new RegExp(`^${prefix}_`))
