@@ -13,6 +13,8 @@ const timeouts = { testTimeout: 60_000, hookTimeout: 120_000 }
 export default defineConfig({
   ssr,
   test: {
+    // Tests wait for the database more than they compute: a core left idle would double the time on two.
+    maxWorkers: '100%',
     projects: [
       { ssr, test: { name: 'unit', include: PURE, ...timeouts } },
       {
