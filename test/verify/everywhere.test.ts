@@ -236,8 +236,8 @@ describe('without the database', () => {
     proxy.blackHole()
     await here.done(revokeKey, { keyId, reason })
     const revokedAt = performance.now()
+    const seen = new Set([await code({ key, consistency: 'BOUNDED' })])
     expect(await code({ key })).toBe('UNAVAILABLE')
-    const seen = new Set<string | undefined>()
     while (performance.now() - revokedAt < at.stalenessMs + 1_000) {
       const beganAt = performance.now()
       const answer = await code({ key, consistency: 'BOUNDED' })
