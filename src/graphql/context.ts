@@ -86,6 +86,8 @@ export async function judgeCaller(context: Context, consistency: Consistency = '
   known.set(consistency, judged)
   const proof = await judged
   const caller = proof?.caller
+  // Fields beside this one asked for more: what is below them must not be judged by an older answer, should that come later.
+  if (consistency === 'BOUNDED' && known.has('STRONG')) return judgeCaller(context)
   context.credentialEndsAt = proof?.endsAt ?? null
   if (caller !== context.caller) {
     context.caller = caller
