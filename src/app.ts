@@ -4,6 +4,7 @@ import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
 import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
+import { watchedConnection } from '#database/watched-connection.ts'
 import type { EventStreamTimes } from '#http/event-stream.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
@@ -57,12 +58,13 @@ export function buildApp(parts: AppParts): App {
     introspection,
   } = parts
   const feed = startFeed({ database: given.database, log })
+  const loading = watchedConnection(given.database)
   const services = {
     ...given,
     feed,
     committed: feed.committed,
-    codes: createCodeFinder({ ...given, feed, cacheCodes }),
-    keyspaces: createKeyspaceFinder({ ...given, feed }),
+    codes: createCodeFinder({ ...given, loading, feed, cacheCodes }),
+    keyspaces: createKeyspaceFinder({ loading, feed }),
     subscribers: createSubscribers({ ...given, feed }),
     stalenessMs,
     uses: gatherUses({ database: given.database, log }),
@@ -94,6 +96,7 @@ export function buildApp(parts: AppParts): App {
       await Promise.all([services.uses.stop(), services.accesses.stop()])
       services.codes.stop()
       services.keyspaces.stop()
+      loading.close()
       await feed.stop()
     },
   }

@@ -3,10 +3,13 @@
 import type { CompiledQuery } from 'kysely'
 import type pg from 'pg'
 import { type Database, send } from './connect.ts'
-import { UnavailableError } from './unavailable.ts'
+import { isUnavailable, UnavailableError } from './unavailable.ts'
 
 export type WatchedConnection = {
-  /** Connects first where need be. Rejects when there is no answer within that time, and begins anew the next time. */
+  /**
+   * Connects first where need be. Rejects with UnavailableError when there is no answer within that time, and begins anew the
+   * next time; with PostgreSQL's own error where it says that what was asked is wrong.
+   */
   ask<Row>(query: CompiledQuery<Row>, withinMs: number): Promise<readonly Row[]>
   /** For what nobody waits for: lost where there is no connection. */
   tell(query: CompiledQuery<never>): void
@@ -73,7 +76,7 @@ export function watchedConnection(
       const answer = connected().then((client) => send(client, query))
       answer.catch(() => undefined)
       try {
-        return await Promise.race([answer, late])
+        return await Promise.race([answer, late]).catch(reject)
       } finally {
         asked -= 1
         clearTimeout(timer)
@@ -84,4 +87,10 @@ export function watchedConnection(
     },
     close: abandon,
   }
+}
+
+/** What PostgreSQL itself finds wrong is a defect, and is not to look like a database that is away; all else is that it could not be asked. */
+function reject(error: unknown): never {
+  if (error instanceof Error && 'severity' in error && !isUnavailable(error)) throw error
+  throw new UnavailableError('The database can not be asked now', { cause: error })
 }

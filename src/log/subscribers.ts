@@ -3,7 +3,6 @@
 import type { CompiledQuery } from 'kysely'
 import type { Clock } from '#database/clock.ts'
 import type { Database } from '#database/connect.ts'
-import { isUnavailable, UnavailableError } from '#database/unavailable.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import { type Instant, reached } from '#domain/instant.ts'
 import type { Feed } from './feed.ts'
@@ -107,7 +106,7 @@ export function createSubscribers({ database, feed, clock }: SubscribersParts): 
         leave: () => leave(accountId, one),
       }
     },
-    read: (query) => inTurn(() => connection.ask(query, READ_MAX_MS).catch(rejectRead)),
+    read: (query) => inTurn(() => connection.ask(query, READ_MAX_MS)),
     stop() {
       stopped = true
       clearInterval(timer)
@@ -119,12 +118,6 @@ export function createSubscribers({ database, feed, clock }: SubscribersParts): 
       connection.close()
     },
   }
-}
-
-/** What PostgreSQL itself says no to is a defect; all else is that it could not be asked. */
-function rejectRead(error: unknown): never {
-  if (error instanceof Error && 'severity' in error && !isUnavailable(error)) throw error
-  throw new UnavailableError('Events can not be read now', { cause: error })
 }
 
 /** Runs so many pieces of work at once, the others in the order in which they came. */

@@ -1,9 +1,7 @@
 // Finds the codes that presented secrets belong to: in the cache, or else in the database, whose answers go into the cache. It is
 // as current as the feed is when it is asked; see view.ts for what that has to be.
 import DataLoader from 'dataloader'
-import type { Database } from '#database/connect.ts'
-import { UnavailableError } from '#database/unavailable.ts'
-import { watchedConnection } from '#database/watched-connection.ts'
+import type { WatchedConnection } from '#database/watched-connection.ts'
 import type { Feed } from '#log/feed.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
@@ -26,7 +24,8 @@ export type CodeFinder = {
 }
 
 export type CodeFinderParts = {
-  readonly database: Database
+  /** Over which all that verification does not know yet is loaded; the caller's to close. */
+  readonly loading: Pick<WatchedConnection, 'ask'>
   readonly keyring: Keyring
   readonly feed: Feed
   readonly cacheCodes: number
@@ -38,17 +37,14 @@ const BATCH_MAX = 200
 
 type Wanted = Presented & { readonly key: string }
 
-export function createCodeFinder({ database, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
+export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
   const cache = createSourcedCache<readonly MatchedCode[]>({ feed, entriesMax: cacheCodes })
-  const connection = watchedConnection(database)
   // Batches only: each is sent after all who share it have caught up, and nothing that it finds is remembered by it.
   const loader = new DataLoader<Wanted, readonly MatchedCode[]>(load, { cache: false, maxBatchSize: BATCH_MAX })
 
   async function load(wanted: readonly Wanted[]): Promise<readonly (readonly MatchedCode[])[]> {
     const epoch = cache.epoch()
-    const rows = await connection.ask(matchCodes(wanted), LOAD_MAX_MS).catch((error: unknown) => {
-      throw new UnavailableError('Codes can not be read now', { cause: error })
-    })
+    const rows = await loading.ask(matchCodes(wanted), LOAD_MAX_MS)
     const { snapshot, loaded } = readMatches(keyring, wanted, rows)
     return wanted.map(({ key, digests }, index) => {
       const { found = [], sources = [] } = loaded[index] ?? {}
@@ -76,10 +72,7 @@ export function createCodeFinder({ database, keyring, feed, cacheCodes }: CodeFi
       const wanted = presented.map(({ secret, place }) => wantedOf(keyring, secret, place))
       return Promise.all(wanted.map((one) => known(one) ?? loader.load(one)))
     },
-    stop() {
-      cache.stop()
-      connection.close()
-    },
+    stop: cache.stop,
   }
 }
 

@@ -1,7 +1,6 @@
 // Where keys of a keyspace are looked for in requests that a proxy shows: kept current by the feed, so that a changed rule acts at once.
-import { type Database, statement } from '#database/connect.ts'
-import { UnavailableError } from '#database/unavailable.ts'
-import { watchedConnection } from '#database/watched-connection.ts'
+import { statement } from '#database/connect.ts'
+import type { WatchedConnection } from '#database/watched-connection.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import type { Feed } from '#log/feed.ts'
@@ -29,16 +28,15 @@ const KEYSPACE = `
 
 type Row = SnapshotColumns & { readonly account_id: string | null; readonly presentations: readonly Presentation[] }
 
-export function createKeyspaceFinder({ database, feed }: { database: Database; feed: Feed }): KeyspaceFinder {
+export type KeyspaceFinderParts = { readonly loading: Pick<WatchedConnection, 'ask'>; readonly feed: Feed }
+
+export function createKeyspaceFinder({ loading, feed }: KeyspaceFinderParts): KeyspaceFinder {
   const cache = createSourcedCache<GuardedKeyspace>({ feed, entriesMax: KEYSPACES_MAX })
-  const connection = watchedConnection(database)
 
   async function load(keyspaceId: string): Promise<GuardedKeyspace | undefined> {
     const epoch = cache.epoch()
     const query = statement<Row>(KEYSPACE, [shardOf(keyspaceId), keyspaceId])
-    const rows = await connection.ask(query, LOAD_MAX_MS).catch((error: unknown) => {
-      throw new UnavailableError('Keyspaces can not be read now', { cause: error })
-    })
+    const rows = await loading.ask(query, LOAD_MAX_MS)
     const [row] = rows
     if (row === undefined || row.account_id === null) return undefined
     const found = { accountId: row.account_id, presentations: row.presentations }
@@ -51,9 +49,6 @@ export function createKeyspaceFinder({ database, feed }: { database: Database; f
       if (kindOf(keyspaceId) !== 'ks') return undefined
       return cache.get(keyspaceId) ?? load(keyspaceId)
     },
-    stop() {
-      cache.stop()
-      connection.close()
-    },
+    stop: cache.stop,
   }
 }

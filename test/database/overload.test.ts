@@ -1,5 +1,5 @@
 // More than the database can take: what is beyond the bound is refused at once, and what is within it is answered.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { statement } from '#database/connect.ts'
 import { isUnavailable, UnavailableError } from '#database/unavailable.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
@@ -35,6 +35,16 @@ test('a watched connection lets a hundred wait, and refuses more', async () => {
   const ask = () => connection.ask(statement('SELECT pg_sleep(0.001)', []), 5_000)
   expect(await outcomes(300, ask)).toEqual({ answered: 100, refused: 200, other: 0 })
   expect(await outcomes(50, ask)).toEqual({ answered: 50, refused: 0, other: 0 })
+  connection.close()
+})
+
+test('a watched connection tells a defect, which asking again does not mend, from a database that can not be asked', async () => {
+  const connection = watchedConnection(database.serving)
+  const ask = (text: string, withinMs = 5_000) => connection.ask(statement(text, []), withinMs)
+  await expect(ask('SELECT 1 FROM nowhere')).rejects.toMatchObject({ code: '42P01' })
+  await expect(ask('SELECT pg_sleep(1)', 20)).rejects.toThrow(UnavailableError)
+  await expect(ask('SELECT pg_terminate_backend(pg_backend_pid())')).rejects.toThrow(UnavailableError)
+  await vi.waitFor(async () => expect(await ask('SELECT 1 AS one')).toEqual([{ one: 1 }]))
   connection.close()
 })
 

@@ -1,6 +1,7 @@
 // What verification follows the log with, made when it is first used: most tests of commands never verify.
 import { pino } from 'pino'
 import type { Database } from '#database/connect.ts'
+import { type WatchedConnection, watchedConnection } from '#database/watched-connection.ts'
 import { type Feed, startFeed } from '#log/feed.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
@@ -25,10 +26,17 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
     committed: () => started?.committed(),
     stop: async () => started?.stop(),
   }
+  let connection: WatchedConnection | undefined
+  const loading: Pick<WatchedConnection, 'ask'> = {
+    ask(query, withinMs) {
+      connection ??= watchedConnection(database)
+      return connection.ask(query, withinMs)
+    },
+  }
   let finder: VerifyingServices['codes'] | undefined
   const codes: VerifyingServices['codes'] = {
     find(presented) {
-      finder ??= createCodeFinder({ database, keyring, feed: real(), cacheCodes: 1_000 })
+      finder ??= createCodeFinder({ loading, keyring, feed: real(), cacheCodes: 1_000 })
       return finder.find(presented)
     },
     stop: () => finder?.stop(),
@@ -36,7 +44,7 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
   let keyspaceFinder: VerifyingServices['keyspaces'] | undefined
   const keyspaces: VerifyingServices['keyspaces'] = {
     find(keyspaceId) {
-      keyspaceFinder ??= createKeyspaceFinder({ database, feed: real() })
+      keyspaceFinder ??= createKeyspaceFinder({ loading, feed: real() })
       return keyspaceFinder.find(keyspaceId)
     },
     stop: () => keyspaceFinder?.stop(),
