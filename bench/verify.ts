@@ -1,121 +1,150 @@
-// Verifications per second over HTTP and GraphQL, as a ratio to a bare node:http server that echoes the same requests, asked by the
-// same callers turn by turn in the same run. Hits are spread over all keys.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { newRootKey } from '#secret/ids.ts'
-import { type HttpLoad, type HttpTarget, keepUpHttp } from './support/http-load.ts'
+// Verifications per second over HTTP, as ratios to a bare node:http server that echoes the same requests, and to better-auth in the
+// same PostgreSQL: all asked by the same callers turn by turn in the same run. Hits are spread over all keys.
+import { cpuMeterFor, residentMib } from './support/cpu.ts'
+import { type HttpLoad, keepUpHttp } from './support/http-load.ts'
 import { describeMachine, withInstallation } from './support/installation.ts'
 import type { Options } from './support/options.ts'
 import { seed } from './support/seed.ts'
-import { figure, median, percentile, table } from './support/statistics.ts'
+import { figure, median, table } from './support/statistics.ts'
+import {
+  BETTER_AUTH,
+  BOUNDED,
+  type Compared,
+  ECHO,
+  MANY,
+  STRONG,
+  type Subject,
+  startSubjects,
+} from './support/verify-subjects.ts'
 
-const ROUNDS = 3
-const SECONDS = 3
+const ROUNDS = 5
+const SECONDS = 2
 const ROUNDS_QUICK = 1
-const SECONDS_QUICK = 1
+const SECONDS_QUICK = 0.5
 const CONCURRENCIES = [1, 32, 256]
-const BATCH = 100
+/** At which the aims are set. */
+const AIMED_AT = 32
 
-const SINGLE = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { valid code keyId name permissions } }'
-const MANY = 'query ($inputs: [VerifyKeyInput!]!) { verifyKeys(inputs: $inputs) { valid code keyId name permissions } }'
-
-type Subject = { readonly name: string; readonly keysEach: number; readonly target: HttpTarget }
+/** Of one subject at one concurrency, one load a round. */
+type Series = { readonly subject: Subject; readonly concurrency: number; readonly loads: HttpLoad[] }
+type Run = { readonly keys: number; readonly series: readonly Series[] }
 
 export async function run(options: Options): Promise<void> {
   const rounds = options.rounds ?? (options.quick ? ROUNDS_QUICK : ROUNDS)
   const seconds = options.seconds ?? (options.quick ? SECONDS_QUICK : SECONDS)
+  const runs: Run[] = []
   for (const keys of options.keys)
     await withInstallation(async (installation) => {
       console.log(`\n${keys.toLocaleString('en')} keys · ${await describeMachine(installation)}`)
       const { accounts } = await seed(installation, keys)
-      const secrets = accounts.flatMap((account) => account.secrets)
-      const rootKey = newRootKey().reveal()
-      const server = await startProcess(['src/cli/keyledger.ts', 'start'], {
-        ...installation.environment,
-        KEYLEDGER_ROOT_KEY: rootKey,
-        PORT: '0',
-        LOG_LEVEL: 'silent',
-      })
-      const echo = await startProcess(['bench/support/echo.ts'], {})
+      const compared = await startSubjects(installation, accounts)
       try {
-        await measure(subjectsOf(server.url, echo.url, rootKey, secrets), rounds, seconds)
+        const meters = new Map<number, Awaited<ReturnType<typeof cpuMeterFor>>>()
+        for (const { server } of compared.subjects)
+          meters.set(server.pid, await cpuMeterFor(installation.database, server.pid))
+        const series = await measure(compared, meters, rounds, seconds)
+        runs.push({ keys, series })
+        printLoads(series, rounds, seconds)
       } finally {
-        for (const { child } of [server, echo]) await stopProcess(child)
+        await compared.stop()
       }
     })
+  printAims(runs)
 }
 
-function subjectsOf(server: URL, echo: URL, rootKey: string, secrets: readonly string[]): readonly Subject[] {
-  const secret = () => secrets[Math.floor(Math.random() * secrets.length)] ?? ''
-  const single = (consistency: string) => () => ({
-    body: JSON.stringify({ query: SINGLE, variables: { input: { key: secret(), consistency } } }),
-    expected: '"code":"VALID"',
-  })
-  const batch = () => {
-    const inputs = Array.from({ length: BATCH }, () => ({ key: secret(), consistency: 'STRONG' }))
-    return { body: JSON.stringify({ query: MANY, variables: { inputs } }), expected: '"code":"VALID"' }
+type Meters = ReadonlyMap<number, Awaited<ReturnType<typeof cpuMeterFor>>>
+
+async function measure(
+  { subjects }: Compared,
+  meters: Meters,
+  rounds: number,
+  seconds: number,
+): Promise<readonly Series[]> {
+  const load = (subject: Subject, concurrency: number) => {
+    const meter = meters.get(subject.server.pid)
+    if (meter === undefined) throw new Error('every server has a meter')
+    return keepUpHttp(concurrency, seconds, { url: subject.server.url, next: subject.next }, meter)
   }
-  const common = { path: '/graphql', authorization: rootKey }
-  const echoed = { ...common, url: echo, next: () => ({ body: single('STRONG')().body, expected: 'variables' }) }
-  return [
-    { name: 'echo', keysEach: 1, target: echoed },
-    { name: 'BOUNDED', keysEach: 1, target: { ...common, url: server, next: single('BOUNDED') } },
-    { name: 'STRONG', keysEach: 1, target: { ...common, url: server, next: single('STRONG') } },
-    { name: `STRONG, ${BATCH} in a batch`, keysEach: BATCH, target: { ...common, url: server, next: batch } },
-  ]
-}
-
-async function measure(subjects: readonly Subject[], rounds: number, seconds: number): Promise<void> {
-  const loads = new Map<string, HttpLoad[]>()
-  // Every key once, so that what is measured is what a service that has run for a while does.
-  for (const { target } of subjects) await keepUpHttp(32, seconds, target)
+  const series = CONCURRENCIES.flatMap((concurrency) =>
+    subjects.map((subject): Series => ({ subject, concurrency, loads: [] })),
+  )
+  // Not counted: code is compiled in it, and pools are filled.
+  for (const subject of subjects) await load(subject, AIMED_AT)
   for (let round = 0; round < rounds; round++)
-    for (const concurrency of CONCURRENCIES)
-      for (const { name, target } of subjects) {
-        const load = await keepUpHttp(concurrency, seconds, target)
-        loads.set(`${name} ${concurrency}`, [...(loads.get(`${name} ${concurrency}`) ?? []), load])
-      }
-  const rows = CONCURRENCIES.flatMap((concurrency) => {
-    const of = (name: string) => loads.get(`${name} ${concurrency}`) ?? []
-    return subjects.map(({ name, keysEach }) => {
-      const ratios = of(name).map(({ perSecond }, round) => perSecond / (of('echo')[round]?.perSecond ?? Number.NaN))
-      const rate = median(of(name).map(({ perSecond }) => perSecond))
-      const latencies = of(name).flatMap(({ latenciesMs }) => latenciesMs)
-      const range = `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`
-      return [
-        name,
-        String(concurrency),
-        figure(rate),
-        figure(rate * keysEach),
-        figure(percentile(latencies, 0.5)),
-        figure(percentile(latencies, 0.99)),
-        median(ratios).toFixed(3),
-        range,
-      ]
-    })
+    for (const { subject, concurrency, loads } of series) loads.push(await load(subject, concurrency))
+  return series
+}
+
+function printLoads(series: readonly Series[], rounds: number, seconds: number): void {
+  const rows = series.map(({ subject, concurrency, loads }) => {
+    const of = (read: (load: HttpLoad) => number) => figure(median(loads.map(read)))
+    const ratios = ratiosOf(loads, find(series, ECHO, concurrency).loads)
+    return [
+      subject.name,
+      String(concurrency),
+      of(({ perSecond }) => perSecond),
+      of(({ perSecond }) => perSecond * subject.keysEach),
+      of(({ p50Ms }) => p50Ms),
+      of(({ p99Ms }) => p99Ms),
+      of(({ cpu }) => cpu.clientMs),
+      of(({ cpu }) => cpu.serverMs),
+      median(ratios).toFixed(3),
+      rangeOf(ratios),
+    ]
   })
-  const heads = ['operation', 'at once', 'requests/s', 'keys/s', 'p50 ms', 'p99 ms', 'ratio', 'of the rounds']
+  const cpu = ['its CPU ms', 'PostgreSQL CPU ms']
+  const heads = ['asked', 'at once', 'requests/s', 'keys/s', 'p50 ms', 'p99 ms', ...cpu, 'to echo', 'of the rounds']
   console.log(`\nmedians of ${rounds} rounds, ${seconds} s each\n\n${table(heads, rows, 1)}`)
+  const servers = Map.groupBy(series, ({ subject }) => subject.server.pid)
+  const memory = [...servers].map(([pid, [first]]) => `${first?.subject.name} ${figure(residentMib(pid))}`)
+  console.log(`\nresident MiB at the end, of the server of: ${memory.join(' · ')}`)
 }
 
-async function startProcess(args: readonly string[], environment: Readonly<Record<string, string>>) {
-  const child = spawn('node', args, {
-    cwd: `${import.meta.dirname}/..`,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production', ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
+/** Beside what they are held against; nothing is asserted, as they belong to a quiet machine. */
+function printAims(runs: readonly Run[]): void {
+  const rows = runs.flatMap(({ keys, series }) => {
+    const at = (name: string) => find(series, name).loads
+    const batch = find(series, MANY).subject.keysEach
+    const row = (what: string, name: string, to: string, aim: string, keysEach = 1) => {
+      const ratios = ratiosOf(at(name), at(to), keysEach)
+      const cpu = at(name).map(
+        (load, round) => ((at(to)[round]?.cpu.clientMs ?? Number.NaN) * keysEach) / load.cpu.clientMs,
+      )
+      return [keys.toLocaleString('en'), what, figure(median(ratios)), rangeOf(ratios), figure(median(cpu)), aim]
+    }
+    const waits = at(STRONG).map(({ p99Ms }, round) => p99Ms / (at(BETTER_AUTH)[round]?.p50Ms ?? Number.NaN))
+    const waiting = [keys.toLocaleString('en'), "p99 of STRONG to better-auth's p50"]
+    return [
+      row('BOUNDED to bare echo', BOUNDED, ECHO, '≥ 0.5'),
+      row('STRONG to bare echo', STRONG, ECHO, '≥ 0.35'),
+      row('keys in batches to STRONG one by one', MANY, STRONG, '≥ 8', batch),
+      row('STRONG to better-auth', STRONG, BETTER_AUTH, '≥ 10'),
+      [...waiting, figure(median(waits)), rangeOf(waits), '', '< 1'],
+    ]
   })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = /(http:\/\/[\d.:]+)/.exec(line)?.[1]
-    if (url === undefined) continue
-    child.stdout.resume()
-    return { child, url: new URL(url) }
-  }
-  throw new Error(`${args.join(' ')} ended before it was ready`)
+  const [first, ...others] = runs
+  for (const other of others)
+    for (const name of [BOUNDED, STRONG]) {
+      const toEcho = ({ series }: Run) => median(ratiosOf(find(series, name).loads, find(series, ECHO).loads))
+      const share = first === undefined ? Number.NaN : toEcho(other) / toEcho(first)
+      const what = `${name} to that of ${first?.keys.toLocaleString('en')} keys, both to their echo`
+      rows.push([other.keys.toLocaleString('en'), what, figure(share), '', '', '≥ 0.9'])
+    }
+  const heads = ['keys', `with ${AIMED_AT} at once`, 'ratio', 'of the rounds', 'by CPU time', 'aim']
+  console.log(`\n${table(heads, rows, 2)}`)
 }
 
-async function stopProcess(child: ChildProcess): Promise<void> {
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  await exited
+function find(series: readonly Series[], name: string, concurrency = AIMED_AT): Series {
+  const found = series.find((one) => one.subject.name === name && one.concurrency === concurrency)
+  if (found === undefined) throw new Error(`${name} was not measured`)
+  return found
+}
+
+/** Round by round, in keys where one of `loads` is about several. */
+function ratiosOf(loads: readonly HttpLoad[], to: readonly HttpLoad[], keysEach = 1): readonly number[] {
+  return loads.map(({ perSecond }, round) => (perSecond * keysEach) / (to[round]?.perSecond ?? Number.NaN))
+}
+
+function rangeOf(ratios: readonly number[]): string {
+  return `${figure(Math.min(...ratios))} to ${figure(Math.max(...ratios))}`
 }

@@ -83,7 +83,7 @@ const DESCRIPTIONS = {
   KEYLEDGER_CACHE_CODES: {
     default: '500000',
     meaning: 'most codes that verification keeps in memory, some 2 KB each',
-    accepted: '1000 to 10000000',
+    accepted: '0 to 10000000; with 0 every verification asks the database',
   },
   KEYLEDGER_STALENESS_MS: {
     default: '2000',
@@ -134,7 +134,7 @@ export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(DESCRI
 function count(min: number, max: number) {
   return z
     .string()
-    .regex(/^[1-9][0-9]{0,8}$/)
+    .regex(/^(0|[1-9][0-9]{0,8})$/)
     .transform(Number)
     .pipe(z.number().min(min).max(max))
 }
@@ -158,7 +158,7 @@ const ENVIRONMENT = z.object({
     .optional(),
   KEYLEDGER_SECRETS: z.string().optional(),
   KEYLEDGER_PREPARED: onOff.default(true),
-  KEYLEDGER_CACHE_CODES: count(1_000, 10_000_000).default(500_000),
+  KEYLEDGER_CACHE_CODES: count(0, 10_000_000).default(500_000),
   KEYLEDGER_STALENESS_MS: count(1_000, 60_000).default(2_000),
   KEYLEDGER_ACCESS_LOG_DAYS: count(1, 400).default(30),
   KEYLEDGER_OIDC_ISSUER: z.string().refine(isIssuer).optional(),

@@ -1,48 +1,104 @@
 // Load over HTTP in a closed loop, by sockets alone: what asks must cost little, as it shares the machine with what answers.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import type { CpuMs } from './cpu.ts'
+import { percentile } from './statistics.ts'
 
-export type HttpLoad = { readonly perSecond: number; readonly latenciesMs: readonly number[] }
-
-export type HttpTarget = {
-  readonly url: URL
-  readonly path: string
-  readonly authorization: string
-  /** The body of the next request, and what its answer must hold. */
-  next(): { readonly body: string; readonly expected: string }
+export type HttpLoad = {
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Of one request. */
+  readonly cpu: CpuMs
 }
+
+/** A whole request, and what its answer must hold, that many times. */
+export type HttpQuestion = { readonly request: string; readonly expected: string; readonly times: number }
+
+export type HttpTarget = { readonly url: URL; next(): HttpQuestion }
+
+/** Starts to count the CPU time of whoever answers; see `cpu.ts`. */
+export type HttpMeter = () => () => CpuMs
 
 const WARM_UP_MS = 500
 const END_OF_HEAD = '\r\n\r\n'
 
-export async function keepUpHttp(concurrency: number, seconds: number, target: HttpTarget): Promise<HttpLoad> {
+export async function keepUpHttp(
+  concurrency: number,
+  seconds: number,
+  target: HttpTarget,
+  meter: HttpMeter,
+): Promise<HttpLoad> {
   const start = performance.now() + WARM_UP_MS
   const end = start + seconds * 1_000
   const latenciesMs: number[] = []
-  const caller = async () => {
-    const socket = connect(Number(target.url.port), target.url.hostname)
-    socket.setNoDelay(true)
-    await once(socket, 'connect')
-    const ask = askingOver(socket)
-    for (let asked = performance.now(); asked < end; ) {
-      const { body, expected } = target.next()
-      const answer = await ask(requestOf(target, body))
-      if (!answer.includes(expected)) throw new Error(`an answer without ${expected}: ${answer.slice(0, 500)}`)
-      const answered = performance.now()
-      if (asked >= start) latenciesMs.push(answered - asked)
-      asked = answered
-    }
-    socket.destroy()
+  const metering = setTimeout(WARM_UP_MS).then(async () => {
+    const read = meter()
+    await setTimeout(end - performance.now())
+    return read()
+  })
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      const connection = await openConnection(target.url)
+      for (let asked = performance.now(); asked < end; ) {
+        await askOver(connection, target.next())
+        const answered = performance.now()
+        if (answered >= start && answered <= end) latenciesMs.push(answered - asked)
+        asked = answered
+      }
+      connection.close()
+    }),
+  )
+  const { clientMs, serverMs } = await metering
+  const count = latenciesMs.length
+  return {
+    perSecond: count / seconds,
+    p50Ms: percentile(latenciesMs, 0.5),
+    p99Ms: percentile(latenciesMs, 0.99),
+    cpu: { clientMs: clientMs / count, serverMs: serverMs / count },
   }
-  await Promise.all(Array.from({ length: concurrency }, caller))
-  return { perSecond: latenciesMs.length / seconds, latenciesMs }
 }
 
-function requestOf({ url, path, authorization }: HttpTarget, body: string): string {
-  return (
-    `POST ${path} HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${authorization}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}${END_OF_HEAD}${body}`
+/** Asks all of these once, by so many at a time. */
+export async function askAll(concurrency: number, url: URL, questions: Iterable<HttpQuestion>): Promise<void> {
+  const rest = questions[Symbol.iterator]()
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      const connection = await openConnection(url)
+      for (let turn = rest.next(); !turn.done; turn = rest.next()) await askOver(connection, turn.value)
+      connection.close()
+    }),
   )
+}
+
+export function postOf(url: URL, path: string, headers: Readonly<Record<string, string>>, body: string): string {
+  const all = { ...headers, 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) }
+  return `${headOf('POST', url, path, all)}${body}`
+}
+
+export function getOf(url: URL, path: string, headers: Readonly<Record<string, string>>): string {
+  return headOf('GET', url, path, headers)
+}
+
+function headOf(method: string, url: URL, path: string, headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries({ Host: url.host, ...headers }).map(([name, value]) => `${name}: ${value}`)
+  return `${[`${method} ${path} HTTP/1.1`, ...lines].join('\r\n')}${END_OF_HEAD}`
+}
+
+type Connection = { ask(request: string): Promise<string>; close(): void }
+
+async function askOver({ ask }: Connection, { request, expected, times }: HttpQuestion): Promise<void> {
+  const answer = await ask(request)
+  const holds = times === 1 ? answer.includes(expected) : answer.split(expected).length - 1 === times
+  if (!holds) throw new Error(`an answer without ${times} × ${expected}: ${answer.slice(0, 500)}`)
+}
+
+async function openConnection(url: URL): Promise<Connection> {
+  const socket = connect(Number(url.port), url.hostname)
+  socket.setNoDelay(true)
+  await once(socket, 'connect')
+  return { ask: askingOver(socket), close: () => socket.destroy() }
 }
 
 /** Gives each answer, head and all, when it is whole. One question at a time. */

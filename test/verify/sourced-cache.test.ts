@@ -62,6 +62,13 @@ function setUp(entriesMax = 3) {
   return { ...driven, cache, put }
 }
 
+test('a cache of no entries keeps none', () => {
+  const { cache, put } = setUp(0)
+  put('a')
+  expect(cache.get('a')).toBeUndefined()
+  expect(cache.size()).toBe(0)
+})
+
 describe('an entry', () => {
   test.each([
     ['its stream', 'key_1', 'key.revoked', {}],
