@@ -70,6 +70,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT event_id_key UNIQUE (shard, event_id)
     )`.execute(db)
 
+  // What history is filtered by, each in the order of positions within one account; every index costs every append. Those of the
+  // root key and the system have no actor's id to ask for.
+  await sql`CREATE INDEX event_by_type ON log.event (shard, account_id, type, position)`.execute(db)
+  await sql`
+    CREATE INDEX event_by_actor ON log.event (shard, account_id, actor_id, type, position)
+      WHERE actor_id IS NOT NULL`.execute(db)
+  await sql`CREATE INDEX event_by_request ON log.event (shard, account_id, correlation_id, position)`.execute(db)
+
   await sql`
     CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
     BEGIN

@@ -159,6 +159,10 @@ AS $function$
       RAISE EXCEPTION 'log.event is append-only' USING ERRCODE = '42501';
     END $function$;
 
+CREATE INDEX event_by_actor ON log.event USING btree (shard, account_id, actor_id, type, "position") WHERE (actor_id IS NOT NULL);
+CREATE INDEX event_by_request ON log.event USING btree (shard, account_id, correlation_id, "position");
+CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, "position");
+
 CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON log.event FOR EACH ROW EXECUTE FUNCTION log.refuse_change();
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON log.event FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 

@@ -1,7 +1,8 @@
 // History: what happened, when, and who did it.
 import type { Actor as ActorShape } from '#domain/actor.ts'
 import { upcast } from '#log/upcast.ts'
-import { type EventRow, listEvents } from '#queries/events.ts'
+import { listEvents } from '#queries/event-search.ts'
+import type { EventRow } from '#queries/events.ts'
 import { Account } from './account.ts'
 import { Actor, labelOf } from './actor.ts'
 import { builder } from './builder.ts'

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { epochMsOf, instantOf } from '#domain/instant.ts'
-import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
+import { listEvents } from '#queries/event-search.ts'
+import type { EventFilter, EventScope } from '#queries/events.ts'
 import type { PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -70,6 +71,21 @@ describe('the events of an account', () => {
       [{ since: secondsIn(31), until: secondsIn(99), subjectId }, inAccount, (i) => i >= 31 && i < 99 && i % 4 === 0],
       [{ since: secondsIn(31), until: secondsIn(99) }, { subjectId }, (i) => i >= 31 && i < 99 && i % 4 === 0],
       [{ types: [], actorId: null, since: null }, inAccount, () => true],
+      [{ types: ['key.revoked'] }, inAccount, (i) => i % 3 === 2],
+      [{ types: ['key.revoked', 'key.created', 'key.revoked'] }, inAccount, (i) => i % 3 !== 1],
+      [{ types: ['key.revoked', 'key.created'], actorId: 'key_3' }, inAccount, (i) => i % 3 !== 1 && i % 7 === 3],
+      [
+        { actorId: 'key_3', since: secondsIn(31), until: secondsIn(99) },
+        inAccount,
+        (i) => i % 7 === 3 && i >= 31 && i < 99,
+      ],
+      [{ types: ['key.created'], since: secondsIn(31) }, inAccount, (i) => i % 3 === 0 && i >= 31],
+      [{ types: ['key.created'], correlationId: 'c-6' }, inAccount, (i) => i === 60],
+      [{ types: ['key.updated'], correlationId: 'c-6' }, inAccount, () => false],
+      [{ actorId: 'key_4', correlationId: 'c-6', since: secondsIn(60) }, inAccount, (i) => i === 60],
+      [{ actorId: 'key_4', correlationId: 'c-6', until: secondsIn(60) }, inAccount, () => false],
+      [{ actorId: 'key_4', subjectId, types: ['key.created'] }, inAccount, (i) => i % 7 === 4 && i % 12 === 0],
+      [{ actorId: 'key_9' }, inAccount, () => false],
     ]
     for (const [filter, scope, lets] of cases) {
       const expected = range(1, COUNT).filter(lets)

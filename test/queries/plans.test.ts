@@ -8,7 +8,8 @@ import { send } from '#database/connect.ts'
 import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
 import { findDefaultKey } from '#queries/default-keys.ts'
-import { type EventFilter, type EventScope, listEvents } from '#queries/events.ts'
+import { listEvents } from '#queries/event-search.ts'
+import type { EventFilter, EventScope } from '#queries/events.ts'
 import { readEventsAfter } from '#queries/events-after.ts'
 import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder as AnyKeyOrder, listKeys } from '#queries/keys.ts'
@@ -398,15 +399,88 @@ describe('a list of 50 000 events', () => {
     ['of a type that there is', ['key.updated'], 200],
     ['of no type that there is, as far as one statement looks', ['nothing'], 1_000],
   ])(
-    'what follows a position, %s, is read by the index of positions, a page or a bounded stretch of it',
+    'what follows a position, %s, is read by an index of positions, a page or a bounded stretch of it',
     async (_, types, blocks) => {
       const read = <Row>(query: CompiledQuery<Row>) => send(database.serving.pool, query)
       for (const after of [0n, 25_000n, 49_990n])
         for (const plan of await plansOf(() => readEventsAfter(read, account.accountId, after, types))) {
-          expect(indexesOf(plan)).toEqual(['account_pkey', 'event_account_position_key'])
+          const [others] = indexesOf(plan).filter((name) => name !== 'account_pkey')
+          expect(
+            types === null ? ['event_account_position_key'] : ['event_account_position_key', 'event_by_type'],
+          ).toContain(others)
           expect(seqScansOf(plan)).toEqual([])
           expect(blocksOf(plan)).toBeLessThan(blocks)
         }
     },
   )
+})
+
+describe('what is looked for among 50 000 events of an account', () => {
+  // Who acted says of which type it was, and one type is rare: what planners, who take conditions for independent, go wrong on.
+  const TYPES = [
+    'key.created',
+    'key.updated',
+    'code.issued',
+    'key.rotated',
+    'key.enabled',
+    'key.disabled',
+    'key.revoked',
+  ]
+  const RARE = 'key.deleted'
+  let other: SeededAccount
+  beforeAll(async () => {
+    other = await seedAccount(database.owner, 2)
+    const types = Array.from({ length: 7_000 }, (_, n) => (n === 6_999 ? RARE : (TYPES[n % 7] ?? '')))
+    const streamIds = Array.from({ length: 1_000 }, (_, n) => seedId('key', 2, n))
+    await seedEvents(database.owner, other, { from: FROM, count: EVENTS, streamIds, types })
+    await database.owner.pool.query('VACUUM (ANALYZE) log.event')
+  }, 30_000)
+
+  const since = '2026-01-01T10:00:00.000Z'
+  const until = '2026-01-01T10:00:30.000Z'
+  const inDetail: readonly [string, EventFilter, string, number][] = [
+    ['a type', { types: ['key.updated'] }, 'event_by_type', 700],
+    ['a rare type', { types: [RARE] }, 'event_by_type', 700],
+    ['a type that there is not', { types: ['nothing'] }, 'event_by_type', 30],
+    ['all types by name', { types: [...TYPES, RARE] }, 'event_by_type', 900],
+    ['a type since an instant', { types: ['key.updated'], since }, 'event_by_type', 900],
+    ['a type between instants', { types: ['key.updated'], since, until }, 'event_by_type', 900],
+    ['an actor', { actorId: 'key_3' }, 'event_by_actor', 700],
+    ['an actor until an instant', { actorId: 'key_3', until }, 'event_by_actor', 900],
+    ['an actor who never acted', { actorId: 'key_9' }, 'event_by_actor', 30],
+    ['an actor and a type of theirs', { actorId: 'key_3', types: ['key.rotated'] }, 'event_by_actor', 700],
+    ['an actor and a type of others', { actorId: 'key_3', types: ['key.created', RARE] }, 'event_by_actor', 30],
+    ['a request', { correlationId: 'r-25001' }, 'event_by_request', 30],
+    ['a request and more', { correlationId: 'r-25001', types: TYPES, actorId: 'key_4' }, 'event_by_request', 30],
+  ]
+  test.each(inDetail)('%s is found in an index of its own, and counted there', async (_, filter, index, blocks) => {
+    const scope = { accountId: other.accountId }
+    const inside = encodeCursor(['events', other.accountId, 'position'], ['25000'])
+    const before = ['account_pkey', 'event_account_position_key']
+    const found = (plan: PlanNode) => indexesOf(plan).filter((name) => !before.includes(name))
+    for (const request of [
+      {},
+      { first: 100 },
+      { last: 100 },
+      { first: 100, after: inside },
+      { last: 100, before: inside },
+    ])
+      for (const plan of await plansOf(() => listEvents(reader, scope, filter, request))) {
+        expect(found(plan)).toEqual([index])
+        expect(seqScansOf(plan)).toEqual([])
+        expect(blocksOf(plan)).toBeLessThan(blocks)
+      }
+    const page = await listEvents(reader, scope, filter, {})
+    for (const plan of await plansOf(() => page.totalCount())) {
+      expect(found(plan)).toEqual([index])
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(400)
+    }
+  })
+
+  test('of a subject since an instant begins there', async () => {
+    const scope = { subjectId: seedId('key', 2, 0) }
+    for (const plan of await plansOf(() => listEvents(reader, scope, { since, types: ['key.updated'] }, { first: 10 })))
+      expect(indexesOf(plan)).toEqual(['event_stream_version_key', 'stream_pkey'])
+  })
 })

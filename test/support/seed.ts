@@ -287,13 +287,17 @@ export async function seedEvents(owner: Database, account: SeededAccount, events
                            mac_secret_id)
     SELECT ${shard}::smallint, head + i, ${accountId}, i,
            'evt_' || ${toBase62(shard, ID_SHARD_DIGITS)} || lpad((head + i)::text, 20, '0'),
-           (${streamIds}::text[])[1 + i % ${streamIds.length}::integer], 'key', 1 + i / ${streamIds.length}::integer,
+           (${streamIds}::text[])[1 + i % ${streamIds.length}::integer], 'key', 1 + (i - 1) / ${streamIds.length}::integer,
            (${types}::text[])[1 + i % ${types.length}::integer], 1, 'KEY', 'key_' || i % 7,
            CASE WHEN i % 10 = 0 THEN 'c-' || i / 10 ELSE 'r-' || i END, at.instant, at.instant, 'x', '{}',
            decode(repeat('00', 32), 'hex'), 's1'
       FROM log.feed_shard CROSS JOIN generate_series(1, ${count}::integer) AS i
      CROSS JOIN LATERAL (SELECT ${from}::timestamptz + i * interval '1 second') AS at (instant)
      WHERE feed_shard.shard = ${shard}`.execute(owner.kysely)
+  await sql`
+    INSERT INTO log.stream (shard, stream_id, account_id, kind, version)
+    SELECT shard, stream_id, account_id, 'key', max(version) FROM log.event
+     WHERE account_id = ${accountId} GROUP BY shard, stream_id, account_id`.execute(owner.kysely)
   await owner.kysely
     .insertInto('log.account')
     .values({ shard, account_id: accountId, position: BigInt(count) })
