@@ -88,6 +88,9 @@ function prepare(client: pg.ClientBase): void {
   // Timestamps are read in this form; a server may be set to another. Poolers keep track of this setting. None of our statements is
   // worth compiling, and compiling one takes longer than all of them.
   client.query("SET DateStyle = 'ISO'; SET jit = off").catch(() => undefined)
+  // Whoever gives a statement up closes the connection, which a backend that waits for a lock would not notice: where one table is
+  // locked, those that nobody listens to any more would soon be all that the server has. By itself, as some systems don't have it.
+  client.query("SET client_connection_check_interval = '1s'").catch(() => undefined)
 }
 
 function getTypeParser(oid: number, format?: 'text' | 'binary') {

@@ -10,7 +10,7 @@ export type Sent = {
 }
 
 /** Of the feed, which looks and hints whenever it likes, and of a connection that has just been made. */
-const NOT_OF_THE_WORK = /^\s*(WITH moved|SELECT set_config|LISTEN|SET DateStyle)/
+const NOT_OF_THE_WORK = /^\s*(WITH moved|SELECT set_config|LISTEN|SET DateStyle|SET client_connection)/
 
 /** What `work` asks of the database, over whichever connection, beside the polls of the feed: what is not known yet, then. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<readonly Sent[]> {
