@@ -10,6 +10,7 @@ export const LAYERS = [
   'commands',
   'usage',
   'verify',
+  'history',
   'queries',
   'graphql',
   'http',

@@ -16,6 +16,7 @@ export const Account = builder.objectRef<AccountRow>('Account').implement({
     position: t.field({
       type: 'Position',
       needs: 'parent',
+      past: true,
       description:
         'This answer includes every event of the account up to here. Where the account is reached by `account(id)`, by ' +
         '`viewer` or from a mutation, and always for callers other than root.',

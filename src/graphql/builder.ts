@@ -6,6 +6,7 @@ import type { Json } from '#domain/key/events.ts'
 import { ACCESS_PLUGIN } from './access-plugin.ts'
 import type { Context } from './context.ts'
 import { costOf, LIMITS, tooLarge } from './limits.ts'
+import { PAST_PLUGIN } from './past.ts'
 import { POSITION_PLUGIN } from './position-first.ts'
 import { dateTime, json, position } from './scalars.ts'
 
@@ -23,7 +24,7 @@ export interface PothosTypes {
 
 export const builder = new SchemaBuilder<PothosTypes>({
   // The first is asked first: who may not call learns nothing of limits, and nothing is read before both have passed.
-  plugins: [ACCESS_PLUGIN, ComplexityPlugin, POSITION_PLUGIN],
+  plugins: [ACCESS_PLUGIN, ComplexityPlugin, PAST_PLUGIN, POSITION_PLUGIN],
   defaultFieldNullability: false,
   complexity: {
     limit: LIMITS,

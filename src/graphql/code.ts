@@ -11,6 +11,7 @@ import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { costOfList } from './limits.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 
 const STATUSES: { readonly [Name in Status]: { readonly description: string } } = {
   VALID: { description: 'Good, as far as the code goes: it opens what its key opens.' },
@@ -41,6 +42,7 @@ export const AccessCode = builder.objectRef<CodeRow>('AccessCode').implement({
     key: t.field({
       type: ApiKey,
       needs: 'parent',
+      past: true,
       description: 'The key it is a secret of.',
       resolve: async ({ key_id }, _arguments, { loaders }) => found(await loaders.key.load(key_id)),
     }),
@@ -55,6 +57,7 @@ export const AccessCode = builder.objectRef<CodeRow>('AccessCode').implement({
     status: t.field({
       type: CodeStatus,
       needs: 'parent',
+      past: true,
       description: 'What it is now, by the clock of the server that answers.',
       resolve: statusOf,
     }),
@@ -66,6 +69,7 @@ export const AccessCode = builder.objectRef<CodeRow>('AccessCode').implement({
     issuedBy: t.field({
       type: Actor,
       needs: 'parent',
+      past: true,
       description: 'Who issued it.',
       resolve: (code): ActorShape => ({ kind: code.issued_by_kind, id: code.issued_by_id }),
     }),
@@ -101,6 +105,7 @@ builder.objectField(AccessCode, 'replacedBy', (t) =>
     type: AccessCode,
     nullable: true,
     needs: 'parent',
+    past: true,
     description: 'The code that took its place; null where none has.',
     resolve: ({ replaced_by_id: id }, _arguments, { loaders }) => (id === null ? null : loaders.code.load(id)),
   }),
@@ -138,6 +143,7 @@ builder.objectField(ApiKey, 'codes', (t) =>
     type: [AccessCode],
     // Part of the key itself: whoever just made a key may see what codes it has.
     needs: 'parent',
+    past: true,
     args: {
       retired: t.arg.boolean({
         required: true,
@@ -157,9 +163,13 @@ builder.queryField('code', (t) =>
     type: AccessCode,
     nullable: true,
     needs: 'keys.read',
-    args: { id: t.arg.id({ required: true, description: "The code's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The code's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One code, retired or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.code.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.code.load(id),
   }),
 )
 

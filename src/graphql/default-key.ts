@@ -9,6 +9,7 @@ import { User } from './user.ts'
 builder.objectField(ApiKey, 'isDefault', (t) =>
   t.boolean({
     needs: 'parent',
+    past: true,
     description:
       "Whether it is its owner's default key: replaced as soon as it is revoked or deleted, and theirs for good. False once it is " +
       'revoked, and of every key while the keyspace does not have the rule `defaultKeys`.',

@@ -15,6 +15,7 @@ builder.objectFields(ApiKey, (t) => ({
     type: [Policy],
     // Part of the key itself, like its keyspace.
     needs: 'parent',
+    past: true,
     complexity: costOfList(POLICIES_EXPECTED),
     description:
       'The policies it holds, as they are now, in the order in which they were given. Where its authorizations are frozen, what ' +
@@ -23,6 +24,7 @@ builder.objectFields(ApiKey, (t) => ({
   }),
   authorizationsFrozen: t.boolean({
     needs: 'parent',
+    past: true,
     description:
       'Whether its policies, its permissions and whom it acts as are fixed as they were when it was created, whatever becomes of ' +
       'the policies. What the user may whom it acts as bounds it as that is at any time.',
@@ -31,6 +33,7 @@ builder.objectFields(ApiKey, (t) => ({
   effectivePermissions: t.field({
     type: ['String'],
     needs: 'parent',
+    past: true,
     complexity: 1,
     description:
       'All that it grants, directly and by its policies, sorted; where it acts as a user, no more than they may themselves. A ' +

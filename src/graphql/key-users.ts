@@ -12,6 +12,7 @@ builder.objectFields(ApiKey, (t) => ({
     nullable: true,
     // Part of the key itself, like its policies.
     needs: 'parent',
+    past: true,
     description: "The user whose key it is, for whoever is shown the key; null where it is nobody's in particular.",
     resolve: ({ owner_id: id }, _arguments, { loaders }) => (id === null ? null : loaders.user.load(id)),
   }),
@@ -19,6 +20,7 @@ builder.objectFields(ApiKey, (t) => ({
     type: User,
     nullable: true,
     needs: 'parent',
+    past: true,
     description:
       'The user it stands for, for whoever is shown the key: whatever it grants, it opens only what they themselves may do at that ' +
       'moment. Null: it acts as nobody, and opens all that it grants.',

@@ -13,6 +13,7 @@ import { connectionOf } from './connection.ts'
 import { found } from './found.ts'
 import { Keyspace } from './keyspace.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 
 const STATUSES: { readonly [Name in Status]: { readonly description: string } } = {
   ACTIVE: { description: 'It is good, as far as the key goes: see its codes for which secrets open something.' },
@@ -62,12 +63,14 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     account: t.field({
       type: Account,
       needs: 'parent',
+      past: true,
       description: 'The account it belongs to.',
       resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
     }),
     keyspace: t.field({
       type: Keyspace,
       needs: 'parent',
+      past: true,
       description: 'The keyspace it belongs to, whose rules bind it.',
       resolve: async ({ keyspace_id }, _arguments, { loaders }) => found(await loaders.keyspace.load(keyspace_id)),
     }),
@@ -80,6 +83,7 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     tags: t.field({
       type: ['String'],
       needs: 'parent',
+      past: true,
       description: 'Labels to find it by, in the order in which they were given.',
       resolve: ({ tags }) => tags,
     }),
@@ -91,12 +95,14 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     status: t.field({
       type: KeyStatus,
       needs: 'parent',
+      past: true,
       description: 'What it is now, by the clock of the server that answers.',
       resolve: (key, _arguments, { reader }) => keyStatus(standingOf(key), reader.now),
     }),
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
+      past: true,
       description:
         'What was granted to it directly, beside its policies. A wildcard stands for one or more segments: `ads.*`, `*`.',
       resolve: ({ permissions }) => permissions,
@@ -114,6 +120,7 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     logging: t.field({
       type: AccessLogging,
       needs: 'parent',
+      past: true,
       description: 'Which bodies the access log keeps for it.',
       resolve: ({ log_request: request, log_response: response }) => ({ request, response }),
     }),
@@ -121,6 +128,7 @@ export const ApiKey = builder.objectRef<KeyRow>('ApiKey').implement({
     createdBy: t.field({
       type: Actor,
       needs: 'parent',
+      past: true,
       description: 'Who created it.',
       resolve: (key): ActorShape => ({ kind: key.created_by_kind, id: key.created_by_id }),
     }),
@@ -142,6 +150,7 @@ builder.objectFields(ApiKey, (t) => ({
     type: Revocation,
     nullable: true,
     needs: 'parent',
+    past: true,
     description: 'Its end; null while it is neither revoked nor deleted.',
     resolve: revocationOf,
   }),
@@ -160,9 +169,13 @@ builder.queryField('key', (t) =>
     type: ApiKey,
     nullable: true,
     needs: 'keys.read',
-    args: { id: t.arg.id({ required: true, description: "The key's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The key's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One key, deleted or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.key.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.key.load(id),
   }),
 )
 

@@ -13,6 +13,7 @@ import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { COUNT_COST, costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 import { Presentation } from './presentation.ts'
 
 const AUTHORIZATIONS_RULES: { readonly [Name in Authorizations]: { readonly description: string } } = {
@@ -171,6 +172,7 @@ export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
     account: t.field({
       type: Account,
       needs: 'parent',
+      past: true,
       description: 'The account it belongs to.',
       resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
     }),
@@ -178,6 +180,7 @@ export const Keyspace = builder.objectRef<KeyspaceRow>('Keyspace').implement({
     rules: t.field({
       type: KeyspaceRules,
       needs: 'parent',
+      past: true,
       description: 'What holds for every key in it.',
       resolve: ({ rules }) => rules,
     }),
@@ -210,6 +213,7 @@ builder.objectFields(Account, (t) => ({
   managementKeyspace: t.field({
     type: Keyspace,
     needs: 'parent',
+    past: true,
     description:
       'Made with the account. The codes of its keys are the Bearer credentials of this API, their permissions those of ' +
       '`Viewer.permissions`.',
@@ -241,8 +245,12 @@ builder.queryField('keyspace', (t) =>
     type: Keyspace,
     nullable: true,
     needs: 'accounts.read',
-    args: { id: t.arg.id({ required: true, description: "The keyspace's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The keyspace's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One keyspace, deleted or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.keyspace.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.keyspace.load(id),
   }),
 )

@@ -10,6 +10,7 @@ import { policiesOf } from './key-policies.ts'
 import { Keyspace } from './keyspace.ts'
 import { costOfList, costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 import { POLICIES_EXPECTED, Policy } from './policy.ts'
 
 export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
@@ -21,6 +22,7 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
     account: t.field({
       type: Account,
       needs: 'parent',
+      past: true,
       description: 'The account that the key is let into.',
       resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
     }),
@@ -28,6 +30,7 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
       type: Keyspace,
       nullable: true,
       needs: 'parent',
+      past: true,
       description: 'The one keyspace of this account that the key is let into; null for all.',
       resolve: async ({ keyspace_id: id }, _arguments, { loaders }) =>
         id === null ? null : found(await loaders.keyspace.load(id)),
@@ -38,6 +41,7 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
     }),
     keyName: t.string({
       needs: 'parent',
+      past: true,
       complexity: 1,
       description: 'What its own account calls it now.',
       resolve: async ({ link_id }, _arguments, { loaders }) => found(await loaders.linkedKey.load(link_id)).name,
@@ -45,12 +49,14 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
     policies: t.field({
       type: [Policy],
       needs: 'parent',
+      past: true,
       complexity: costOfList(POLICIES_EXPECTED),
       description: 'What it grants here, in the order in which they were given.',
       resolve: policiesOf,
     }),
     active: t.boolean({
       needs: 'parent',
+      past: true,
       complexity: 1,
       description:
         'Whether the key is any good, as far as its own account goes. False while it is disabled, expired, revoked or deleted, and ' +
@@ -62,6 +68,7 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
     linkedBy: t.field({
       type: Actor,
       needs: 'parent',
+      past: true,
       description: 'Who linked it.',
       resolve: (link): ActorShape => ({ kind: link.linked_by_kind, id: link.linked_by_id }),
     }),
@@ -99,8 +106,12 @@ builder.queryField('link', (t) =>
     type: KeyLink,
     nullable: true,
     needs: 'accounts.read',
-    args: { id: t.arg.id({ required: true, description: "The link's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The link's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One link, ended or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.link.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.link.load(id),
   }),
 )

@@ -29,7 +29,12 @@ export type NodeRow =
 export const Node = builder.interfaceRef<NodeRow>('Node').implement({
   description: 'Anything with an id of its own: it can be read by `node(id)`.',
   fields: (t) => ({
-    id: t.id({ needs: 'parent', description: 'Unique among everything, and never used again.', resolve: idOf }),
+    id: t.id({
+      needs: 'parent',
+      past: true,
+      description: 'Unique among everything, and never used again.',
+      resolve: idOf,
+    }),
   }),
   resolveType: typeOf,
 })

@@ -7,6 +7,7 @@ import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 
 /** Most keys hold a few; the most there can be would price a page of keys as if each held them all. */
 export const POLICIES_EXPECTED = 5
@@ -36,6 +37,7 @@ export const Policy = builder.objectRef<PolicyRow>('Policy').implement({
     account: t.field({
       type: Account,
       needs: 'parent',
+      past: true,
       description: 'The account it belongs to.',
       resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
     }),
@@ -44,12 +46,14 @@ export const Policy = builder.objectRef<PolicyRow>('Policy').implement({
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
+      past: true,
       description: 'What it grants. A wildcard stands for one or more segments: `ads.*`, `*`.',
       resolve: ({ permissions }) => permissions,
     }),
     endpoints: t.field({
       type: [EndpointRule],
       needs: 'parent',
+      past: true,
       description:
         'Where it grants that: nothing but what one of these rules allows. None: everywhere. They scope this policy and no other.',
       resolve: ({ endpoints }) => endpoints,
@@ -95,8 +99,12 @@ builder.queryField('policy', (t) =>
     type: Policy,
     nullable: true,
     needs: 'accounts.read',
-    args: { id: t.arg.id({ required: true, description: "The policy's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The policy's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One policy, deleted or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.policy.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.policy.load(id),
   }),
 )

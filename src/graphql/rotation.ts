@@ -17,6 +17,7 @@ export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
     key: t.field({
       type: ApiKey,
       needs: 'parent',
+      past: true,
       description: 'The key that was rotated.',
       resolve: async ({ key_id }, _arguments, { loaders }) => found(await loaders.key.load(key_id)),
     }),
@@ -24,12 +25,14 @@ export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
     retired: t.field({
       type: AccessCode,
       needs: 'parent',
+      past: true,
       description: 'The code that was replaced.',
       resolve: async ({ retired_code_id }, _arguments, { loaders }) => found(await loaders.code.load(retired_code_id)),
     }),
     replacement: t.field({
       type: AccessCode,
       needs: 'parent',
+      past: true,
       description: 'The code that took its place.',
       resolve: async ({ replacement_code_id }, _arguments, { loaders }) =>
         found(await loaders.code.load(replacement_code_id)),
@@ -38,6 +41,7 @@ export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
     rotatedBy: t.field({
       type: Actor,
       needs: 'parent',
+      past: true,
       description: 'Who rotated it.',
       resolve: (rotation): ActorShape => ({ kind: rotation.rotated_by_kind, id: rotation.rotated_by_id }),
     }),
@@ -45,6 +49,7 @@ export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
       type: 'DateTime',
       nullable: true,
       needs: 'parent',
+      past: true,
       description:
         'The retired code still verifies before this instant, which another rotation, or disabling or deleting the code, ' +
         'brings forward. Null: it stopped at once.',
@@ -61,6 +66,7 @@ builder.objectField(ApiKey, 'rotations', (t) =>
     type: RotationConnection,
     // Part of the key itself, like its codes.
     needs: 'parent',
+    past: true,
     args: forward,
     complexity: costOfPage,
     description: 'All its rotations, the newest first, for ever.',

@@ -7,6 +7,7 @@ import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { costOfPage } from './limits.ts'
 import { Node } from './node.ts'
+import { AT, asOf, costOfThing } from './past.ts'
 
 const ROLES: { readonly [Name in RoleName]: { readonly description: string } } = {
   ADMINISTRATOR: { description: 'May do everything in the account.' },
@@ -31,11 +32,13 @@ export const User = builder.objectRef<UserRow>('User').implement({
     account: t.field({
       type: Account,
       needs: 'parent',
+      past: true,
       description: 'The account they belong to.',
       resolve: async ({ account_id }, _arguments, { loaders }) => found(await loaders.account.load(account_id)),
     }),
     externalId: t.string({
       needs: 'parent',
+      past: true,
       description:
         "Their exact name in the account's own directory, case-sensitive, for example `kharnagy@domain.corp`. `(erased)` where " +
         'it is kept no more.',
@@ -45,6 +48,7 @@ export const User = builder.objectRef<UserRow>('User').implement({
     displayName: t.string({
       nullable: true,
       needs: 'parent',
+      past: true,
       description: 'What people call them; null where that is not known.',
       resolve: async ({ user_id }, _arguments, { loaders }) =>
         (await loaders.profile.load(user_id))?.displayName ?? null,
@@ -53,6 +57,7 @@ export const User = builder.objectRef<UserRow>('User').implement({
     permissions: t.field({
       type: ['String'],
       needs: 'parent',
+      past: true,
       description: 'What they may do in the application; a key that acts as them can do no more.',
       resolve: ({ permissions }) => permissions,
     }),
@@ -99,8 +104,12 @@ builder.queryField('user', (t) =>
     type: User,
     nullable: true,
     needs: 'accounts.read',
-    args: { id: t.arg.id({ required: true, description: "The user's id." }) },
+    args: {
+      id: t.arg.id({ required: true, description: "The user's id." }),
+      at: t.arg({ type: 'DateTime', description: AT }),
+    },
+    complexity: costOfThing,
     description: 'One user, removed or not; null where there is none that the caller can see.',
-    resolve: (_root, { id }, { loaders }) => loaders.user.load(id),
+    resolve: (_root, { id, at }, context) => asOf(context, at).loaders.user.load(id),
   }),
 )

@@ -35,7 +35,7 @@ export const CODE_COLUMNS = COLUMNS.map((column) => `row.${column}`).join(', ')
 const SLOTS: readonly CodeSlot[] = ['PRIMARY', 'SECONDARY']
 export const RETIRED_MAX = 100
 /** Each slot shows its newest code and the one in overlap. */
-const SHOWN_MAX = 2 * SLOTS.length
+export const SHOWN_MAX = 2 * SLOTS.length
 
 // A slot has one overlap at a time, that of its latest rotation: of the replaced codes, the newest alone can be in it.
 const CANDIDATES = `
@@ -92,7 +92,8 @@ export function parametersOf(places: readonly Place[], tenant: string | null): r
   return [places.map((place) => place.shard), places.map((place) => place.id), tenant]
 }
 
-function shownOf(candidates: readonly CodeRow[], now: Instant): readonly CodeRow[] {
+/** Of a key's codes, or those of them that may be shown. */
+export function shownOf<Code extends CodeRow>(candidates: readonly Code[], now: Instant): readonly Code[] {
   const oldestFirst = candidates.toSorted((a, b) => a.ordinal - b.ordinal)
   const newest = SLOTS.flatMap((slot) => newestOfSlot(oldestFirst, slot) ?? [])
   const overlapping = SLOTS.flatMap((slot) =>

@@ -166,7 +166,7 @@ const NUMBERED = {
  * there is none. Found by halving, as the numbers are dense and `occurred_at` rises with them: twenty look-ups among a million
  * events, no index on time.
  */
-function firstAt(number: keyof typeof NUMBERED, { shard, id }: Place, instant: Instant): Expression<bigint> {
+export function firstAt(number: keyof typeof NUMBERED, { shard, id }: Place, instant: Instant): RawBuilder<bigint> {
   const { last, of } = NUMBERED[number]
   const before = sql<SqlBool>`probe.occurred_at < ${instant}::timestamptz`
   return sql<bigint>`(

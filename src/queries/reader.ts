@@ -8,12 +8,14 @@ import { COUNT_MAX } from './page.ts'
 /**
  * `memberId`: the user whose own keys are all that is shown; null: there is no such bound.
  * `keyring` opens what users are called; `now` is one for the whole operation, so that all of an answer is judged by the same instant.
+ * `past`: things are read as they were at `now`, a moment of the past; absent: as they are.
  */
 export type Reader = {
   readonly database: Database
   readonly keyring: Keyring
   readonly now: Instant
   readonly memberId: string | null
+  readonly past?: true
 }
 
 /** Sends a statement, answers its rows. */

@@ -835,6 +835,14 @@ export type AddUserMutation = { readonly addUser:
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
 
+export type CodeAtQueryVariables = Exact<{
+  codeId: string;
+  at: string;
+}>;
+
+
+export type CodeAtQuery = { readonly code: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null, readonly deletedAt: string | null, readonly key: { readonly id: string, readonly status: KeyStatus }, readonly issuedBy: { readonly kind: ActorKind, readonly label: string }, readonly replacedBy: { readonly id: string } | null } | null };
+
 export type CodeQueryVariables = Exact<{
   codeId: string;
 }>;
@@ -1069,6 +1077,14 @@ export type KeyAccessLogQueryVariables = Exact<{
 
 export type KeyAccessLogQuery = { readonly key: { readonly accessLog: { readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly id: string, readonly at: string, readonly codeId: string | null, readonly verdict: VerificationCode, readonly method: string | null, readonly path: string | null, readonly status: number | null, readonly clientIp: string | null } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
+export type KeyAtQueryVariables = Exact<{
+  keyId: string;
+  at: string;
+}>;
+
+
+export type KeyAtQuery = { readonly key: { readonly id: string, readonly name: string, readonly description: string | null, readonly tags: ReadonlyArray<string>, readonly metadata: unknown, readonly status: KeyStatus, readonly enabled: boolean, readonly permissions: ReadonlyArray<string>, readonly effectivePermissions: ReadonlyArray<string>, readonly authorizationsFrozen: boolean, readonly isDefault: boolean, readonly expiresAt: string | null, readonly updatedAt: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string, readonly name: string, readonly position: string }, readonly keyspace: { readonly id: string, readonly name: string, readonly rules: { readonly secretDisplay: SecretDisplay, readonly authorizations: AuthorizationsRule, readonly managedBy: KeyManagers, readonly upstreamUserRequired: boolean } }, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string, readonly permissions: ReadonlyArray<string>, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly owner: { readonly id: string, readonly externalId: string, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly removedAt: string | null } | null, readonly actsAs: { readonly id: string, readonly externalId: string, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly removedAt: string | null } | null, readonly logging: { readonly request: boolean, readonly response: boolean }, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null, readonly deletedAt: string | null, readonly replacedBy: { readonly id: string } | null, readonly key: { readonly id: string, readonly version: number } }>, readonly rotations: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly rotatedAt: string, readonly overlapEndsAt: string | null, readonly retired: { readonly id: string, readonly status: CodeStatus }, readonly replacement: { readonly id: string, readonly status: CodeStatus } }> } } | null };
+
 export type KeyQueryVariables = Exact<{
   keyId: string;
   eventsBefore?: string | null | undefined;
@@ -1098,6 +1114,22 @@ export type KeysQueryVariables = Exact<{
 
 
 export type KeysQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly tags: ReadonlyArray<string>, readonly status: KeyStatus, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly createdAt: string, readonly version: number, readonly keyspace: { readonly id: string, readonly name: string }, readonly owner: { readonly id: string, readonly externalId: string } | null, readonly createdBy: { readonly label: string }, readonly codes: ReadonlyArray<{ readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly expiresAt: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
+
+export type KeyspaceAtQueryVariables = Exact<{
+  keyspaceId: string;
+  at: string;
+}>;
+
+
+export type KeyspaceAtQuery = { readonly keyspace: { readonly id: string, readonly name: string, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string, readonly name: string }, readonly rules: { readonly prefix: string, readonly activeKeysMax: number | null, readonly liveCodesMax: number, readonly codesAtCreation: number, readonly codeLifetimeDays: number | null, readonly codeLifetimeDaysMax: number | null, readonly expiryRequired: boolean, readonly secretDisplay: SecretDisplay, readonly customSecrets: boolean, readonly authorizations: AuthorizationsRule, readonly policyRequired: boolean, readonly codeDeletion: CodeDeletionRule, readonly managedBy: KeyManagers, readonly upstreamUserRequired: boolean, readonly defaultKeys: boolean, readonly defaultKeyName: string, readonly presentations: ReadonlyArray<{ readonly place: PresentationPlace, readonly name: string }> } } | null };
+
+export type LinkAtQueryVariables = Exact<{
+  linkId: string;
+  at: string;
+}>;
+
+
+export type LinkAtQuery = { readonly link: { readonly id: string, readonly keyId: string, readonly keyName: string, readonly active: boolean, readonly unlinkedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly keyspace: { readonly id: string, readonly name: string } | null, readonly policies: ReadonlyArray<{ readonly id: string, readonly name: string, readonly permissions: ReadonlyArray<string> }> } | null };
 
 export type LinkKeyMutationVariables = Exact<{
   input: LinkKeyInput;
@@ -1162,6 +1194,14 @@ export type PoliciesQueryVariables = Exact<{
 
 
 export type PoliciesQuery = { readonly account: { readonly id: string, readonly policies: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly version: number, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
+export type PolicyAtQueryVariables = Exact<{
+  policyId: string;
+  at: string;
+}>;
+
+
+export type PolicyAtQuery = { readonly policy: { readonly id: string, readonly name: string, readonly description: string, readonly permissions: ReadonlyArray<string>, readonly deletedAt: string | null, readonly version: number, readonly account: { readonly id: string }, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> } | null };
 
 export type PolicyByNameQueryVariables = Exact<{
   accountId: string;
@@ -1354,6 +1394,14 @@ export type UpdateUserMutation = { readonly updateUser:
     | { readonly __typename: 'UpdateUserSuccess', readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
    };
 
+export type UserAtQueryVariables = Exact<{
+  userId: string;
+  at: string;
+}>;
+
+
+export type UserAtQuery = { readonly user: { readonly id: string, readonly externalId: string, readonly displayName: string | null, readonly role: Role, readonly permissions: ReadonlyArray<string>, readonly removedAt: string | null, readonly version: number, readonly account: { readonly id: string } } | null };
+
 export type UserByExternalIdQueryVariables = Exact<{
   accountId: string;
   externalId: string;
@@ -1545,6 +1593,34 @@ export const AddUserDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<AddUserMutation, AddUserMutationVariables>;
+export const CodeAtDocument = new TypedDocumentString(`
+    query CodeAt($codeId: ID!, $at: DateTime!) {
+  code(id: $codeId, at: $at) {
+    id
+    key {
+      id
+      status
+    }
+    slot
+    hint
+    description
+    status
+    enabled
+    issuedAt
+    issuedBy {
+      kind
+      label
+    }
+    expiresAt
+    replacedAt
+    replacedBy {
+      id
+    }
+    overlapEndsAt
+    deletedAt
+  }
+}
+    `) as unknown as TypedDocumentString<CodeAtQuery, CodeAtQueryVariables>;
 export const CodeDocument = new TypedDocumentString(`
     query Code($codeId: ID!) {
   code(id: $codeId) {
@@ -2216,6 +2292,114 @@ export const KeyAccessLogDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<KeyAccessLogQuery, KeyAccessLogQueryVariables>;
+export const KeyAtDocument = new TypedDocumentString(`
+    query KeyAt($keyId: ID!, $at: DateTime!) {
+  key(id: $keyId, at: $at) {
+    id
+    account {
+      id
+      name
+      position
+    }
+    keyspace {
+      id
+      name
+      rules {
+        secretDisplay
+        authorizations
+        managedBy
+        upstreamUserRequired
+      }
+    }
+    name
+    description
+    tags
+    metadata
+    status
+    enabled
+    policies {
+      id
+      name
+      permissions
+      endpoints {
+        methods
+        path
+      }
+    }
+    permissions
+    effectivePermissions
+    authorizationsFrozen
+    owner {
+      id
+      externalId
+      role
+      permissions
+      removedAt
+    }
+    actsAs {
+      id
+      externalId
+      role
+      permissions
+      removedAt
+    }
+    isDefault
+    expiresAt
+    logging {
+      request
+      response
+    }
+    updatedAt
+    revocation {
+      at
+      by {
+        label
+      }
+      reason
+      note
+    }
+    deletedAt
+    codes(retired: true) {
+      id
+      slot
+      hint
+      description
+      status
+      enabled
+      issuedAt
+      expiresAt
+      replacedAt
+      replacedBy {
+        id
+      }
+      overlapEndsAt
+      deletedAt
+      key {
+        id
+        version
+      }
+    }
+    rotations(first: 10) {
+      totalCount
+      nodes {
+        id
+        slot
+        rotatedAt
+        overlapEndsAt
+        retired {
+          id
+          status
+        }
+        replacement {
+          id
+          status
+        }
+      }
+    }
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<KeyAtQuery, KeyAtQueryVariables>;
 export const KeyDocument = new TypedDocumentString(`
     query Key($keyId: ID!, $eventsBefore: String) {
   key(id: $keyId) {
@@ -2379,6 +2563,66 @@ export const KeysDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<KeysQuery, KeysQueryVariables>;
+export const KeyspaceAtDocument = new TypedDocumentString(`
+    query KeyspaceAt($keyspaceId: ID!, $at: DateTime!) {
+  keyspace(id: $keyspaceId, at: $at) {
+    id
+    account {
+      id
+      name
+    }
+    name
+    rules {
+      prefix
+      activeKeysMax
+      liveCodesMax
+      codesAtCreation
+      codeLifetimeDays
+      codeLifetimeDaysMax
+      expiryRequired
+      secretDisplay
+      customSecrets
+      authorizations
+      policyRequired
+      codeDeletion
+      managedBy
+      upstreamUserRequired
+      presentations {
+        place
+        name
+      }
+      defaultKeys
+      defaultKeyName
+    }
+    deletedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<KeyspaceAtQuery, KeyspaceAtQueryVariables>;
+export const LinkAtDocument = new TypedDocumentString(`
+    query LinkAt($linkId: ID!, $at: DateTime!) {
+  link(id: $linkId, at: $at) {
+    id
+    account {
+      id
+    }
+    keyspace {
+      id
+      name
+    }
+    keyId
+    keyName
+    policies {
+      id
+      name
+      permissions
+    }
+    active
+    unlinkedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<LinkAtQuery, LinkAtQueryVariables>;
 export const LinkKeyDocument = new TypedDocumentString(`
     mutation LinkKey($input: LinkKeyInput!) {
   linkKey(input: $input) {
@@ -2569,6 +2813,25 @@ export const PoliciesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PoliciesQuery, PoliciesQueryVariables>;
+export const PolicyAtDocument = new TypedDocumentString(`
+    query PolicyAt($policyId: ID!, $at: DateTime!) {
+  policy(id: $policyId, at: $at) {
+    id
+    account {
+      id
+    }
+    name
+    description
+    permissions
+    endpoints {
+      methods
+      path
+    }
+    deletedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<PolicyAtQuery, PolicyAtQueryVariables>;
 export const PolicyByNameDocument = new TypedDocumentString(`
     query PolicyByName($accountId: ID!, $name: String!) {
   account(id: $accountId) {
@@ -3115,6 +3378,22 @@ export const UpdateUserDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpdateUserMutation, UpdateUserMutationVariables>;
+export const UserAtDocument = new TypedDocumentString(`
+    query UserAt($userId: ID!, $at: DateTime!) {
+  user(id: $userId, at: $at) {
+    id
+    account {
+      id
+    }
+    externalId
+    displayName
+    role
+    permissions
+    removedAt
+    version
+  }
+}
+    `) as unknown as TypedDocumentString<UserAtQuery, UserAtQueryVariables>;
 export const UserByExternalIdDocument = new TypedDocumentString(`
     query UserByExternalId($accountId: ID!, $externalId: String!) {
   account(id: $accountId) {

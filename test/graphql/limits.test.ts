@@ -40,6 +40,7 @@ const VARIABLES = {
   externalId: 'x',
   secret: 'x',
   id: 'x',
+  at: '2026-01-01T00:00:00.000Z',
   inputs: Array.from({ length: 100 }, () => ({ key: 'x' })),
 }
 

@@ -11,22 +11,25 @@ import { addDefaultKey, codesOfDefault } from './defaults.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { concernedBy } from './effects.ts'
 import { predict, remember } from './predict.ts'
+import { type Recorded, record } from './recorded.ts'
 import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
 import { type Account, accountOf, type Key, type World } from './world.ts'
 
 /** A mutation as it is sent. */
 type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
-/** What commands run against. `sent`: what may be sent again. */
-export type Real = { readonly app: TestApp; readonly sent: Sent[] }
+/** What commands run against. `sent`: what may be sent again; `recorded`: what was seen, and when. */
+export type Real = { readonly app: TestApp; readonly sent: Sent[]; readonly recorded: Recorded }
 export type Command = fc.AsyncCommand<World, Real>
 
 /** Sends a mutation, holds what becomes of it against the prediction, and lets the world follow. */
-export async function perform(world: World, { app, sent }: Real, request: Sent): Promise<void> {
+export async function perform(world: World, { app, sent, recorded }: Real, request: Sent): Promise<void> {
   const { mutation, input, credential } = request
   const caller = callerBy(world, credential, app.rootKey)
   const prediction = predict(world, caller, mutation, input)
   const answer = await send(app, mutation, input, credential)
   if (input.idempotencyKey !== undefined) sent.push(request)
+  const concerned = answer.events.map((event) => event.subjectId)
+  await record(recorded, app, answer.events, [...concerned, ...anyOf(world.keys, sent.length)])
   if (prediction.reasons.length > 0) return expect(answer.outcome).toBeOneOf([...prediction.reasons])
   expect(answer.outcome).toBe('DONE')
   if (prediction.replayed !== undefined) {
@@ -62,6 +65,11 @@ export async function perform(world: World, { app, sent }: Real, request: Sent):
   if (key !== undefined) await agreeOnKey(world, app, key)
 }
 
+/** One of them, whatever happens to others. */
+function anyOf(keys: World['keys'], pick: number): readonly string[] {
+  return [...keys.keys()].slice(pick % keys.size).slice(0, 1)
+}
+
 /** Learns of the default keys that were made once a rule was switched on. */
 async function adopt(world: World, app: TestApp, account: Account, fills: readonly Due[]): Promise<void> {
   const fresh = (await readHistory(app, account.id)).slice(account.history.length)
@@ -91,6 +99,8 @@ const mutations = draws.map((draw) => {
       const input = inputFor(world, draw)
       const credential = credentialFor(world, rootKey, draw.who, accountAskedFor(world, input))
       const request = { mutation: draw.mutation, input, credential }
+      // Often in a millisecond of its own, so that what was there before it is not only so in between.
+      if (draw.pick % 2 === 0) tick(world, real.app)
       told = `${draw.mutation} ${JSON.stringify(request.input)}${credential === rootKey ? '' : ` by ${credential}`}`
       const concerned = concernedBy(world, input)
       const root = callerBy(world, rootKey, rootKey)
@@ -101,6 +111,11 @@ const mutations = draws.map((draw) => {
     () => told,
   )
 })
+
+function tick(world: World, app: TestApp): void {
+  app.clock.advance(1)
+  world.now = Date.parse(app.clock.now())
+}
 
 function command(run: (world: World, real: Real) => Promise<void>, tell: () => string): Command {
   return {
