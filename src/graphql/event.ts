@@ -1,5 +1,6 @@
 // History: what happened, when, and who did it.
 import type { Actor as ActorShape } from '#domain/actor.ts'
+import type { Change } from '#domain/changes.ts'
 import { upcast } from '#log/upcast.ts'
 import { listEvents } from '#queries/event-search.ts'
 import type { EventRow } from '#queries/events.ts'
@@ -12,10 +13,34 @@ import { publicData } from './event-data.ts'
 import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
-import { costOfPage } from './limits.ts'
+import { CHANGES_COST, costOfPage } from './limits.ts'
 import { findNode, Node } from './node.ts'
 import { codeNamedBy, summaryOf } from './summary.ts'
 import { userLabel } from './user-label.ts'
+
+const EventChange = builder.objectRef<Change>('EventChange').implement({
+  description: 'One field of a thing, before and after an event.',
+  fields: (t) => ({
+    field: t.exposeString('field', {
+      needs: 'parent',
+      description:
+        'Which field, by its name in this API: `name`, `policyIds`, `rules.activeKeysMax`. Of a code with its id: ' +
+        '`codes.<id>.enabled`, and `codes.<id>` where it was issued.',
+    }),
+    before: t.expose('before', {
+      type: 'JSON',
+      nullable: true,
+      needs: 'parent',
+      description: 'What it was. Null where there was nothing, or not the thing itself yet.',
+    }),
+    after: t.expose('after', {
+      type: 'JSON',
+      nullable: true,
+      needs: 'parent',
+      description: 'What it was from then on. Null for nothing.',
+    }),
+  }),
+})
 
 export const Event = builder.objectRef<EventRow>('Event').implement({
   description: 'One fact. Events are never changed or removed, and everything else follows from them.',
@@ -87,6 +112,17 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       description:
         'What was decided, in the form that `type` and `schemaVersion` say; digests of secrets are left out, and who a user is.',
       resolve: ({ data }) => publicData(data),
+    }),
+    changes: t.field({
+      type: [EventChange],
+      nullable: true,
+      needs: 'events.read',
+      complexity: CHANGES_COST,
+      description:
+        'What it changed of its subject, field by field. Empty where that was nothing that history tells: a secret was shown, or ' +
+        'only what a user is called changed. Digests of secrets are left out, and who a user is. Null, with a FORBIDDEN error, ' +
+        'without the permission events.read.',
+      resolve: async (event, _arguments, { loaders }) => [...(await loaders.changes.load(event))],
     }),
   }),
 })

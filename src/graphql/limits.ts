@@ -12,6 +12,8 @@ export const MUTATION_COST = 100
 const STATEMENT_COST = 10
 /** Counting walks up to 10 000 rows of an index. */
 export const COUNT_COST = 20
+/** Of what an event changed: all that came before it in its stream is read, once for all events of a stream. */
+export const CHANGES_COST = { field: 10, multiplier: 2 }
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 100

@@ -52,7 +52,8 @@ export function foldStreams(events: Iterable<StoredEvent>): Map<string, Stream> 
   return streams
 }
 
-function recordedOf(stored: StoredEvent): Recorded<Facts[StreamKind]> {
+/** As a fold takes it, brought to today's shape. */
+export function recordedOf(stored: StoredEvent): Recorded<Facts[StreamKind]> {
   return {
     ...upcast(stored.type, stored.schema_version, stored.data),
     at: stored.decided_at,

@@ -4,10 +4,12 @@
 import DataLoader from 'dataloader'
 import { statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
+import type { Change } from '#domain/changes.ts'
 import type { IdKind } from '#domain/ids.ts'
 import type { Instant } from '#domain/instant.ts'
 import { confinedTo, sees } from '#domain/member.ts'
 import type { AccountRow } from './accounts.ts'
+import { readChanges } from './changes.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import type { KeyRow } from './keys.ts'
@@ -44,6 +46,8 @@ export type Loaders = {
   /** By the user's id: who they are; null for those who were erased. */
   readonly profile: Loader<Profile | null>
   readonly event: Loader<EventRow | null>
+  /** What an event changed that is at hand, and so may be read. */
+  readonly changes: { load(event: EventRow): Promise<readonly Change[]> }
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
   readonly codesOfKey: Loader<readonly CodeRow[]>
   /** By the key's id: up to 100 other codes, newest first. */
@@ -109,6 +113,7 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     user: own<UserRow>(isThemselves, 'usr', 'state.user', 'user_id'),
     profile: loader<Profile, null>('usr', null, (places, tenant) => readProfiles(reader, places, tenant)),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
+    changes: changesLoader(reader, clears),
     codesOfKey,
     retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {
       const newest = await readNewestCodes(reader, places, tenant)
@@ -121,6 +126,21 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     keyName: { load: async (id) => (await key.load(id))?.name ?? null },
     clear: () => {
       for (const clear of clears) clear()
+    },
+  }
+}
+
+function changesLoader(reader: Reader, clears: (() => void)[]): Loaders['changes'] {
+  const batch = async (events: readonly EventRow[]) => {
+    const changes = await readChanges((query) => runNamed(reader, query), events)
+    return events.map(({ event_id: id }) => changes.get(id) ?? [])
+  }
+  let made: DataLoader<EventRow, readonly Change[], string> | undefined
+  clears.push(() => made?.clearAll())
+  return {
+    load(event) {
+      made ??= new DataLoader(batch, { maxBatchSize: BATCH_MAX, cacheKeyFn: ({ event_id: id }) => id })
+      return made.load(event)
     },
   }
 }

@@ -78,6 +78,7 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     profile: present.profile,
     keyName: present.keyName,
     event: present.event,
+    changes: present.changes,
     codesOfKey,
     retiredCodesOfKey: memoized((keyId) => retiredCodes(codes, codesOfKey, keyId)),
     accountPosition: memoized((accountId) => positionAt(reader, accountId)),

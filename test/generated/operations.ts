@@ -1018,7 +1018,7 @@ export type EventQueryVariables = Exact<{
 }>;
 
 
-export type EventQuery = { readonly event: { readonly id: string, readonly position: string, readonly type: string, readonly schemaVersion: number, readonly subjectId: string, readonly subjectVersion: number, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly data: unknown, readonly account: { readonly id: string }, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string } } | null };
+export type EventQuery = { readonly event: { readonly id: string, readonly position: string, readonly type: string, readonly schemaVersion: number, readonly subjectId: string, readonly subjectVersion: number, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly data: unknown, readonly account: { readonly id: string }, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly changes: ReadonlyArray<{ readonly field: string, readonly before: unknown, readonly after: unknown }> | null } | null };
 
 export type EventsOfAccountSubscriptionVariables = Exact<{
   accountId: string;
@@ -2136,6 +2136,11 @@ export const EventDocument = new TypedDocumentString(`
     occurredAt
     correlationId
     summary
+    changes {
+      field
+      before
+      after
+    }
     data
   }
 }
