@@ -1,6 +1,7 @@
 // Three processes on one database, all of them verifying what one of them ends: revocation is immediate, everywhere. 200 trials of each
-// kind, 10 000 with LINEARIZABLE=full (`npm run linearizable`).
+// kind, 10 000 with LINEARIZABLE=full (`npm run linearizable`); and fewer, 25 and 2 500, under each thing that could get in between.
 import { setImmediate } from 'node:timers/promises'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newRootKey } from '#secret/ids.ts'
 import { newKeyringText } from '#secret/keyring.ts'
@@ -8,195 +9,150 @@ import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { type Client, clientOf } from '../support/app.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { type Verified, violations } from '../support/linearizable.ts'
+import {
+  AT_ONCE,
+  KINDS,
+  type Subject,
+  startTrials,
+  type Trials,
+  type Verified,
+  violations,
+} from '../support/linearizable.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
-const TRIALS = process.env.LINEARIZABLE === 'full' ? 10_000 : 200
+const FULL = process.env.LINEARIZABLE === 'full'
+const TRIALS = FULL ? 10_000 : 200
+const TRIALS_HINDERED = FULL ? 2_500 : 25
 const PROCESSES = 3
-/** Trials that go on at the same time. */
-const AT_ONCE = 8
+const timeout = TRIALS * 2_000
 
 let database: TestDatabase
+let proxy: TcpProxy
 let servers: readonly ServerProcess[]
-let clients: readonly Client[]
-let accountId: string
-let managementKeyspaceId: string
-let keyspaceId: string
+/** Beside the three, with a proxy before its database. */
+let proxied: ServerProcess
+let trials: Trials
 const rootKey = newRootKey().reveal()
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  const settings = {
-    DATABASE_URL: database.servingConnection.connectionString,
-    KEYLEDGER_SECRETS: newKeyringText(),
-    KEYLEDGER_ROOT_KEY: rootKey,
-  }
-  servers = await Promise.all(Array.from({ length: PROCESSES }, () => startServerProcess(settings)))
-  clients = servers.map(({ url }) => clientOf(url, rootKey))
-  const made = await act('createAccount', 'CreateAccountInput!', '{ account { id managementKeyspace { id } } }', {
-    name: 'Acme',
-  })
-  accountId = made.account.id
-  managementKeyspaceId = made.account.managementKeyspace.id
-  keyspaceId = await createKeyspace(accountId)
+  proxy = await startTcpProxy(database.servingConnection)
+  const settings = { KEYLEDGER_SECRETS: newKeyringText(), KEYLEDGER_ROOT_KEY: rootKey }
+  const start = (url: string) => startServerProcess({ ...settings, DATABASE_URL: url })
+  const direct = database.servingConnection.connectionString
+  const [last, ...others] = await Promise.all([
+    start(proxy.url),
+    ...Array.from({ length: PROCESSES }, () => start(direct)),
+  ])
+  proxied = last
+  servers = others
+  trials = await startTrials(
+    servers.map(({ url }) => url),
+    rootKey,
+  )
 })
 afterAll(async () => {
-  await Promise.all(servers.map((server) => server.end('SIGTERM')))
+  await Promise.all([...servers, proxied].map((server) => server.end('SIGTERM')))
+  await proxy.close()
   await database.drop()
 })
 
-const clientAt = (index: number): Client => clients[index % PROCESSES] as Client
-let turn = 0
-
-/** What is asked of the mutations here. */
-type Told = Readonly<Record<'account' | 'keyspace' | 'policy' | 'key' | 'link' | 'user', { readonly id: string }>> & {
-  readonly account: { readonly managementKeyspace: { readonly id: string } }
-  readonly issued: readonly { readonly secret: string }[]
-}
-
-/** One mutation, by the processes in turn; its success, of which `fields` are asked. */
-async function act(name: string, inputType: string, fields: string, input: object): Promise<Told> {
-  const success = `${name.charAt(0).toUpperCase()}${name.slice(1)}Success`
-  const document = `mutation ($input: ${inputType}) { result: ${name}(input: $input) {
-    ... on ${success} ${fields} ... on Error { code message } } }`
-  const { result } = await clientAt(turn++).ask<{ result: Told & { code?: string } }, object>(document, { input })
-  if (result.code !== undefined) throw new Error(`${name} was refused: ${JSON.stringify(result)}`)
-  return result
-}
-
-const DONE = '{ events { id } }'
-
-async function createKeyspace(of: string): Promise<string> {
-  const input = { accountId: of, name: `keyspace ${turn}` }
-  return (await act('createKeyspace', 'CreateKeyspaceInput!', '{ keyspace { id } }', input)).keyspace.id
-}
-
-async function createKey(input: object): Promise<{ keyId: string; secret: string }> {
-  const made = await act('createKey', 'CreateKeyInput!', '{ key { id } issued { secret } }', {
-    keyspaceId,
-    name: 'key',
-    ...input,
-  })
-  return { keyId: made.key.id, secret: made.issued[0]?.secret ?? '' }
-}
-
-async function createPolicy(): Promise<string> {
-  const input = { accountId, name: `policy ${turn}`, description: 'd', permissions: ['ads.read'] }
-  return (await act('createPolicy', 'CreatePolicyInput!', '{ policy { id } }', input)).policy.id
-}
-
-/** Whether what is about to end is good, as this process says; and the end of it. */
-type Subject = { isValid(client: Client): Promise<boolean>; end(): Promise<unknown> }
-
-function verifying(question: object): Subject['isValid'] {
-  return async (client) => {
-    const document = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { valid } }'
-    const { verifyKey } = await client.ask<{ verifyKey: { valid: boolean } }, object>(document, {
-      input: question,
-    })
-    return verifyKey.valid
-  }
-}
-
-const kinds: Readonly<Record<string, () => Promise<Subject>>> = {
-  async 'a key revoked'() {
-    const { keyId, secret } = await createKey({})
-    return { isValid: verifying({ key: secret }), end: () => act('revokeKey', 'RevokeKeyInput!', DONE, { keyId }) }
-  },
-  async 'a code replaced'() {
-    const { keyId, secret } = await createKey({})
-    return { isValid: verifying({ key: secret }), end: () => act('rotateKey', 'RotateKeyInput!', DONE, { keyId }) }
-  },
-  async 'a key disabled'() {
-    const { keyId, secret } = await createKey({})
-    return { isValid: verifying({ key: secret }), end: () => act('disableKey', 'DisableKeyInput!', DONE, { keyId }) }
-  },
-  async 'a key unlinked'() {
-    const lender = await act('createAccount', 'CreateAccountInput!', '{ account { id } }', { name: 'Lender' })
-    const { keyId, secret } = await createKey({ keyspaceId: await createKeyspace(lender.account.id) })
-    const input = { accountId, keyId, policyIds: [await createPolicy()] }
-    const { link } = await act('linkKey', 'LinkKeyInput!', '{ link { id } }', input)
-    const end = () => act('unlinkKey', 'UnlinkKeyInput!', DONE, { linkId: link.id })
-    return { isValid: verifying({ key: secret, accountId, permission: 'ads.read' }), end }
-  },
-  async 'a policy edited'() {
-    const policyId = await createPolicy()
-    const { secret } = await createKey({ policyIds: [policyId] })
-    const end = () => act('updatePolicy', 'UpdatePolicyInput!', DONE, { policyId, permissions: [] })
-    return { isValid: verifying({ key: secret, permission: 'ads.read' }), end }
-  },
-  async 'the permissions of the user it acts as'() {
-    const externalId = `user-${turn}@example.org`
-    const added = { accountId, externalId, role: 'MEMBER', permissions: ['ads.read'] }
-    const { user } = await act('addUser', 'AddUserInput!', '{ user { id } }', added)
-    const { secret } = await createKey({ permissions: ['*'], actsAs: externalId })
-    const end = () => act('updateUser', 'UpdateUserInput!', DONE, { userId: user.id, permissions: [] })
-    return { isValid: verifying({ key: secret, permission: 'ads.read' }), end }
-  },
-  async "the caller's own credential"() {
-    const { keyId, secret } = await createKey({ keyspaceId: managementKeyspaceId, permissions: ['keys.read'] })
-    const isValid: Subject['isValid'] = async (client) => {
-      const { errors } = await client.execute('{ viewer { kind } }', {}, { credential: secret })
-      return errors.length === 0
-    }
-    return { isValid, end: () => act('revokeKey', 'RevokeKeyInput!', DONE, { keyId }) }
-  },
-}
-
-/** Every process verifies without a pause, before, while and after it ends. */
-async function trial(make: () => Promise<Subject>): Promise<readonly Verified[]> {
-  const subject = await make()
-  const calls: Verified[] = []
-  let acknowledgedAt = Number.POSITIVE_INFINITY
-  const call = async (index: number) => {
-    const beganAt = performance.now()
-    const valid = await subject.isValid(clientAt(index))
-    calls.push({ beganAt, valid, by: `process ${index}` })
-    return beganAt
-  }
-  await Promise.all(clients.map((_, index) => call(index)))
-  if (!calls.every(({ valid }) => valid)) throw new Error('what is to be ended was not valid')
-  const verifiers = clients.map(async (_, index) => {
-    // One more, that began when the answer was there.
-    while ((await call(index)) <= acknowledgedAt);
-  })
-  await subject.end()
-  acknowledgedAt = performance.now()
-  await Promise.all(verifiers)
-  return violations(calls, acknowledgedAt)
-}
-
-async function manyTrials(make: () => Promise<Subject>, count: number) {
-  const found: Verified[] = []
-  let left = count
-  const one = async () => {
-    while (left-- > 0) found.push(...(await trial(make)))
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, one))
-  return found
-}
-
 describe(`no STRONG verification of any process that began after it was acknowledged says VALID, ${TRIALS} times`, () => {
-  test.each(Object.keys(kinds))('%s', { timeout: TRIALS * 1_000 }, async (kind) => {
-    expect(await manyTrials(kinds[kind] as () => Promise<Subject>, TRIALS)).toEqual([])
+  test.each(KINDS)('%s', { timeout }, async (kind) => {
+    expect(await trials.many(trials.kinds[kind], TRIALS)).toEqual([])
   })
+})
 
-  test('a key revoked while state is rebuilt', { timeout: TRIALS * 1_000 }, async () => {
+describe(`nor, ${TRIALS_HINDERED} times, while state is rebuilt`, () => {
+  test.each(KINDS)('%s', { timeout }, async (kind) => {
     let done = false
+    let rebuilds = 0
     const rebuilding = (async () => {
-      while (!done) await rebuildState(database.owner)
+      for (; !done; rebuilds++) await rebuildState(database.owner)
     })()
-    const found = await manyTrials(kinds['a key revoked'] as () => Promise<Subject>, TRIALS / 4)
+    const found = await trials.many(trials.kinds[kind], TRIALS_HINDERED)
     done = true
     await rebuilding
     expect(found).toEqual([])
+    expect(rebuilds).toBeGreaterThan(0)
     expect((await checkState(database.owner)).difference).toBeNull()
   })
 })
 
+describe(`nor, ${TRIALS_HINDERED} times, where no process is told of commits by another`, () => {
+  let listener: pg.Client
+  let hints = 0
+  beforeAll(async () => {
+    listener = new pg.Client(database.connection)
+    listener.on('notification', () => hints++)
+    await listener.connect()
+    await listener.query('LISTEN keyledger_feed')
+    await database.owner.pool.query('REVOKE EXECUTE ON FUNCTION pg_catalog.pg_notify(text, text) FROM PUBLIC')
+    // Those that were on their way.
+    await listener.query('SELECT 1')
+    hints = 0
+  })
+  afterAll(async () => {
+    await database.owner.pool.query('GRANT EXECUTE ON FUNCTION pg_catalog.pg_notify(text, text) TO PUBLIC')
+    await listener.end()
+  })
+
+  test.each(KINDS)('%s', { timeout }, async (kind) => {
+    expect(await trials.many(trials.kinds[kind], TRIALS_HINDERED)).toEqual([])
+    await listener.query('SELECT 1')
+    expect(hints).toBe(0)
+  })
+})
+
+describe(`nor, ${TRIALS_HINDERED} times, where what was read before it ended arrives after it`, () => {
+  test.each(KINDS)('%s', { timeout }, async (kind) => {
+    const client = clientOf(proxied.url, rootKey)
+    const known = await validSubject(client, trials.kinds['a key revoked'])
+    let overtaken = 0
+    const found: Verified[] = []
+    for (let i = 0; i < TRIALS_HINDERED; i++) {
+      const trial = await heldBack(client, known, await trials.kinds[kind]())
+      found.push(...trial.found)
+      if (trial.wasValid) overtaken += 1
+    }
+    expect(found).toEqual([])
+    // Otherwise nothing was shown: what is held for too long is given up.
+    expect(overtaken).toBeGreaterThan(TRIALS_HINDERED / 2)
+  })
+
+  async function validSubject(client: Client, make: () => Promise<Subject>): Promise<Subject> {
+    const subject = await make()
+    while (!(await subject.isValid(client)));
+    return subject
+  }
+
+  /** Read while it was good, held until it has ended and the process knows that, and asked again before and after it came. */
+  async function heldBack(client: Client, known: Subject, subject: Subject) {
+    const hold = proxy.hold(/snapshot AS/)
+    const first = subject.isValid(client)
+    await hold.holds
+    await subject.end()
+    const acknowledgedAt = performance.now()
+    const calls: Verified[] = []
+    const call = async (by: string) => {
+      const beganAt = performance.now()
+      calls.push({ beganAt, valid: await subject.isValid(client), by })
+    }
+    const second = call('while it was held')
+    // Caught up with the end, and answered from memory.
+    await known.isValid(client)
+    hold.release()
+    await second
+    const wasValid = await first
+    await call('after it had come')
+    return { found: violations(calls, acknowledgedAt), wasValid }
+  }
+})
+
 test('the same record catches who does not keep the promise: a service that remembers its verdicts', async () => {
   const remembering = async (): Promise<Subject> => {
-    const subject = await (kinds['a key revoked'] as () => Promise<Subject>)()
+    const subject = await trials.kinds['a key revoked']()
     const verdicts = new Map<Client, Promise<boolean>>()
     const isValid = async (client: Client) => {
       await setImmediate()
@@ -206,5 +162,5 @@ test('the same record catches who does not keep the promise: a service that reme
     }
     return { isValid, end: subject.end }
   }
-  expect((await manyTrials(remembering, AT_ONCE)).length).toBeGreaterThanOrEqual(AT_ONCE)
+  expect((await trials.many(remembering, AT_ONCE)).length).toBeGreaterThanOrEqual(AT_ONCE)
 })
