@@ -117,6 +117,10 @@ async function keys(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX key_active ON state.key (shard, keyspace_id, expires_at)
       WHERE revoked_at IS NULL AND deleted_at IS NULL`.execute(db)
+  // Those from before their keyspace was frozen are looked for after every change of it, and hourly; usually there are none.
+  await sql`
+    CREATE INDEX key_not_frozen ON state.key (shard, keyspace_id, key_id)
+      WHERE frozen_policies IS NULL AND revoked_at IS NULL`.execute(db)
   await sql`CREATE INDEX key_by_tag ON state.key USING gin (tags)`.execute(db)
   await sql`CREATE INDEX key_by_policy ON state.key USING gin (policy_ids)`.execute(db)
   // What somebody has, and what goes with them. The list of it is short, whatever its order.

@@ -343,6 +343,7 @@ CREATE INDEX key_by_owner ON state.key USING btree (shard, owner_id, created_at,
 CREATE INDEX key_by_policy ON state.key USING gin (policy_ids);
 CREATE INDEX key_by_tag ON state.key USING gin (tags);
 CREATE UNIQUE INDEX key_default ON state.key USING btree (shard, keyspace_id, owner_id) WHERE is_default;
+CREATE INDEX key_not_frozen ON state.key USING btree (shard, keyspace_id, key_id) WHERE ((frozen_policies IS NULL) AND (revoked_at IS NULL));
 CREATE INDEX key_of_account_by_creation ON state.key USING btree (shard, account_id, created_at, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX key_of_account_by_expiry ON state.key USING btree (shard, account_id, expires_at, key_id) WHERE (deleted_at IS NULL);
 CREATE INDEX key_of_account_by_name ON state.key USING btree (shard, account_id, name_folded, key_id) WHERE (deleted_at IS NULL);

@@ -2,7 +2,9 @@
 // log) is handed in, so that a test runs the same application in its own process.
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
+import type { Completed } from '#commands/completion.ts'
 import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
+import { freezeKeys } from '#commands/freeze-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import type { EventStreamTimes } from '#http/event-stream.ts'
@@ -126,19 +128,26 @@ function startHousekeeping(services: HousekeepingParts, log: BaseLogger): { begi
 
   /** One by one, so that what fails keeps nothing else from being done. */
   async function keep(): Promise<void> {
-    await fill()
+    await finish()
     await attempt(forgetOutcomes(database, isStopped), 'old idempotency keys could not be forgotten')
     await attempt(keepAccessLog(database, clock, accessLogDays), 'the access log could not be kept')
     await attempt(forgetOldDays(database, clock, isStopped), 'old counts of uses could not be forgotten')
   }
 
   /** What a process that ended left undone. */
-  async function fill(): Promise<void> {
+  async function finish(): Promise<void> {
     const options = { correlationId: 'housekeeping', isStopped }
+    const told =
+      (what: string) =>
+      ({ made, failed }: Completed) => {
+        if (made + failed > 0) log.info({ made, failed }, what)
+      }
     await attempt(
-      fillDefaultKeys(services, options).then(({ made, failed }) => {
-        if (made + failed > 0) log.info({ made, failed }, 'default keys were made for users who were without one')
-      }),
+      freezeKeys(services, options).then(told('keys were frozen as their keyspace is')),
+      'keys could not be frozen',
+    )
+    await attempt(
+      fillDefaultKeys(services, options).then(told('default keys were made for users who were without one')),
       'default keys could not be made',
     )
   }
@@ -153,7 +162,7 @@ function startHousekeeping(services: HousekeepingParts, log: BaseLogger): { begi
 
   return {
     begin() {
-      running = fill()
+      running = finish()
       timer = schedule(FIRST_WITHIN_MS * Math.random())
     },
     async stop() {

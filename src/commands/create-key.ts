@@ -14,7 +14,7 @@ import { newId } from '#secret/ids.ts'
 import { countActiveKeys, KEYSPACE_LIMITED } from './active-keys.ts'
 import { type Command, notFound, refused, streamOf } from './command.ts'
 import { mayMint } from './escalation.ts'
-import { policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
+import { FROZEN_BYTES_MAX, policiesAmong, policiesIn, policyIdsIn } from './held-policies.ts'
 import { type GivenUsers, type HeldUsers, usersAmong, usersIn } from './held-users.ts'
 import {
   descriptionInput,
@@ -133,9 +133,6 @@ function usersFor(caller: Caller, { ownerId, actsAs }: GivenUsers): GivenUsers {
 function mayCreateIn(caller: Caller, rules: Pick<KeyspaceRules, 'managedBy'>): boolean {
   return sees(caller, confinedTo(caller), rules)
 }
-
-/** Of the largest event: with what every event has beside its data it stays below the 60 000 that the log allows. */
-const FROZEN_BYTES_MAX = 58_000
 
 function sizeOf(facts: readonly KeyFact[]): number {
   return Math.max(...facts.map(({ data }) => Buffer.byteLength(JSON.stringify(data))))

@@ -5,7 +5,8 @@ import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { newStream } from '#domain/streams.ts'
 import { newId } from '#secret/ids.ts'
 import { type Command, refused } from './command.ts'
-import { completeDefaultKeys, refusalForDefaultKeys } from './fill-default-keys.ts'
+import { completeKeyspace } from './complete-keyspace.ts'
+import { refusalForDefaultKeys } from './fill-default-keys.ts'
 import { idempotent, idInput, nameInput } from './input.ts'
 import { isNameTaken, newRulesInput, refusedKeyspace, withDefaults } from './keyspace-command.ts'
 
@@ -33,5 +34,5 @@ export const createKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     if (refusal !== undefined) return refused(refusal)
     return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId: stream.id } }
   },
-  afterwards: completeDefaultKeys,
+  afterwards: completeKeyspace,
 }

@@ -39,3 +39,6 @@ export function policiesIn(
   }
   return { policies }
 }
+
+/** Of the largest event that keeps policies: with what every event has beside its data it stays below the 60 000 that the log allows. */
+export const FROZEN_BYTES_MAX = 58_000

@@ -1,9 +1,10 @@
-// updateKeyspace: changed rules bind later commands only.
+// updateKeyspace: changed rules bind later commands only; what is there already is seen to where they are about that, too.
 import { z } from 'zod'
 import { holdsAll } from '#domain/caller.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { type Command, notFound, refused } from './command.ts'
-import { completeDefaultKeys, refusalForDefaultKeys } from './fill-default-keys.ts'
+import { completeKeyspace } from './complete-keyspace.ts'
+import { refusalForDefaultKeys } from './fill-default-keys.ts'
 import { idInput, nameInput, versioned } from './input.ts'
 import {
   accountOfKeyspace,
@@ -52,5 +53,5 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     if (refusal !== undefined) return refused(refusal)
     return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId } }
   },
-  afterwards: completeDefaultKeys,
+  afterwards: completeKeyspace,
 }

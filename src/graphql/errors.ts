@@ -22,7 +22,7 @@ const CODES: { readonly [Name in Code]: { readonly description: string } } = {
   CODE_NOT_LIVE: { description: 'The code has been replaced or deleted, or has expired.' },
   CODE_ENABLED: { description: 'The keyspace deletes codes only once they are switched off.' },
   SLOT_EMPTY: { description: 'There is no code in the slot that could be replaced.' },
-  AUTHORIZATIONS_FROZEN: { description: 'What the key grants is fixed for good, or as long as its keyspace says so.' },
+  AUTHORIZATIONS_FROZEN: { description: 'What the key grants is fixed for good, or its keyspace is frozen.' },
   POLICY_REQUIRED: { description: 'The keyspace wants each key to hold at least one policy, as each link must.' },
   POLICY_IN_USE: { description: 'A link holds the policy, or a key that is not revoked.' },
   EXPIRY_OUT_OF_RANGE: { description: 'The expiry is past, or later than the keyspace allows.' },

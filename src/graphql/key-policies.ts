@@ -19,15 +19,16 @@ builder.objectFields(ApiKey, (t) => ({
     complexity: costOfList(POLICIES_EXPECTED),
     description:
       'The policies it holds, as they are now, in the order in which they were given. Where its authorizations are frozen, what ' +
-      'it grants is what they were when it was created (`effectivePermissions` tells); those deleted since are left out.',
+      'it grants is what they were when that happened (`effectivePermissions` tells); those deleted since are left out.',
     resolve: policiesOf,
   }),
   authorizationsFrozen: t.boolean({
     needs: 'parent',
     past: true,
     description:
-      'Whether its policies, its permissions and whom it acts as are fixed as they were when it was created, whatever becomes of ' +
-      'the policies. What the user may whom it acts as bounds it as that is at any time.',
+      'Whether its policies, its permissions and whom it acts as are fixed for good, whatever becomes of the policies or of the ' +
+      'keyspace: as they were when it was created, or when its keyspace was made FROZEN, if that was later. What the user may ' +
+      'whom it acts as bounds it as that is at any time.',
     resolve: ({ frozen_policies: frozen }) => frozen !== null,
   }),
   effectivePermissions: t.field({

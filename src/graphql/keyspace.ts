@@ -20,8 +20,9 @@ const AUTHORIZATIONS_RULES: { readonly [Name in Authorizations]: { readonly desc
   EDITABLE: { description: 'They can be changed at any time, and follow the policies.' },
   FROZEN: {
     description:
-      "No mutation changes a key's policies, its permissions or whom it acts as. What is created under this rule keeps what its " +
-      'policies granted then, whatever later becomes of them or of this rule. What the user may whom it acts as bounds it at any time.',
+      "No mutation changes a key's policies, its permissions or whom it acts as. Each keeps what its policies granted when it was " +
+      'created, or when the keyspace was given this rule, if that was later: whatever then becomes of them or of this rule. What ' +
+      'the user may whom it acts as bounds it at any time.',
   },
 }
 

@@ -31,7 +31,7 @@ const EndpointRule = builder.objectRef<EndpointRuleShape>('EndpointRule').implem
 export const Policy = builder.objectRef<PolicyRow>('Policy').implement({
   description:
     'A named set of permissions and endpoint rules. A key that holds it grants, from the next verification on, what the policy is ' +
-    'at that time; a key whose authorizations are frozen, what it was when the key was created.',
+    'at that time; a key whose authorizations are frozen, what it was when that happened.',
   interfaces: [Node],
   fields: (t) => ({
     account: t.field({

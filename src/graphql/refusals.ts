@@ -116,8 +116,9 @@ function messageOf(refusal: RuleRefusal): string {
 function conflictMessage({ actualVersion, isCommitted }: Extract<Refusal, { readonly code: 'CONFLICT' }>): string {
   if (isCommitted)
     return (
-      'The keyspace is as was asked, but some users have no default key yet, as other changes kept coming first. Send it again, ' +
-      'with the same idempotency key if it had one; else they get theirs within the hour.'
+      'The keyspace is as was asked, but not yet all that is in it: some keys are still to be frozen, or some users to get their ' +
+      'default keys, as other changes kept coming first. Send it again, with the same idempotency key if it had one; else it is ' +
+      'finished within the hour.'
     )
   if (actualVersion === null) return 'Other changes kept coming first, and nothing was changed. Send it again.'
   return `It has moved on to version ${actualVersion}, and nothing was changed. Read it again, then decide anew.`

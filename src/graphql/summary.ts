@@ -42,6 +42,8 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
       return `created ${fact.data.isDefault ? 'default ' : ''}key ${fact.data.name}`
     case 'key.updated':
       return `changed the ${fieldsOf(fact.data)} of key ${subject}`
+    case 'key.frozen':
+      return `froze what key ${subject} grants`
     case 'key.enabled':
       return `switched on key ${subject}`
     case 'key.disabled':

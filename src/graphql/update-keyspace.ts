@@ -19,7 +19,9 @@ const UpdateKeyspaceInput = builder.inputType('UpdateKeyspaceInput', {
 commandMutation(updateKeyspace, {
   description:
     'Renames a keyspace or changes its rules. Changed rules bind later mutations only: old prefixes still verify, a lower ' +
-    'limit revokes nothing. Needs the permission keyspaces.write, for the management keyspace `*`.',
+    'limit revokes nothing. But `authorizations: FROZEN` freezes the keys that are there as they are, and `defaultKeys` makes ' +
+    'those that are missing, before it is answered; where others keep it from being finished, it is a CONFLICT without ' +
+    'versions, and sending it again finishes it. Needs the permission keyspaces.write, for the management keyspace `*`.',
   input: UpdateKeyspaceInput,
   success: (t) => ({ keyspace: keyspaceField(t) }),
 })

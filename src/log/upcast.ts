@@ -26,6 +26,7 @@ export const eventSchemas: { readonly [Type in AnyFact['type']]: EventSchema } =
   'policy.deleted': first,
   'key.created': first,
   'key.updated': first,
+  'key.frozen': first,
   'key.enabled': first,
   'key.disabled': first,
   'key.revoked': first,

@@ -4,6 +4,7 @@ import { createKeyspace } from '#commands/create-keyspace.ts'
 import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { checkState } from '#state/check.ts'
+import { colliding } from '#test/support/colliding.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
 
@@ -94,34 +95,19 @@ describe('whoever switches the rule on and is not answered with all keys made', 
     expect(await defaultsOf(userId, late)).toEqual([])
   })
 
-  /** As if other commands came first, `times` times. */
-  async function colliding<Result>(userId: string, times: number, work: () => Promise<Result>): Promise<Result> {
-    const { pool } = database.owner
-    await pool.query(`CREATE SEQUENCE public.collisions; GRANT USAGE ON SEQUENCE public.collisions TO PUBLIC;
-      CREATE FUNCTION public.collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF nextval('public.collisions') <= ${times} THEN RAISE EXCEPTION 'collided' USING ERRCODE = '40001'; END IF;
-        RETURN NEW; END $$;
-      CREATE TRIGGER collide BEFORE INSERT ON state.key FOR EACH ROW WHEN (NEW.owner_id = '${userId}')
-        EXECUTE FUNCTION public.collide()`)
-    try {
-      return await work()
-    } finally {
-      await pool.query(
-        'DROP TRIGGER collide ON state.key; DROP FUNCTION public.collide(); DROP SEQUENCE public.collisions',
-      )
-    }
-  }
+  const keptFrom = <Result>(userId: string, times: number, work: () => Promise<Result>) =>
+    colliding(database.owner, `NEW.owner_id = '${userId}'`, times, work)
 
   test('waits for those that other changes came before', async () => {
     const userId = await at.addUser(account.accountId)
-    await colliding(userId, 7, () => at.done(updateKeyspace, { keyspaceId: late, ...RULES }))
+    await keptFrom(userId, 7, () => at.done(updateKeyspace, { keyspaceId: late, ...RULES }))
     expect(await defaultsOf(userId, late)).toHaveLength(1)
   })
 
   test('is told where that is in vain, has the others made, and the rest by sending it again', async () => {
     const [kept, other] = [await at.addUser(account.accountId), await at.addUser(account.accountId)]
     const input = { keyspaceId: late, ...retried(), ...RULES }
-    const refusal = await colliding(kept, 1_000, () => at.refusal(updateKeyspace, input))
+    const refusal = await keptFrom(kept, 1_000, () => at.refusal(updateKeyspace, input))
     expect(refusal).toEqual({ code: 'CONFLICT', expectedVersion: null, actualVersion: null, isCommitted: true })
     expect([await defaultsOf(kept, late), await defaultsOf(other, late)]).toMatchObject([[], [{ owner_id: other }]])
     await at.done(updateKeyspace, input)

@@ -141,11 +141,12 @@ describe('schema/events', () => {
         },
       },
       key: {
-        version: 13,
+        version: 14,
         state: {
           status: 'deleted',
           name: 'invoices',
           permissions: ['ads.read'],
+          frozenPolicies: [{ policyId: 'pol_07vK2nXcT5yJwB8eRfH0Lq' }, { policyId: 'pol_07uJ4mWbS6xHvA9dQeG1Kp' }],
           enabled: true,
           revocation: { reason: 'KEY_COMPROMISE', at: '2026-04-01T09:00:00.000Z' },
           deletedAt: '2026-04-02T09:00:00.000Z',

@@ -85,7 +85,7 @@ export type AddUserInput = {
 export type AuthorizationsRule =
   /** They can be changed at any time, and follow the policies. */
   | 'EDITABLE'
-  /** No mutation changes a key's policies, its permissions or whom it acts as. What is created under this rule keeps what its policies granted then, whatever later becomes of them or of this rule. What the user may whom it acts as bounds it at any time. */
+  /** No mutation changes a key's policies, its permissions or whom it acts as. Each keeps what its policies granted when it was created, or when the keyspace was given this rule, if that was later: whatever then becomes of them or of this rule. What the user may whom it acts as bounds it at any time. */
   | 'FROZEN';
 
 /** When a code may be deleted. */
@@ -303,7 +303,7 @@ export type EndpointRuleInput = {
 export type ErrorCode =
   /** The account has a link of the key already. */
   | 'ALREADY_LINKED'
-  /** What the key grants is fixed for good, or as long as its keyspace says so. */
+  /** What the key grants is fixed for good, or its keyspace is frozen. */
   | 'AUTHORIZATIONS_FROZEN'
   /** The keyspace deletes codes only once they are switched off. */
   | 'CODE_ENABLED'

@@ -51,6 +51,7 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
     'root created key nightly export',
   ],
   'key.updated': [{ name: 'x', tags: ['a'], expiresAt: null }, 'root changed the name, tags and expiry of key SUBJECT'],
+  'key.frozen': [{ frozenPolicies: [] }, 'root froze what key SUBJECT grants'],
   'key.enabled': [{}, 'root switched on key SUBJECT'],
   'key.disabled': [{}, 'root switched off key SUBJECT'],
   'key.revoked': [

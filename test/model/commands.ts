@@ -10,6 +10,7 @@ import type { Due, Input, Mutation } from './decision.ts'
 import { addDefaultKey, codesOfDefault } from './defaults.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { concernedBy } from './effects.ts'
+import { grantsOfPolicies } from './grants.ts'
 import { predict, remember } from './predict.ts'
 import { type Recorded, record } from './recorded.ts'
 import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
@@ -59,8 +60,9 @@ export async function perform(world: World, { app, sent, recorded }: Real, reque
   const account = accountOf(world, subjectId) as Account | undefined
   if (mutation !== 'createAccount')
     account?.history.push(...[...happened, ...ofDefaults].map((event) => `${event.type} ${event.subjectId}`))
+  const frozen = prediction.freezes?.() ?? []
   const fills = prediction.fills?.() ?? []
-  if (account !== undefined && fills.length > 0) await adopt(world, app, account, fills)
+  if (account !== undefined && frozen.length + fills.length > 0) await adopt(world, app, account, frozen, fills)
   const key = world.keys.get(subjectId)
   if (key !== undefined) await agreeOnKey(world, app, key)
 }
@@ -70,8 +72,19 @@ function anyOf(keys: World['keys'], pick: number): readonly string[] {
   return [...keys.keys()].slice(pick % keys.size).slice(0, 1)
 }
 
-/** Learns of the default keys that were made once a rule was switched on. */
-async function adopt(world: World, app: TestApp, account: Account, fills: readonly Due[]): Promise<void> {
+/** Learns of the keys that were frozen, and of the default keys that were made, once a rule was switched on. */
+async function adopt(
+  world: World,
+  app: TestApp,
+  account: Account,
+  frozen: readonly Key[],
+  fills: readonly Due[],
+): Promise<void> {
+  for (const key of frozen) {
+    key.frozen = structuredClone(grantsOfPolicies(world, key.policyIds))
+    key.version += 1
+    await agreeOnKey(world, app, key)
+  }
   const fresh = (await readHistory(app, account.id)).slice(account.history.length)
   const keyIds = fresh.filter((event) => event.startsWith('key.created ')).map((event) => event.split(' ')[1] ?? '')
   expect(keyIds).toHaveLength(fills.length)
@@ -83,10 +96,13 @@ async function adopt(world: World, app: TestApp, account: Account, fills: readon
     addDefaultKey(world, due, keyId, seen?.codes.map(({ id }) => ({ id, secret: '' })) ?? [])
     await agreeOnKey(world, app, world.keys.get(keyId) as Key)
   }
-  const expected = keyIds.flatMap((id) => [
-    `key.created ${id}`,
-    ...(world.keys.get(id)?.codes.map(() => `code.issued ${id}`) ?? []),
-  ])
+  const expected = [
+    ...frozen.map(({ id }) => `key.frozen ${id}`),
+    ...keyIds.flatMap((id) => [
+      `key.created ${id}`,
+      ...(world.keys.get(id)?.codes.map(() => `code.issued ${id}`) ?? []),
+    ]),
+  ]
   expect(fresh.toSorted()).toEqual(expected.toSorted())
   account.history.push(...fresh)
 }

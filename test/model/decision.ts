@@ -1,5 +1,5 @@
 // What can be commanded in the model, and how a decision about it is written down.
-import type { EndpointRule, Keyspace, Made, Role, Rules, Slot } from './world.ts'
+import type { EndpointRule, Key, Keyspace, Made, Role, Rules, Slot } from './world.ts'
 
 export type NewCode = {
   slot?: Slot | null
@@ -56,7 +56,9 @@ export type Decision = {
   readonly reveals?: string
   /** Default keys that are made with it, after all else. */
   readonly defaults?: readonly Due[]
-  /** And those that are made once it is done, nobody says in which order. */
+  /** Keys that are frozen once it is done, as they are then. */
+  freezes?(): readonly Key[]
+  /** And default keys that are made then, nobody says in which order. */
   fills?(): readonly Due[]
   apply?(made: Made): void
 }

@@ -54,6 +54,9 @@ const rules = fc.record(
   optional,
 )
 
+/** By itself, as most of many rules at once contradict each other. */
+const switches = fc.record({ authorizations: fc.constantFrom('EDITABLE', 'FROZEN', 'FROZEN') })
+
 const FIELDS = {
   name: mostly(['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'management'], ' ', 'x'.repeat(201), null),
   description: descriptions,
@@ -66,7 +69,7 @@ const FIELDS = {
     { weight: 6, arbitrary: fc.array(newCodes, { maxLength: 2 }) },
     { weight: 1, arbitrary: fc.constant(null) },
   ),
-  rules: mostly([true], null).chain((given) => (given === null ? fc.constant(null) : rules)),
+  rules: mostly([true], null).chain((given) => (given === null ? fc.constant(null) : fc.oneof(rules, switches))),
   slot: slots,
   secret: secrets,
   policyIds: fc.oneof(
@@ -130,7 +133,7 @@ export const SHAPES: { readonly [Name in Mutation]: Shape } = {
   createAccount: { weight: 1, needs: ['name'] },
   updateAccount: { weight: 1, id: 'accountId', fields: ['name'] },
   createKeyspace: { weight: 1, id: 'accountId', needs: ['name'], fields: ['rules'] },
-  updateKeyspace: { weight: 4, id: 'keyspaceId', fields: ['name', 'rules'] },
+  updateKeyspace: { weight: 7, id: 'keyspaceId', fields: ['name', 'rules'] },
   deleteKeyspace: { weight: 2, id: 'keyspaceId' },
   createPolicy: { weight: 4, id: 'accountId', needs: ['name', 'purpose', 'permissions'], fields: ['endpoints'] },
   updatePolicy: { weight: 5, id: 'policyId', fields: POLICY },

@@ -1,4 +1,4 @@
-// Who is concerned by what a policy, user or link becomes: asked about before and after, so that what was in memory is seen to go.
+// Who is concerned by what a policy, user, link or rule becomes: asked about before and after, so that what was in memory is seen to go.
 import type { Inquiry } from './agree.ts'
 import type { Input } from './decision.ts'
 import type { Key, World } from './world.ts'
@@ -7,13 +7,19 @@ import type { Key, World } from './world.ts'
 const INQUIRIES_MAX = 10
 
 /** About keys at home and, each by each, where they are linked. */
-export function concernedBy(world: World, { policyId = '', userId = '', linkId = '' }: Input): readonly Inquiry[] {
+export function concernedBy(
+  world: World,
+  { policyId = '', userId = '', linkId = '', keyspaceId = '', rules }: Input,
+): readonly Inquiry[] {
   const about = (key: Key | undefined, accountId: string): readonly Inquiry[] => {
     const secret = key?.codes.at(-1)?.secret
     return secret ? [{ key: secret, wish: [['ads.read']], permission: 'ads.read', accountId }] : []
   }
-  const isHolder = ({ policyIds, ownerId, actsAsId }: Key) =>
-    policyIds.includes(policyId) || ownerId === userId || actsAsId === userId
+  const isHolder = (key: Key) =>
+    key.policyIds.includes(policyId) ||
+    key.ownerId === userId ||
+    key.actsAsId === userId ||
+    (key.keyspaceId === keyspaceId && rules !== undefined && key.policyIds.length > 0)
   const isByIt = (link: { id: string; policyIds: readonly string[] }) =>
     link.id === linkId || link.policyIds.includes(policyId)
   const atHome = [...world.keys.values()].filter(isHolder).flatMap((key) => about(key, key.accountId))

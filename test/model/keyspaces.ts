@@ -3,7 +3,7 @@ import { type Caller, may, sees } from './callers.ts'
 import { change, type Decision, type Input, isStale, type Mutation, nothing, refuse } from './decision.ts'
 import { dueIn } from './defaults.ts'
 import { rulesStand, UNLIMITABLE, withoutNulls } from './inputs.ts'
-import { DEFAULT_RULES, type Keyspace, type Rules, type World } from './world.ts'
+import { DEFAULT_RULES, type Key, type Keyspace, type Rules, type World } from './world.ts'
 
 export function createAccount(world: World, { name }: Input): Decision {
   return {
@@ -75,6 +75,7 @@ function updateKeyspace(world: World, caller: Caller, keyspace: Keyspace, input:
   const { apply, ...update } = change(keyspace, 'keyspace.updated', { name, rules }, reasons)
   return {
     ...update,
+    freezes: () => notFrozenIn(world, keyspace),
     fills: () => (changed.includes('defaultKeys') ? dueIn(world, keyspace) : []),
     apply(made) {
       apply?.(made)
@@ -82,6 +83,12 @@ function updateKeyspace(world: World, caller: Caller, keyspace: Keyspace, input:
       if (rules.secretDisplay === 'ONCE') for (const code of keys.flatMap(({ codes }) => codes)) code.kept = false
     },
   }
+}
+
+/** What is revoked grants nothing any more. */
+function notFrozenIn(world: World, { id, rules }: Keyspace): readonly Key[] {
+  if (rules.authorizations !== 'FROZEN') return []
+  return [...world.keys.values()].filter(({ keyspaceId, end, frozen }) => keyspaceId === id && !end && frozen === null)
 }
 
 function deleteKeyspace(world: World, keyspace: Keyspace): Decision {

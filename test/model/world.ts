@@ -67,7 +67,7 @@ export type Key = Details & {
   id: string
   accountId: string
   keyspaceId: string
-  /** What its policies granted when it was created, where that is for good. */
+  /** What its policies granted when it was created or its keyspace frozen, where that is for good. */
   frozen: readonly Grant[] | null
   /** Made as its owner's default key, and neither ended nor given away since. */
   isDefault: boolean

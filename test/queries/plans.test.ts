@@ -3,6 +3,7 @@
 import type { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USERS_WITHOUT } from '#commands/fill-default-keys.ts'
+import { KEYS_NOT_FROZEN } from '#commands/freeze-keys.ts'
 import { KEYS_OF_USER } from '#commands/remove-user.ts'
 import { send } from '#database/connect.ts'
 import type { KeyTable } from '#database/tables.ts'
@@ -344,6 +345,16 @@ describe('of users', () => {
       expect(blocksOf(plan)).toBeLessThan(100)
     }
   })
+})
+
+test('keys that are not frozen are found in an index of them, which has none where all are', async () => {
+  const statement = { text: KEYS_NOT_FROZEN, values: [1, account.keyspaceId, seedId('key', 1, 5_000), 200] }
+  for (const plan of [await planFor(database.owner, statement), await planForAny(database.owner, statement)]) {
+    if (plan === undefined) continue
+    expect(indexesOf(plan)).toEqual(['key_not_frozen'])
+    expect(sortsOf(plan)).toEqual([])
+    expect(blocksOf(plan)).toBeLessThan(400)
+  }
 })
 
 test('a presented secret is looked up by its digests', async () => {

@@ -117,6 +117,34 @@ describe('a key whose authorizations are frozen', () => {
     await asBefore()
   })
 
+  test('or when its keyspace was frozen, if that was later', async () => {
+    const later = await at.createKeyspace(account.accountId)
+    const endpoints = [{ methods: ['GET'], path: '/ads' }]
+    const policyId = await policyWith(['first'])
+    const scoped = await policyWith(['ads.write'], endpoints)
+    const { secret } = await keyWith({ policyIds: [policyId, scoped], permissions: ['own'] }, later)
+    await at.done(updatePolicy, { policyId, permissions: ['ads.read'] })
+    expect(await code(secret, 'ads.read')).toBe('VALID')
+    await at.done(updateKeyspace, { keyspaceId: later, rules: { authorizations: 'FROZEN' } })
+    const asThen = async () => {
+      expect(await verdict(secret, 'ads.read AND own AND ads.write', { method: 'GET', path: '/ads' })).toMatchObject({
+        code: 'VALID',
+        permissions: ['ads.read', 'ads.write', 'own'],
+      })
+      expect(await code(secret, 'ads.write')).toBe(DENIED)
+      expect(await code(secret, 'other')).toBe(DENIED)
+    }
+    await asThen()
+    await at.done(updatePolicy, { policyId, permissions: ['other', '*'] })
+    await at.done(updatePolicy, { policyId: scoped, endpoints: null })
+    await asThen()
+    await at.done(updateKeyspace, { keyspaceId: later, rules: { authorizations: 'EDITABLE' } })
+    await asThen()
+    await at.done(deletePolicy, { policyId })
+    await at.done(deletePolicy, { policyId: scoped })
+    await asThen()
+  })
+
   test('and without policies stays without any', async () => {
     const frozen = await at.createKeyspace(account.accountId, { authorizations: 'FROZEN' })
     const { secret } = await keyWith({ permissions: ['own'] }, frozen)

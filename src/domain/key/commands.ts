@@ -47,6 +47,12 @@ export type UpdateKey = Timed & {
   /** Without this key where it is not active. */
   readonly activeKeyCount: number
 }
+export type FreezeKey = {
+  readonly type: 'FreezeKey'
+  readonly rules: KeyspaceRules
+  /** What its policies are now, in their order and in as many parts as it takes events to hold them; at least one. */
+  readonly policies: readonly (readonly PolicyGrant[])[]
+}
 export type EnableKey = { readonly type: 'EnableKey' }
 export type DisableKey = { readonly type: 'DisableKey' }
 export type RevokeKey = { readonly type: 'RevokeKey'; readonly reason: RevocationReason; readonly note: string | null }
@@ -77,6 +83,7 @@ export type RotateKey = Timed & {
 export type KeyCommand =
   | CreateKey
   | UpdateKey
+  | FreezeKey
   | EnableKey
   | DisableKey
   | RevokeKey

@@ -44,7 +44,7 @@ export function decideUpdate(command: UpdateKey, key: ActiveKey): Decision<KeyUp
     if (data.actsAsId !== undefined) return refuse({ code: 'DEFAULT_KEY', field: 'actsAs' })
   }
   if (data.policyIds !== undefined || data.permissions !== undefined || data.actsAsId !== undefined) {
-    // Frozen at its creation, or in a keyspace that has been frozen since.
+    // Frozen itself, or about to be: its keyspace is.
     if (key.frozenPolicies !== null || rules.authorizations === 'FROZEN')
       return refuse({ code: 'AUTHORIZATIONS_FROZEN' })
     if (rules.policyRequired && data.policyIds?.length === 0) return refuse({ code: 'POLICY_REQUIRED' })

@@ -1,7 +1,7 @@
 // The rules of a key: which facts a command makes true, or why it may not. Each bigger command has a file of its own.
 import { accept, type Decision, refuse } from '../event.ts'
 import { invariant, unreachable } from '../invariant.ts'
-import type { CreateKey, DeleteKey, KeyCommand, RevokeKey } from './commands.ts'
+import type { CreateKey, DeleteKey, FreezeKey, KeyCommand, RevokeKey } from './commands.ts'
 import {
   decideDeleteCode,
   decideDisableCode,
@@ -12,7 +12,7 @@ import {
 import { decideCreate, decideUpdate } from './decide-create.ts'
 import { decideIssue } from './decide-issue.ts'
 import { decideRotate } from './decide-rotate.ts'
-import type { KeyDeleted, KeyFact, KeyRevoked } from './events.ts'
+import type { KeyDeleted, KeyFact, KeyFrozen, KeyRevoked } from './events.ts'
 import type { KeyRefusal } from './refusals.ts'
 import type { ActiveKey, ExistingKey, KeyState } from './state.ts'
 
@@ -28,6 +28,7 @@ export function decideKey(command: KeyCommand, state: KeyState): Decision<KeyFac
   invariant(state.status !== 'none', 'only an existing key is changed')
   if (command.type === 'RevokeKey') return decideRevoke(command, state)
   if (command.type === 'DeleteKey') return decideDelete(command, state)
+  if (command.type === 'FreezeKey') return decideFreeze(command, state)
   // Before anything else, and for every command to come: a revocation is final.
   if (state.status === 'revoked') return refuse({ code: 'KEY_REVOKED' })
   if (state.status === 'deleted') return refuse({ code: 'KEY_DELETED' })
@@ -35,7 +36,7 @@ export function decideKey(command: KeyCommand, state: KeyState): Decision<KeyFac
 }
 
 function decideActive(
-  command: Exclude<KeyCommand, CreateKey | RevokeKey | DeleteKey>,
+  command: Exclude<KeyCommand, CreateKey | RevokeKey | DeleteKey | FreezeKey>,
   key: ActiveKey,
 ): Decision<KeyFact, KeyRefusal> {
   switch (command.type) {
@@ -62,6 +63,12 @@ function decideActive(
     default:
       return unreachable(command)
   }
+}
+
+/** Once and for good; what is revoked grants nothing any more. */
+function decideFreeze({ rules, policies }: FreezeKey, key: ExistingKey): Decision<KeyFrozen, never> {
+  if (key.status !== 'active' || key.frozenPolicies !== null || rules.authorizations !== 'FROZEN') return accept()
+  return accept(...policies.map((part): KeyFrozen => ({ type: 'key.frozen', data: { frozenPolicies: part } })))
 }
 
 function decideRevoke({ reason, note }: RevokeKey, key: ExistingKey): Decision<KeyRevoked, never> {

@@ -59,12 +59,17 @@ export type KeyCreated = Fact<
     readonly enabled: boolean
     /** The one that its owner has without asking. */
     readonly isDefault: boolean
-    /** What the policies were then, where it stays so for good; null: what they are at any time. */
+    /** What the policies were then, where it stays so for good; null: what they are at any time, until it is frozen. */
     readonly frozenPolicies: readonly PolicyGrant[] | null
   }
 >
 /** Only what changed. */
 export type KeyUpdated = Fact<'key.updated', Partial<KeyDetails>>
+/**
+ * What its policies grant was made to stay for good, together with its permissions and whom it acts as. Where one event can't hold
+ * it, more follow at once, each with the next of the policies.
+ */
+export type KeyFrozen = Fact<'key.frozen', { readonly frozenPolicies: readonly PolicyGrant[] }>
 export type KeyEnabled = Fact<'key.enabled', Record<string, never>>
 export type KeyDisabled = Fact<'key.disabled', Record<string, never>>
 export type KeyRevoked = Fact<'key.revoked', { readonly reason: RevocationReason; readonly note: string | null }>
@@ -90,6 +95,7 @@ export type CodeRevealed = Fact<'code.revealed', { readonly codeId: string }>
 export type KeyFact =
   | KeyCreated
   | KeyUpdated
+  | KeyFrozen
   | KeyEnabled
   | KeyDisabled
   | KeyRevoked

@@ -101,6 +101,8 @@ function evolveActive(
   switch (event.type) {
     case 'key.updated':
       return { ...key, ...event.data, isDefault: key.isDefault && !changesUsers(event.data) }
+    case 'key.frozen':
+      return { ...key, frozenPolicies: [...(key.frozenPolicies ?? []), ...event.data.frozenPolicies] }
     case 'key.enabled':
       return { ...key, enabled: true }
     case 'key.disabled':

@@ -26,7 +26,7 @@ export type KeyspaceRules = {
   readonly secretDisplay: SecretDisplay
   /** Whoever issues or rotates may bring a secret of their own. */
   readonly customSecrets: boolean
-  /** Whether what a key grants may be changed, or stays for good as it was when the key was created. */
+  /** Whether what a key grants may be changed, or stays for good as it was when the key was created or the rule given to its keyspace. */
   readonly authorizations: AuthorizationsRule
   /** Every key holds at least one policy. */
   readonly policyRequired: boolean

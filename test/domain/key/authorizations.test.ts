@@ -1,8 +1,8 @@
 // What a key grants, as against what it is called: given by policies, required by a keyspace, frozen by it.
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PolicyGrant } from '#domain/grant.ts'
-import { at, givenFor } from '#test/support/given.ts'
-import { BORN, create, created, DETAILS, keyDecider, rules, update } from './fixtures.ts'
+import { at, fold, givenFor } from '#test/support/given.ts'
+import { BORN, create, created, DETAILS, freeze, frozen, keyDecider, NOW, revoked, rules, update } from './fixtures.ts'
 
 const given = givenFor(keyDecider)
 
@@ -69,20 +69,20 @@ describe('policies of a key', () => {
 })
 
 describe('a key that was frozen at its creation', () => {
-  const frozen = at(BORN, created({ policyIds: ['policy-1'], frozenPolicies: [POLICY] }))
+  const born = at(BORN, created({ policyIds: ['policy-1'], frozenPolicies: [POLICY] }))
 
   test.each([
     ['still', FROZEN],
     ['also when its keyspace no longer is', rules()],
   ])('keeps its policies and permissions, %s', (_when, now) => {
     for (const change of [{ policyIds: [] }, { policyIds: ['policy-1', 'policy-2'] }, { permissions: [] }])
-      given(frozen)
+      given(born)
         .when(update(change, { rules: now }))
         .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
   })
 
   test('can be edited in everything else', () => {
-    given(frozen)
+    given(born)
       .when(update({ name: 'other', tags: [], policyIds: ['policy-1'], permissions: ['ads.read'] }, { rules: FROZEN }))
       .then([{ type: 'key.updated', data: { name: 'other', tags: [] } }])
   })
@@ -95,7 +95,51 @@ describe('a key that was frozen at its creation', () => {
 })
 
 describe('a key from before its keyspace was frozen', () => {
-  test('can be edited no more, until the keyspace is opened again', () => {
+  const OTHER: PolicyGrant = { policyId: 'policy-2', permissions: [], endpoints: [] }
+  const ordinary = at(BORN, created({ policyIds: ['policy-1', 'policy-2'] }))
+
+  test('keeps what its policies grant then, none included', () => {
+    given(ordinary)
+      .when(freeze(POLICY, OTHER))
+      .then([frozen(POLICY, OTHER)])
+    given(at(BORN, created())).when(freeze()).then([frozen()])
+  })
+
+  test('keeps it in as many events as it takes', () => {
+    given(ordinary)
+      .when({ ...freeze(), policies: [[POLICY], [OTHER]] })
+      .then([frozen(POLICY), frozen(OTHER)])
+    for (const facts of [[frozen(POLICY, OTHER)], [frozen(POLICY), frozen(OTHER)]])
+      expect(fold(keyDecider, [...ordinary, ...at(NOW, ...facts)])).toMatchObject({ frozenPolicies: [POLICY, OTHER] })
+  })
+
+  test('is frozen once, however often that is asked, and like one that was born so', () => {
+    given([...ordinary, ...at(NOW, frozen(OTHER))])
+      .when(freeze(POLICY))
+      .then([])
+    given(at(BORN, created({ frozenPolicies: [] })))
+      .when(freeze(POLICY))
+      .then([])
+  })
+
+  test('is left as it is where the keyspace is open again, or it was revoked', () => {
+    given(ordinary)
+      .when({ ...freeze(POLICY), rules: rules() })
+      .then([])
+    given([...ordinary, ...at(NOW, revoked)])
+      .when(freeze(POLICY))
+      .then([])
+  })
+
+  test('that was frozen is edited no more in what it grants, also when its keyspace is open again', () => {
+    for (const now of [FROZEN, rules()])
+      for (const change of [{ policyIds: [] }, { permissions: ['*'] }, { actsAsId: 'user-1' }])
+        given([...ordinary, ...at(NOW, frozen(POLICY, OTHER))])
+          .when(update(change, { rules: now }))
+          .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+  })
+
+  test('that is not frozen yet can be edited no more either, until the keyspace is opened again', () => {
     given(at(BORN, created()))
       .when(update({ permissions: ['*'] }, { rules: FROZEN }))
       .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
@@ -149,13 +193,13 @@ describe('the users of a key', () => {
   })
 
   test('a frozen key has another owner at will, and acts as the same user for good', () => {
-    const frozen = at(BORN, created({ ownerId: 'user-1', actsAsId: 'user-1', frozenPolicies: [] }))
+    const born = at(BORN, created({ ownerId: 'user-1', actsAsId: 'user-1', frozenPolicies: [] }))
     for (const actsAsId of ['user-2', null])
-      given(frozen).when(update({ actsAsId })).thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
+      given(born).when(update({ actsAsId })).thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
     given(at(BORN, created()))
       .when(update({ actsAsId: 'user-1' }, { rules: FROZEN }))
       .thenRefused({ code: 'AUTHORIZATIONS_FROZEN' })
-    given(frozen)
+    given(born)
       .when(update({ ownerId: 'user-2', actsAsId: 'user-1' }))
       .then([{ type: 'key.updated', data: { ownerId: 'user-2' } }])
   })

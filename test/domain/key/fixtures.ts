@@ -1,7 +1,16 @@
 // A key as the tests of its stream begin with: rules, commands and facts with everything that doesn't matter filled in.
 import type { Recorded } from '#domain/event.ts'
+import type { PolicyGrant } from '#domain/grant.ts'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
-import type { CodeRequest, CreateKey, KeyCommand, RevealCode, RotateKey, UpdateKey } from '#domain/key/commands.ts'
+import type {
+  CodeRequest,
+  CreateKey,
+  FreezeKey,
+  KeyCommand,
+  RevealCode,
+  RotateKey,
+  UpdateKey,
+} from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
 import type { CodeSlot, KeyCreated, KeyDetails, KeyFact, NewCode } from '#domain/key/events.ts'
 import type { KeyRefusal } from '#domain/key/refusals.ts'
@@ -76,6 +85,10 @@ export const codeDisabled = (codeId: string): KeyFact => ({ type: 'code.disabled
 export const codeEnabled = (codeId: string): KeyFact => ({ type: 'code.enabled', data: { codeId } })
 export const codeDeleted = (codeId: string): KeyFact => ({ type: 'code.deleted', data: { codeId } })
 export const codeRevealed = (codeId: string): KeyFact => ({ type: 'code.revealed', data: { codeId } })
+export const frozen = (...frozenPolicies: readonly PolicyGrant[]): KeyFact => ({
+  type: 'key.frozen',
+  data: { frozenPolicies },
+})
 export const keyDisabled: KeyFact = { type: 'key.disabled', data: {} }
 export const keyEnabled: KeyFact = { type: 'key.enabled', data: {} }
 export const revoked: KeyFact = { type: 'key.revoked', data: { reason: 'KEY_COMPROMISE', note: 'seen in a log' } }
@@ -105,6 +118,11 @@ export const update = (details: UpdateKey['details'], changes: Partial<UpdateKey
   details,
   activeKeyCount: 0,
   ...changes,
+})
+export const freeze = (...policies: readonly PolicyGrant[]): FreezeKey => ({
+  type: 'FreezeKey',
+  rules: rules({ authorizations: 'FROZEN' }),
+  policies: [policies],
 })
 export const issue = (codeRequest: CodeRequest, changes: Partial<KeyspaceRules> = {}): KeyCommand => ({
   type: 'IssueCode',

@@ -281,6 +281,18 @@ describe('events', () => {
   })
 })
 
+test('what a key that has been frozen grants never changes, whatever becomes of the rules', () => {
+  fc.assert(
+    fc.property(anySteps, (steps) => {
+      for (const { before, after } of live(steps)) {
+        if (before.status === 'none' || before.frozenPolicies === null) continue
+        const { policyIds, permissions, actsAsId, frozenPolicies } = before
+        expect(after).toMatchObject({ policyIds, permissions, actsAsId, frozenPolicies })
+      }
+    }),
+  )
+})
+
 test('what a key frozen at its creation grants never changes, whatever becomes of the rules', () => {
   fc.assert(
     fc.property(anySteps, (steps) => {

@@ -20,6 +20,7 @@ import {
   deleted,
   disableCode,
   enableCode,
+  freeze,
   issue,
   issued,
   keyDecider,
@@ -61,6 +62,7 @@ const KEYS: { readonly [Status in KeyState['status']]: readonly Recorded<KeyFact
 const COMMANDS: { readonly [Type in KeyCommand['type']]: Extract<KeyCommand, { readonly type: Type }> } = {
   CreateKey: create({ codes: [request('x')] }),
   UpdateKey: update({ name: 'other' }),
+  FreezeKey: freeze(),
   EnableKey: { type: 'EnableKey' },
   DisableKey: { type: 'DisableKey' },
   RevokeKey: { type: 'RevokeKey', reason: 'SUPERSEDED', note: null },
@@ -84,6 +86,7 @@ const BY_KEY: { readonly [Type in KeyCommand['type']]: { readonly [Status in Key
     deleted: 'impossible',
   },
   UpdateKey: { ...final, active: ['key.updated'] },
+  FreezeKey: { none: 'impossible', active: ['key.frozen'], revoked: [], deleted: [] },
   EnableKey: { ...final, active: [] },
   DisableKey: { ...final, active: ['key.disabled'] },
   RevokeKey: { none: 'impossible', active: ['key.revoked'], revoked: [], deleted: [] },

@@ -2,6 +2,7 @@
 // code, so long from now), so that every step means something whatever came before it, and shrinks on its own.
 import fc from 'fast-check'
 import type { Decision, Recorded } from '#domain/event.ts'
+import type { PolicyGrant } from '#domain/grant.ts'
 import { DAY_MS, type Instant, plusMs } from '#domain/instant.ts'
 import type { CodeRequest, KeyCommand, OwnSecret } from '#domain/key/commands.ts'
 import { decideKey } from '#domain/key/decide.ts'
@@ -52,6 +53,7 @@ const kinds: { readonly [K in Kind]: number } = {
   EnableCode: 6,
   UpdateKey: 6,
   UpdateCode: 3,
+  FreezeKey: 1,
   EnableKey: 3,
   DisableKey: 3,
   RevealCode: 6,
@@ -169,6 +171,8 @@ function commandOf(
     case 'EnableKey':
     case 'DisableKey':
       return { type: kind }
+    case 'FreezeKey':
+      return { type: kind, rules, policies: [(policyIds ?? []).flatMap(grantsOf)] }
     case 'RevokeKey':
     case 'DeleteKey':
       return { type: kind, reason: 'SUPERSEDED', note: text }
@@ -189,3 +193,5 @@ function commandOf(
       return codeId === undefined ? undefined : { type: kind, codeId, now, rules }
   }
 }
+
+const grantsOf = (policyId: string): readonly PolicyGrant[] => [{ policyId, permissions: ['ads.read'], endpoints: [] }]

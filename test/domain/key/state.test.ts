@@ -15,6 +15,7 @@ import {
   DETAILS,
   days,
   deleted,
+  frozen,
   issued,
   keyAfter,
   keyDisabled,
@@ -158,6 +159,7 @@ describe('disabling or deleting a code in overlap', () => {
 describe('what an event leaves alone', () => {
   const everyKind: readonly KeyFact[] = [
     { type: 'key.updated', data: { name: 'other' } },
+    frozen(),
     keyEnabled,
     keyDisabled,
     revoked,
