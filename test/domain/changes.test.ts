@@ -57,6 +57,7 @@ const FIELDS: { readonly [Type in keyof typeof eventSchemas]: readonly string[] 
     'expiresAt',
     'logging',
   ],
+  'key.frozen': ['frozenPolicies'],
   'key.enabled': ['enabled'],
   'key.disabled': ['enabled'],
   'key.revoked': ['revocation.reason', 'revocation.note', 'revocation.at'],
