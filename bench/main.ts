@@ -5,6 +5,7 @@ import { type Options, parseOptions } from './support/options.ts'
 const benchmarks: Readonly<Record<string, () => Promise<{ run(options: Options): Promise<void> }>>> = {
   mutations: () => import('./mutations.ts'),
   replay: () => import('./replay.ts'),
+  soak: () => import('./soak.ts'),
   verify: () => import('./verify.ts'),
 }
 

@@ -86,7 +86,8 @@ function headOf(method: string, url: URL, path: string, headers: Readonly<Record
   return `${[`${method} ${path} HTTP/1.1`, ...lines].join('\r\n')}${END_OF_HEAD}`
 }
 
-type Connection = { ask(request: string): Promise<string>; close(): void }
+/** One question at a time; each answer is given with its head. */
+export type Connection = { ask(request: string): Promise<string>; close(): void }
 
 async function askOver({ ask }: Connection, { request, expected, times }: HttpQuestion): Promise<void> {
   const answer = await ask(request)
@@ -94,7 +95,7 @@ async function askOver({ ask }: Connection, { request, expected, times }: HttpQu
   if (!holds) throw new Error(`an answer without ${times} × ${expected}: ${answer.slice(0, 500)}`)
 }
 
-async function openConnection(url: URL): Promise<Connection> {
+export async function openConnection(url: URL): Promise<Connection> {
   const socket = connect(Number(url.port), url.hostname)
   socket.setNoDelay(true)
   await once(socket, 'connect')
