@@ -7,6 +7,7 @@ import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
 import { freezeKeys } from '#commands/freeze-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
+import { eventExportHandler } from '#http/event-export.ts'
 import type { EventStreamTimes } from '#http/event-stream.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
 import { graphqlHandler } from '#http/graphql.ts'
@@ -77,6 +78,7 @@ export function buildApp(parts: AppParts): App {
   const server = createHttpServer({
     graphql: graphqlHandler({ services, log, graphiql, introspection, eventStreamTimes: parts.eventStreamTimes }),
     secretDownload: secretDownloadHandler(services),
+    eventExport: eventExportHandler({ services, log, readerMaxMs: parts.eventStreamTimes?.readerMaxMs }),
     forwardAuth: forwardAuthHandler({ services, log }),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,

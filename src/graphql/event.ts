@@ -1,22 +1,18 @@
 // History: what happened, when, and who did it.
-import type { Actor as ActorShape } from '#domain/actor.ts'
 import type { Change } from '#domain/changes.ts'
-import { upcast } from '#log/upcast.ts'
 import { listEvents } from '#queries/event-search.ts'
 import type { EventRow } from '#queries/events.ts'
 import { Account } from './account.ts'
-import { Actor, labelOf } from './actor.ts'
+import { Actor } from './actor.ts'
 import { builder } from './builder.ts'
 import { bothWays, connectionOf } from './connection.ts'
-import type { Context } from './context.ts'
 import { publicData } from './event-data.ts'
 import { found } from './found.ts'
 import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
 import { CHANGES_COST, costOfPage } from './limits.ts'
 import { findNode, Node } from './node.ts'
-import { codeNamedBy, summaryOf } from './summary.ts'
-import { userLabel } from './user-label.ts'
+import { actorOf, occurredAtOf, summarize } from './told-event.ts'
 
 const EventChange = builder.objectRef<Change>('EventChange').implement({
   description: 'One field of a thing, before and after an event.',
@@ -92,9 +88,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       type: 'DateTime',
       needs: 'parent',
       description: 'When, by the clock of the database, with microseconds: later for each position of the account.',
-      // Always six digits, so that the order of texts is the order of instants.
-      resolve: ({ occurred_at }) =>
-        occurred_at.replace(/\.(\d+)Z$/, (_, digits: string) => `.${digits.padEnd(6, '0')}Z`),
+      resolve: occurredAtOf,
     }),
     correlationId: t.exposeString('correlation_id', {
       needs: 'parent',
@@ -104,7 +98,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       needs: 'parent',
       complexity: 1,
       description: 'One readable sentence. Programs read `type` and `data`: the wording may change, and so may names.',
-      resolve: summarize,
+      resolve: (event, _arguments, context) => summarize(event, context),
     }),
     data: t.field({
       type: 'JSON',
@@ -197,28 +191,3 @@ builder.queryField('event', (t) =>
     resolve: (_root, { id }, { loaders }) => loaders.event.load(id),
   }),
 )
-
-function actorOf({ actor_kind: kind, actor_id: id }: EventRow): ActorShape {
-  return { kind, id }
-}
-
-async function summarize(event: EventRow, _arguments: unknown, context: Context): Promise<string> {
-  const fact = upcast(event.type, event.schema_version, event.data)
-  const codeId = codeNamedBy(fact)
-  const [actor, subject, code] = await Promise.all([
-    labelOf(actorOf(event), context),
-    subjectName(event, context),
-    codeId === null ? null : context.loaders.code.load(codeId),
-  ])
-  return summaryOf(fact, { actor, subject, hint: code?.hint ?? codeId })
-}
-
-/** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
-async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
-  if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
-  if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
-  if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
-  if (kind === 'link') return (await loaders.linkedKey.load(id))?.name ?? id
-  if (kind === 'user') return userLabel(id, loaders)
-  return (await loaders.keyName.load(id)) ?? id
-}

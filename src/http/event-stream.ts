@@ -66,7 +66,7 @@ export async function sendEvents(
 }
 
 /** False where the reader takes too long. */
-async function isDrained(response: ServerResponse, withinMs: number): Promise<boolean> {
+export async function isDrained(response: ServerResponse, withinMs: number): Promise<boolean> {
   if (!response.writableNeedDrain || response.destroyed) return true
   const settled = new AbortController()
   const { signal } = settled

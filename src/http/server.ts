@@ -14,6 +14,8 @@ export type HttpServerParts = {
   readonly graphql: RequestHandler
   /** Of every path below /codes/. */
   readonly secretDownload: RequestHandler
+  /** Of every path below /accounts/. */
+  readonly eventExport: RequestHandler
   readonly forwardAuth: RequestHandler
   readonly readiness: () => Promise<Readiness>
   readonly log: BaseLogger
@@ -81,7 +83,7 @@ function askToClose(response: ServerResponse): void {
 }
 
 async function route(
-  { graphql, secretDownload, forwardAuth, readiness }: HttpServerParts,
+  { graphql, secretDownload, eventExport, forwardAuth, readiness }: HttpServerParts,
   draining: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -98,6 +100,7 @@ async function route(
   if (draining) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
   if (path === '/graphql') return graphql(request, response, requestId)
   if (path?.startsWith('/codes/')) return secretDownload(request, response, requestId)
+  if (path?.startsWith('/accounts/')) return eventExport(request, response, requestId)
   if (path === '/forward-auth') return forwardAuth(request, response, requestId)
   return sendError(response, 404, 'NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.')
 }

@@ -40,6 +40,8 @@ export async function readChanges(
     const after = evolveStream(before, recordedOf(stored))
     history.stream = after
     for (const event of history.wanted.get(after.version) ?? []) changes.set(event.event_id, changesOf(before, after))
+    // What was asked about last is last: what a caller forgets first is what it needs least.
+    folded.delete(after.id)
     folded.set(after.id, after)
   }
   const unread = new Map<string, History>()

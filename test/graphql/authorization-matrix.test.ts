@@ -181,6 +181,8 @@ const routes: Readonly<Record<string, Ask>> = {
       body: JSON.stringify({ query: '{ __typename }' }),
     }),
   '`GET /codes/<id>/secret.txt`': (credential) => get(`/codes/${shown.codeId}/secret.txt`, bearer(credential)),
+  '`GET /accounts/<id>/events.ndjson`': (credential) => get(`/accounts/${accountId}/events.ndjson`, bearer(credential)),
+  '`GET /accounts/<id>/events.csv`': (credential) => get(`/accounts/${accountId}/events.csv`, bearer(credential)),
   '`ANY /forward-auth`': (credential) =>
     get(`/forward-auth?keyspace=${keyspaceId}&endpoints=ignore`, {
       ...bearer(credential, 'x-keyledger-authorization'),

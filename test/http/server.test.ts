@@ -19,6 +19,7 @@ async function start(graphql: RequestHandler = async (_request, response) => sen
   const server = createHttpServer({
     graphql,
     secretDownload: graphql,
+    eventExport: graphql,
     forwardAuth: graphql,
     readiness: async () => READY,
     log,
