@@ -138,6 +138,22 @@ describe('the feed', () => {
     await vi.waitFor(() => expect(feed.ageMs()).toBeLessThan(before + 400), { timeout: 10_000, interval: 5 })
   })
 
+  test('is as old as the clock says that went further: one stands still in a suspended machine, the other can be set back', async () => {
+    const { feed } = await observe()
+    const monotonic = vi.spyOn(performance, 'now')
+    const wall = vi.spyOn(Date, 'now')
+    const [monotonicNow, wallNow] = [performance.now(), Date.now()]
+    wall.mockReturnValue(wallNow + 60_000)
+    monotonic.mockReturnValue(monotonicNow)
+    const suspended = feed.ageMs()
+    wall.mockReturnValue(wallNow - 60_000)
+    monotonic.mockReturnValue(monotonicNow + 60_000)
+    const setBack = feed.ageMs()
+    vi.restoreAllMocks()
+    expect(suspended).toBeGreaterThanOrEqual(60_000)
+    expect(setBack).toBeGreaterThanOrEqual(60_000)
+  })
+
   test('says when state was rebuilt', async () => {
     const observed = await observe()
     await database.owner.pool.query('UPDATE state.generation SET generation = generation + 1')
@@ -218,6 +234,19 @@ describe('a database out of reach', () => {
     await vi.waitFor(() => feed.catchUp(), { timeout: 20_000 })
     expect(events.at(-1)?.eventId).toBe(eventId)
     expect(logged.map(({ msg }) => msg)).toContain('the log is read again')
+    await end()
+  })
+
+  test('that answers late has answered as of when it was asked', async () => {
+    const { feed, proxy, end } = await throughProxy()
+    const hold = proxy.hold(/WITH moved/)
+    const asked = feed.catchUp()
+    await hold.holds
+    const heldAt = performance.now()
+    await delay(200)
+    hold.release()
+    await asked
+    expect(feed.ageMs()).toBeGreaterThanOrEqual(performance.now() - heldAt - 1)
     await end()
   })
 

@@ -16,6 +16,8 @@ export type TcpProxy = {
   heal(): void
   /** Holds back all further answers on connections over which such a text was sent, now or before. One at a time. */
   hold(asked: RegExp): Hold
+  /** Where new connections lead from now on. */
+  moveTo(connection: pg.ConnectionConfig): void
   /** Ends all connections at once. */
   cut(): void
   close(): Promise<void>
@@ -34,8 +36,8 @@ type Pipe = { readonly client: net.Socket; readonly upstream: net.Socket; readon
 const ASKED_MAX = 100_000
 
 export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<TcpProxy> {
-  const { host, port, user, password, database } = new pg.Client(connection)
-  const target = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
+  const { user, password, database } = new pg.Client(connection)
+  let target = targetOf(connection)
   const sockets = new Set<net.Socket>()
   const pipes = new Set<Pipe>()
   let holed = false
@@ -43,7 +45,7 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
   const server = net.createServer((client) => {
     keep(client)
     if (holed) return
-    const upstream = net.connect(target as net.TcpNetConnectOpts)
+    const upstream = net.connect(target)
     keep(upstream)
     const gate = new Transform({
       transform(chunk, _encoding, forward) {
@@ -56,7 +58,9 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
     client.on('data', (chunk) => {
       if (pipe.asked.length < ASKED_MAX) pipe.asked += chunk.toString('latin1')
     })
-    client.on('close', () => pipes.delete(pipe))
+    // Broken off on one side is broken off on the other, unless nothing gets through any more.
+    client.on('close', () => pipes.delete(pipe) && upstream.destroy())
+    upstream.on('close', () => pipes.delete(pipe) && client.destroySoon())
     client.pipe(upstream)
     upstream.pipe(gate).pipe(client)
   })
@@ -88,6 +92,7 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
         client.resume()
         upstream.resume()
       }
+      pipes.clear()
     },
     heal() {
       holed = false
@@ -111,6 +116,9 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
         },
       }
     },
+    moveTo(next) {
+      target = targetOf(next)
+    },
     cut() {
       for (const socket of sockets) socket.destroy()
     },
@@ -120,4 +128,9 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
       await once(server, 'close')
     },
   }
+}
+
+function targetOf(connection: pg.ConnectionConfig): net.NetConnectOpts {
+  const { host, port } = new pg.Client(connection)
+  return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
 }

@@ -1,0 +1,265 @@
+// Verification while its database hangs, is restarted or can't acknowledge, and while a process sleeps: a BOUNDED answer is within the
+// bound or UNAVAILABLE, STRONG ones are never wrong, everything mends by itself, and no acknowledged mutation is lost or doubled.
+// Each once here, ten times with FAULTS=full (`npm run faults`).
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { connect, type Database } from '#database/connect.ts'
+import { clusterFolder } from '#database/embedded/cluster.ts'
+import { readPostmasterFile } from '#database/embedded/running.ts'
+import { type EmbeddedServer, startEmbeddedServer } from '#database/embedded/server.ts'
+import { newRootKey } from '#secret/ids.ts'
+import { newKeyringText } from '#secret/keyring.ts'
+import { checkState } from '#state/check.ts'
+import { expectWhole, keepMutating } from '../support/acknowledged.ts'
+import { type Client, clientOf } from '../support/app.ts'
+import { type Verified, violations } from '../support/linearizable.ts'
+import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+import { subscribe } from '../support/subscribe.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+const ROUNDS = process.env.FAULTS === 'full' ? 10 : 1
+const BOUND_MS = 1_000
+/** How long each fault lasts from the revocation on, so that the bound is over in it. */
+const FAULT_MS = BOUND_MS + 1_500
+const MENDED = { timeout: 60_000, interval: 20 }
+const timeout = 60_000 + ROUNDS * 120_000
+const rootKey = newRootKey().reveal()
+
+let folder: string
+let postgres: EmbeddedServer
+/** Both servers reach PostgreSQL by one, so that it can be elsewhere after a restart. */
+let proxies: readonly [TcpProxy, TcpProxy]
+/** Where changes are made, and where verification has to notice. */
+let here: ServerProcess
+let there: ServerProcess
+let atHere: Client
+let atThere: Client
+let accountId: string
+let keyspaceId: string
+
+const start = () => startEmbeddedServer({ dataFolder: folder, settings: { fsync: 'off', full_page_writes: 'off' } })
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'keyledger-faults-'))
+  postgres = await start()
+  await onPostgres('CREATE DATABASE keyledger', 'postgres')
+  const connection = postgres.connection('postgres', 'keyledger')
+  proxies = [await startTcpProxy(connection), await startTcpProxy(connection)]
+  const settings = {
+    KEYLEDGER_SECRETS: newKeyringText(),
+    KEYLEDGER_ROOT_KEY: rootKey,
+    KEYLEDGER_STALENESS_MS: String(BOUND_MS),
+  }
+  here = await startServerProcess({ ...settings, DATABASE_URL: proxies[0].url })
+  there = await startServerProcess({ ...settings, DATABASE_URL: proxies[1].url })
+  atHere = clientOf(here.url, rootKey)
+  atThere = clientOf(there.url, rootKey)
+  const made = await mutate('createAccount', { name: 'Acme' }, 'account { id }')
+  accountId = made.account.id
+  keyspaceId = (await mutate('createKeyspace', { accountId, name: 'apps' }, 'keyspace { id }')).keyspace.id
+})
+afterAll(async () => {
+  await Promise.all([here, there].map((server) => server.end('SIGTERM')))
+  await Promise.all(proxies.map((proxy) => proxy.close()))
+  await postgres.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function onPostgres(text: string, database = 'keyledger'): Promise<void> {
+  const client = new pg.Client(postgres.connection('postgres', database))
+  await client.connect()
+  await client.query(text).finally(() => client.end())
+}
+
+type Made = Readonly<Record<'account' | 'keyspace' | 'key', { readonly id: string }>> & {
+  readonly issued: readonly { readonly secret: string }[]
+}
+
+/** By the process here. */
+async function mutate(name: string, input: object, fields: string): Promise<Made> {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`
+  const document = `mutation ($input: ${type}Input!) { result: ${name}(input: $input) {
+    ... on ${type}Success { ${fields} } ... on Error { code message } } }`
+  const { result } = await atHere.ask<{ result: Made & { code?: string } }, object>(document, { input })
+  if (result.code !== undefined) throw new Error(`${name} was refused: ${JSON.stringify(result)}`)
+  return result
+}
+
+type Answered = Verified & { readonly code: string }
+
+async function verify(client: Client, key: string, consistency: string): Promise<Answered> {
+  const document = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { code } }'
+  const beganAt = performance.now()
+  const answer = await client.execute<{ verifyKey: { code: string } }, object>(document, {
+    input: { key, consistency },
+  })
+  const code = answer.data?.verifyKey.code ?? String(answer.errors[0]?.extensions?.code)
+  return { beganAt, code, valid: code === 'VALID', by: consistency }
+}
+
+/** Verifies there, again and again, until told to stop. */
+function watch(key: string, consistency: string) {
+  const calls: Answered[] = []
+  let stopped = false
+  const watching = (async () => {
+    while (!stopped) {
+      calls.push(await verify(atThere, key, consistency))
+      await delay(5)
+    }
+  })()
+  return {
+    async stop(): Promise<readonly Answered[]> {
+      stopped = true
+      await watching
+      return calls
+    },
+  }
+}
+
+type Trial = {
+  /** Revokes the key here, however long that takes. */
+  revoke(): Promise<void>
+  /** One more BOUNDED verification there that counts. */
+  verify(): Promise<Answered>
+}
+
+/** A key that was good there is revoked here during a fault, while mutations go on. Gives what BOUNDED verifications there said. */
+async function revokedDuring(fault: (trial: Trial) => Promise<void>): Promise<ReadonlySet<string>> {
+  const { key, issued } = await mutate('createKey', { keyspaceId, name: 'revoked' }, 'key { id } issued { secret }')
+  const secret = issued[0]?.secret ?? ''
+  const saysThere = async (code: string) => {
+    for (const consistency of ['STRONG', 'BOUNDED'])
+      expect((await verify(atThere, secret, consistency)).code).toBe(code)
+  }
+  await vi.waitFor(() => saysThere('VALID'), MENDED)
+  const mutating = keepMutating([atHere, atThere, atHere, atThere], keyspaceId)
+  await mutating.more(4)
+  const watches = [watch(secret, 'BOUNDED'), watch(secret, 'BOUNDED')]
+  const strong = watch(secret, 'STRONG')
+  const more: Promise<Answered>[] = []
+  let acknowledgedAt = Number.POSITIVE_INFINITY
+  await fault({
+    async revoke() {
+      await mutate('revokeKey', { keyId: key.id, idempotencyKey: key.id }, 'key { id }')
+      acknowledgedAt = performance.now()
+    },
+    verify() {
+      const call = verify(atThere, secret, 'BOUNDED')
+      more.push(call)
+      return call
+    },
+  })
+  await vi.waitFor(() => saysThere('REVOKED'), MENDED)
+  await mutating.more(4)
+  await expectWhole(atHere, await mutating.stop())
+  const calls = (await Promise.all([...watches.map((one) => one.stop()), Promise.all(more)])).flat()
+  expect(acknowledgedAt).toBeLessThan(Number.POSITIVE_INFINITY)
+  expect(violations(calls, acknowledgedAt + BOUND_MS)).toEqual([])
+  expect(violations(await strong.stop(), acknowledgedAt)).toEqual([])
+  const codes = new Set(calls.map(({ code }) => code))
+  expect([...codes].filter((code) => !['VALID', 'REVOKED', 'UNAVAILABLE'].includes(code))).toEqual([])
+  return codes
+}
+
+async function crashPostgres(): Promise<void> {
+  const postmaster = readPostmasterFile(clusterFolder(path.resolve(folder)))
+  // What `pg_ctl stop -m immediate` sends: no goodbye to clients, and recovery at the next start.
+  process.kill(postmaster?.pid ?? 0, 'SIGQUIT')
+  await postgres.exited
+}
+
+async function restartPostgres(): Promise<void> {
+  postgres = await start()
+  for (const proxy of proxies) proxy.moveTo(postgres.connection('postgres', 'keyledger'))
+}
+
+async function positionOfAccount(): Promise<number> {
+  const { account } = await atHere.ask<{ account: { events: { nodes: { position: string }[] } } }, object>(
+    'query ($id: ID!) { account(id: $id) { events(last: 1) { nodes { position } } } }',
+    { id: accountId },
+  )
+  return Number(account.events.nodes[0]?.position)
+}
+
+const rounds = Array.from({ length: ROUNDS }, (_, index) => index + 1)
+
+describe.each(rounds)(
+  'round %i: no BOUNDED verification that began more than the bound after a revocation says VALID',
+  () => {
+    test('while the connections to the database carry nothing', { timeout }, async () => {
+      const [, proxy] = proxies
+      const codes = await revokedDuring(async ({ revoke }) => {
+        proxy.blackHole()
+        await revoke()
+        await delay(FAULT_MS)
+        proxy.heal()
+      })
+      expect(codes).toContain('UNAVAILABLE')
+    })
+
+    test('after a process slept, also those that were asked meanwhile', { timeout }, async () => {
+      await revokedDuring(async ({ revoke, verify }) => {
+        there.process.kill('SIGSTOP')
+        await revoke()
+        await delay(FAULT_MS)
+        const asked = Promise.all(Array.from({ length: 20 }, verify))
+        await delay(100)
+        there.process.kill('SIGCONT')
+        await asked
+      })
+    })
+
+    test('while the database crashes and is started again, and subscriptions go on', { timeout }, async () => {
+      const streams = await Promise.all(
+        [here, there].map(({ url }) => subscribe({ origin: url, rootKey }, { accountId, after: 0 })),
+      )
+      const codes = await revokedDuring(async ({ revoke }) => {
+        await revoke()
+        await crashPostgres()
+        await delay(FAULT_MS)
+        await restartPostgres()
+      })
+      expect(codes).toContain('UNAVAILABLE')
+      const last = await positionOfAccount()
+      for (const stream of streams) {
+        await stream.received(last)
+        expect(stream.positions()).toEqual(Array.from({ length: last }, (_, index) => index + 1))
+        expect(stream.told.filter(({ errors }) => errors !== undefined)).toEqual([])
+        expect(stream.end()).toBeUndefined()
+        stream.leave()
+      }
+    })
+
+    test('while no commit is acknowledged, during which verification goes on', { timeout }, async () => {
+      const codes = await revokedDuring(async ({ revoke, verify: verifyThere }) => {
+        await onPostgres("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await onPostgres('SELECT pg_reload_conf()')
+        const revoking = revoke()
+        await delay(FAULT_MS)
+        await vi.waitFor(async () => expect((await verifyThere()).code).toBe('VALID'), MENDED)
+        await onPostgres('ALTER SYSTEM RESET synchronous_standby_names')
+        await onPostgres('SELECT pg_reload_conf()')
+        await revoking
+        await delay(BOUND_MS + 500)
+      })
+      expect(codes).toContain('REVOKED')
+    })
+  },
+)
+
+test('after all that, state is what the log says', { timeout }, async () => {
+  const owner: Database = connect({
+    connection: postgres.connection('postgres', 'keyledger'),
+    prepared: false,
+    poolSize: 2,
+    queryTimeoutMs: 0,
+    applicationName: 'keyledger-test',
+    onIdleError: () => undefined,
+  })
+  expect((await checkState(owner)).difference).toBeNull()
+  await owner.close()
+})
