@@ -100,13 +100,14 @@ export function costOfThing({ at }: { readonly at?: Instant | null | undefined }
 export function asOf(context: Context, at: Instant | null | undefined): Pick<Context, 'loaders' | 'reader'> {
   if (at == null) return context
   demand(context.caller, 'events.read')
-  checkPast(context, 'at', at)
+  checkPast(context, ['at'], at)
   return contextAt(context, at)
 }
 
-export function checkPast({ reader }: Pick<Context, 'reader'>, argument: string, at: Instant): void {
+/** `path` leads to the argument. Throws BadQueryArgumentError. */
+export function checkPast({ reader }: Pick<Context, 'reader'>, path: readonly string[], at: Instant): void {
   if (at <= reader.now) return
-  throw new BadQueryArgumentError([{ path: [argument], message: 'is in the future, of which nothing is known' }])
+  throw new BadQueryArgumentError([{ path, message: 'is in the future, of which nothing is known' }])
 }
 
 /** By the loaders of the caller as judged: other loaders, other callers. */

@@ -3,7 +3,7 @@
 import { type DocumentNode, visit } from 'graphql'
 
 /** The fields of Query that are given a secret. */
-export const SECRET_FIELDS: ReadonlySet<string> = new Set(['verifyKey', 'verifyKeys'])
+export const SECRET_FIELDS: ReadonlySet<string> = new Set(['verifyKey', 'verifyKeys', 'explainVerification'])
 
 /** Whether any operation of the document selects such a field, whichever is to run: a URL holds the whole document. */
 export function carriesSecrets(document: DocumentNode): boolean {

@@ -43,7 +43,7 @@ const Consistency = builder.enumType('Consistency', {
   } as const,
 })
 
-const EndpointInput = builder.inputType('EndpointInput', {
+export const EndpointInput = builder.inputType('EndpointInput', {
   description: 'What a client wants to reach. A path that servers could read in different ways matches no rule.',
   fields: (t) => ({
     method: t.string({ required: true, description: 'The method as it was sent: `GET`. Case-sensitive.' }),
@@ -96,7 +96,7 @@ const VerifyKeyInput = builder.inputType('VerifyKeyInput', {
   }),
 })
 
-const KeyVerification = builder.objectRef<Verification>('KeyVerification').implement({
+export const KeyVerification = builder.objectRef<Verification>('KeyVerification').implement({
   description:
     'A verdict. Everything but `valid`, `code`, `message` and `checkedAt` is null or empty unless the whole secret matched and ' +
     'the caller may verify there. Through a link of the account that is asked about, the key belongs to another: `linkId` says so, ' +

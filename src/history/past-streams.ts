@@ -9,8 +9,7 @@ import { endOf, type Moment } from './moment.ts'
 
 export type PastEvent = StoredEvent & {
   readonly event_id: string
-  /** With microseconds. */
-  readonly occurred_at: string
+  readonly position: bigint
 }
 
 // By the index on streams, whatever else there is: a thing costs its own events, and nothing of anybody else's. The inner order keeps
@@ -20,7 +19,7 @@ const EVENTS = `
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
    CROSS JOIN LATERAL (
      SELECT stream_id, stream_kind, account_id, version, type, schema_version, actor_kind, actor_id, decided_at, data, event_id,
-            occurred_at
+            position
        FROM log.event
       WHERE event.shard = wanted.shard AND event.stream_id = wanted.id
         AND CASE WHEN event.account_id = $5 THEN event.position <= $6 ELSE event.occurred_at < $4 END

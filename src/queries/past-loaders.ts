@@ -108,8 +108,8 @@ async function retiredCodes(codes: Codes, shown: Codes, keyId: string): Promise<
   return newest.filter(({ code_id }) => !shownIds.has(code_id)).slice(0, RETIRED_MAX)
 }
 
-/** Of the last event of the account by then. */
-async function positionAt(reader: Reader, accountId: string): Promise<bigint | null> {
+/** Of the last event of the account by the reader's moment. */
+export async function positionAt(reader: Reader, accountId: string): Promise<bigint | null> {
   const first = firstAt('position', locate('acct', accountId), endOf(reader.now))
   const [row] = await runNamed(reader, reader.database.kysely.selectNoFrom(first.as('position')))
   return row?.position == null ? null : row.position - 1n

@@ -2,44 +2,12 @@
 // statement for a batch, by digest and nothing else, so that an unknown, a wrong and a foreign secret cost the same work.
 import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
-import type { ActingUser } from '#domain/caller.ts'
-import type { Grant } from '#domain/grant.ts'
 import { knownShardOf } from '#domain/ids.ts'
-import type { Instant } from '#domain/instant.ts'
-import { invariant } from '#domain/invariant.ts'
-import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
-import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
-import type { Candidate } from '#domain/verdict.ts'
 import type { Keyring } from '#secret/keyring.ts'
-import { nameOf, SEALED_NAMES, type SealedName } from './sealed-names.ts'
+import { type CandidateColumns, type MatchedCode, matchedCode, throughLink } from './matched-code.ts'
+import { SEALED_NAMES } from './sealed-names.ts'
 import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import type { Loaded, Snapshot } from './sourced-cache.ts'
-
-/** A code whose digest matched, with all that a verdict depends on, read in one snapshot. */
-export type MatchedCode = Candidate & {
-  readonly accountId: string
-  readonly keyspaceId: string
-  readonly management: boolean
-  readonly keyId: string
-  readonly codeId: string
-  readonly slot: CodeSlot
-  readonly name: string
-  readonly tags: readonly string[]
-  readonly metadata: Json
-  readonly logging: AccessLogging
-  /** The owner's external id; null for nobody, and for who was erased. */
-  readonly owner: string | null
-  /** Whom it acts as, as they are now; null for nobody. */
-  readonly user: ActingUser | null
-  /** That user's external id, as the owner's. */
-  readonly actsAs: string | null
-  /** Of the key's last event: no verdict is given by a clock that lies before it. */
-  readonly updatedAt: Instant
-  /** The account's position in the same snapshot. */
-  readonly position: bigint
-  /** Let in by a link, whose grants and upstream rule are then the candidate's; null: as a key of its own account. */
-  readonly link: { readonly linkId: string; readonly accountId: string; readonly position: bigint } | null
-}
 
 /** Where links are looked for: a keyspace, an account, or a keyspace that must be of that account. Well-formed ids, at least one. */
 export type LinkPlace = { readonly accountId: string | null; readonly keyspaceId: string | null }
@@ -94,55 +62,7 @@ const MATCHES = `
     JOIN log.account a ON a.shard = c.shard AND a.account_id = c.account_id) AS matched ON true`
 
 type NoMatch = SnapshotColumns & { readonly question: null }
-type Match = SnapshotColumns & {
-  readonly question: number
-  readonly account_id: string
-  readonly keyspace_id: string
-  readonly management: boolean
-  readonly upstream_user_required: boolean
-  readonly key_id: string
-  readonly code_id: string
-  readonly slot: CodeSlot
-  readonly code_enabled: boolean
-  readonly code_expires_at: Instant | null
-  readonly replaced_at: Instant | null
-  readonly overlap_ends_at: Instant | null
-  readonly code_deleted_at: Instant | null
-  readonly name: string
-  readonly tags: readonly string[]
-  readonly metadata: Json
-  readonly permissions: readonly string[]
-  readonly policy_ids: readonly string[]
-  /** What the policies grant: now, or for good where the key is frozen. */
-  readonly policies: readonly Grant[]
-  readonly key_enabled: boolean
-  readonly key_expires_at: Instant | null
-  readonly revoked_at: Instant | null
-  readonly key_deleted_at: Instant | null
-  readonly log_request: boolean
-  readonly log_response: boolean
-  readonly updated_at: Instant
-  readonly owner_id: string | null
-  readonly acts_as_id: string | null
-  readonly user_role: Role | null
-  readonly user_permissions: readonly string[] | null
-  readonly user_removed_at: Instant | null
-  readonly names: readonly SealedName[] | null
-  readonly position: bigint
-  /** By which it is let in where the question is about; null: none. A key is linked once into an account. */
-  readonly link: LinkedIn | null
-}
-
-type LinkedIn = {
-  readonly linkId: string
-  readonly accountId: string
-  /** The one it is limited to. */
-  readonly keyspaceId: string | null
-  readonly policyIds: readonly string[]
-  readonly position: string
-  readonly upstreamUserRequired: boolean
-  readonly policies: readonly Grant[]
-}
+type Match = SnapshotColumns & CandidateColumns & { readonly question: number }
 
 export function matchCodes(presented: readonly Presented[]): CompiledQuery<Match | NoMatch> {
   const asked = presented.flatMap(({ digests, place }, question) =>
@@ -206,72 +126,4 @@ function sourcesOf({
 function shardOfPlace(place: LinkPlace | null): number | null {
   const id = place?.keyspaceId ?? place?.accountId ?? null
   return id === null ? null : knownShardOf(id)
-}
-
-/** What its own account grants is left behind, and for whom: a link lets in the key, not what the key may do there. */
-function throughLink(
-  code: MatchedCode,
-  { linkId, accountId, position, policies, upstreamUserRequired }: LinkedIn,
-): MatchedCode {
-  return {
-    ...code,
-    owner: null,
-    user: null,
-    actsAs: null,
-    upstreamUserRequired,
-    key: { ...code.key, grants: policies, actsAs: null },
-    link: { linkId, accountId, position: BigInt(position) },
-  }
-}
-
-function matchedCode(keyring: Keyring, row: Match): MatchedCode {
-  const user = userOf(row)
-  const names = row.names ?? []
-  return {
-    accountId: row.account_id,
-    keyspaceId: row.keyspace_id,
-    management: row.management,
-    upstreamUserRequired: row.upstream_user_required,
-    keyId: row.key_id,
-    codeId: row.code_id,
-    slot: row.slot,
-    name: row.name,
-    tags: row.tags,
-    metadata: row.metadata,
-    logging: { request: row.log_request, response: row.log_response },
-    owner: nameOf(keyring, names, row.owner_id),
-    user,
-    actsAs: nameOf(keyring, names, row.acts_as_id),
-    updatedAt: row.updated_at,
-    position: row.position,
-    link: null,
-    code: {
-      enabled: row.code_enabled,
-      expiresAt: row.code_expires_at,
-      replacedAt: row.replaced_at,
-      overlapEndsAt: row.overlap_ends_at,
-      deletedAt: row.code_deleted_at,
-    },
-    key: {
-      enabled: row.key_enabled,
-      expiresAt: row.key_expires_at,
-      revokedAt: row.revoked_at,
-      deletedAt: row.key_deleted_at,
-      grants: [{ permissions: row.permissions, endpoints: [] }, ...row.policies],
-      actsAs: user && { permissions: limitOf(row, user), removed: user.removed },
-    },
-  }
-}
-
-function userOf(row: Match): ActingUser | null {
-  const { acts_as_id: userId, account_id: accountId, user_role: role, user_permissions: permissions } = row
-  if (userId === null) return null
-  invariant(role !== null && permissions !== null, 'who a key acts as is there, if only as one who was removed')
-  return { userId, accountId, role, permissions, removed: row.user_removed_at !== null }
-}
-
-/** A management key opens this API, where a user may what goes with their role; any other opens the application. Who was removed may nothing. */
-function limitOf({ management }: Match, { role, permissions, removed }: ActingUser): readonly string[] {
-  if (removed) return []
-  return management ? permissionsOfRole(role) : permissions
 }

@@ -5,7 +5,8 @@ import type { WatchedConnection } from '#database/watched-connection.ts'
 import type { Feed } from '#log/feed.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
-import { type LinkPlace, type MatchedCode, matchCodes, type Presented, readMatches } from './candidates.ts'
+import { type LinkPlace, matchCodes, type Presented, readMatches } from './candidates.ts'
+import type { MatchedCode } from './matched-code.ts'
 import { createSourcedCache } from './sourced-cache.ts'
 
 export type PresentedSecret = {

@@ -11,7 +11,8 @@ import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import { couldBeSecret } from '#secret/token.ts'
-import type { LinkPlace, MatchedCode } from './candidates.ts'
+import type { LinkPlace } from './candidates.ts'
+import type { MatchedCode } from './matched-code.ts'
 import { type Consistency, type VerifyingServices, type View, viewOf } from './view.ts'
 
 export type VerifyQuestion = {
@@ -117,7 +118,8 @@ async function findAll(
   }
 }
 
-function permissionOf({ permission }: VerifyQuestion, index: number): PermissionExpression | null {
+/** `index`: of the question, to say where an expression can't be read. Throws BadQueryArgumentError. */
+export function permissionOf({ permission }: VerifyQuestion, index: number): PermissionExpression | null {
   if (permission === undefined || permission === null) return null
   const parsed = parseExpression(permission)
   if (parsed.kind === 'parsed') return parsed.expression
@@ -129,7 +131,7 @@ function permissionOf({ permission }: VerifyQuestion, index: number): Permission
  * Whether this caller may ask about this code there. Every "no" answers NOT_FOUND, like a secret that does not exist:
  * otherwise a caller could find out which secrets other tenants use.
  */
-function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode): boolean {
+export function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode): boolean {
   // Its link was looked for where the caller may ask, and nowhere else.
   if (code.link !== null) return true
   if (caller.kind !== 'ROOT' && code.accountId !== caller.accountId) return false
@@ -145,13 +147,13 @@ function mayVerify(caller: Caller, question: VerifyQuestion, code: MatchedCode):
  * The code that is meant; undefined where several may be. The keyspace that was named has one code of a secret at most, and no other
  * account can take its place by linking a key of the same secret in.
  */
-function theOne(codes: readonly MatchedCode[], { keyspaceId }: VerifyQuestion): MatchedCode | undefined {
+export function theOne(codes: readonly MatchedCode[], { keyspaceId }: VerifyQuestion): MatchedCode | undefined {
   const own = codes.find((code) => code.link === null && code.keyspaceId === keyspaceId)
   return own ?? (codes.length === 1 ? codes[0] : undefined)
 }
 
 /** Where a link may let the key in: nowhere, where this caller may not ask about it, or says nothing of where (root). */
-function linkPlaceOf(caller: Caller, { accountId, keyspaceId }: VerifyQuestion): LinkPlace | null {
+export function linkPlaceOf(caller: Caller, { accountId, keyspaceId }: VerifyQuestion): LinkPlace | null {
   const own = caller.kind === 'ROOT' ? null : caller.accountId
   const named = { accountId: accountId ?? own, keyspaceId: keyspaceId ?? null }
   if (named.accountId === null && named.keyspaceId === null) return null
@@ -164,7 +166,8 @@ function isOfKind(kind: IdKind, id: string | null): boolean {
   return id === null || kindOf(id) === kind
 }
 
-function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
+/** The verdict, and what goes with it. */
+export function told(matched: MatchedCode, asked: Question, clockNow: Instant): Verification {
   // An instance's clock may lag behind the database's, by which the key's last event was decided.
   const now = later(clockNow, matched.updatedAt)
   const { code, expiresAt } = judge(matched, asked, now)
@@ -202,7 +205,8 @@ const UNTOLD = {
   metadata: null,
 } as const
 
-function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
+/** Where there is no code, or none that the caller may ask about. */
+export function nothingTold(code: VerificationCode, checkedAt: Instant): Verification {
   return {
     valid: false,
     code,

@@ -372,6 +372,28 @@ export type EventFilter = {
   readonly until?: string | null | undefined;
 };
 
+/** What was, or would have been, asked of `verifyKey`, and when. Give either the whole `key` or, where nobody has it, its `codeId`. */
+export type ExplainVerificationInput = {
+  /** As in `VerifyKeyInput`. */
+  readonly accountId?: string | null | undefined;
+  /** The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and expiries are judged by it. Absent: now. Not in the future. */
+  readonly at?: string | null | undefined;
+  /** The code instead of its secret, which may long be forgotten; of the caller's own account, for root of any. That of another account answers NOT_FOUND, also where its key is linked. */
+  readonly codeId?: string | null | undefined;
+  /** As in `VerifyKeyInput`. */
+  readonly endpoint?: EndpointInput | null | undefined;
+  /** What the client presented, whole and unchanged, without a scheme such as Bearer. */
+  readonly key?: string | null | undefined;
+  /** As in `VerifyKeyInput`. */
+  readonly keyspaceId?: string | null | undefined;
+  /** As in `VerifyKeyInput`. */
+  readonly permission?: string | null | undefined;
+  /** With `at`: of the account that is asked about, events up to this one count, whenever they happened. `position` of a verdict leads to that very verdict again, whatever else happened in the same millisecond. */
+  readonly position?: string | null | undefined;
+  /** As in `VerifyKeyInput`. */
+  readonly upstreamUser?: string | null | undefined;
+};
+
 /** A code to add to a key. */
 export type IssueCodeInput = {
   /** For people, up to 2000 characters. */
@@ -1040,6 +1062,13 @@ export type EventsQueryVariables = Exact<{
 
 
 export type EventsQuery = { readonly account: { readonly events: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly position: string, readonly type: string, readonly subjectId: string, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean, readonly startCursor: string | null, readonly endCursor: string | null } } | null } | null };
+
+export type ExplainVerificationQueryVariables = Exact<{
+  input: ExplainVerificationInput;
+}>;
+
+
+export type ExplainVerificationQuery = { readonly explainVerification: { readonly code: VerificationCode, readonly verdict: { readonly code: VerificationCode, readonly message: string, readonly checkedAt: string, readonly position: string | null, readonly accountId: string | null, readonly keyspaceId: string | null, readonly keyId: string | null, readonly codeId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null }, readonly facts: ReadonlyArray<{ readonly name: string, readonly value: string, readonly subjectId: string | null, readonly event: { readonly id: string } | null }>, readonly decidedBy: ReadonlyArray<{ readonly id: string, readonly position: string, readonly type: string, readonly occurredAt: string, readonly subjectId: string, readonly summary: string }>, readonly remedies: ReadonlyArray<{ readonly operation: string | null, readonly message: string }> } };
 
 export type IssueCodeMutationVariables = Exact<{
   input: IssueCodeInput;
@@ -2198,6 +2227,49 @@ export const EventsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<EventsQuery, EventsQueryVariables>;
+export const ExplainVerificationDocument = new TypedDocumentString(`
+    query ExplainVerification($input: ExplainVerificationInput!) {
+  explainVerification(input: $input) {
+    code
+    verdict {
+      code
+      message
+      checkedAt
+      position
+      accountId
+      keyspaceId
+      keyId
+      codeId
+      linkId
+      name
+      owner
+      actsAs
+      permissions
+      expiresAt
+    }
+    facts {
+      name
+      value
+      subjectId
+      event {
+        id
+      }
+    }
+    decidedBy {
+      id
+      position
+      type
+      occurredAt
+      subjectId
+      summary
+    }
+    remedies {
+      operation
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ExplainVerificationQuery, ExplainVerificationQueryVariables>;
 export const IssueCodeDocument = new TypedDocumentString(`
     mutation IssueCode($input: IssueCodeInput!) {
   issueCode(input: $input) {

@@ -94,6 +94,8 @@ describe('what fields need', () => {
       'Rotation.retired': 'parent',
       'Rotation.replacement': 'parent',
       'Event.account': 'parent',
+      'VerificationExplanation.decidedBy': 'parent',
+      'VerificationFact.event': 'parent',
       'Event.subject': 'caller',
       'KeyLink.account': 'parent',
       'KeyLink.keyspace': 'parent',

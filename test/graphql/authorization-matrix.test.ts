@@ -104,6 +104,8 @@ const NODES: Readonly<Record<string, IdKind>> = {
 async function variablesFor(field: RootField, node: string | undefined): Promise<Variables> {
   const slots: Slot[] = []
   const shape = requiredVariables(field, {
+    // It takes either a key or a code, and so requires neither.
+    isWanted: (path) => field.name === 'explainVerification' && path.at(-1) === 'codeId',
     valueFor(slot) {
       slots.push(slot)
       return ''

@@ -6,13 +6,14 @@ import { fieldsOf } from './support.ts'
 describe('operations that carry secrets', () => {
   test('are those that are given a key to verify, and no others', () => {
     const verifying = fieldsOf('Query').filter(({ field }) =>
-      field.args.some((arg) => getNamedType(arg.type).name === 'VerifyKeyInput'),
+      field.args.some((arg) => ['VerifyKeyInput', 'ExplainVerificationInput'].includes(getNamedType(arg.type).name)),
     )
     expect(new Set(verifying.map(({ name }) => name))).toEqual(SECRET_FIELDS)
   })
 
   test.each([
     ['plainly', '{ verifyKey(input: { key: "x" }) { valid } }'],
+    ['to be explained', '{ explainVerification(input: { key: "x" }) { verdict { code } } }'],
     ['in a batch', 'query ($i: [VerifyKeyInput!]!) { verifyKeys(inputs: $i) { valid } }'],
     ['under another name', '{ viewer: verifyKey(input: { key: "x" }) { valid } }'],
     ['in an inline fragment', '{ ... { ... on Query { verifyKey(input: { key: "x" }) { valid } } } }'],

@@ -1,7 +1,16 @@
 // Where the world of the model and the product are held against each other.
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
-import { type Question, readAccount, readDirectory, readHistory, readKey, type Verdict, verify } from './api.ts'
+import {
+  type Given,
+  type Question,
+  readAccount,
+  readDirectory,
+  readHistory,
+  readKey,
+  type Verdict,
+  verify,
+} from './api.ts'
 import { type Caller, callerBy, may, sees } from './callers.ts'
 import { linkOf } from './directory.ts'
 import { type Asked, effective, grantsOf, grantsOfPolicies, limitOf, verdictOn } from './grants.ts'
@@ -144,20 +153,26 @@ function verdictAsSeen(world: World, caller: Caller, inquiry: Inquiry): Verdict 
   }
 }
 
-/** What a caller is told of secrets, good and bad. */
+/** What a caller is told of secrets, good and bad. Answers the verdicts, none where there were none to give. */
 export async function agreeOnVerdicts(
   world: World,
   app: TestApp,
   caller: Caller | undefined,
   credential: string | null,
   inquiries: readonly Inquiry[],
-): Promise<void> {
-  if (inquiries.length === 0) return
+): Promise<readonly Given[]> {
+  if (inquiries.length === 0) return []
   const questions = inquiries.map(({ wish: _, ...question }) => question)
   const answer = await verify(app, questions, credential)
-  if (caller === undefined) return expect(answer).toBe('UNAUTHENTICATED')
-  if (!may(caller, 'keys.verify')) return expect(answer).toBe('FORBIDDEN')
-  expect(answer).toEqual(inquiries.map((inquiry) => verdictAsSeen(world, caller, inquiry)))
+  if (typeof answer === 'string') {
+    expect(answer).toBe(caller === undefined ? 'UNAUTHENTICATED' : 'FORBIDDEN')
+    expect(caller === undefined || !may(caller, 'keys.verify')).toBe(true)
+    return []
+  }
+  expect(answer.map(({ checkedAt: _, position: __, ...verdict }) => verdict)).toEqual(
+    inquiries.map((inquiry) => verdictAsSeen(world, caller as Caller, inquiry)),
+  )
+  return answer
 }
 
 /** Everything at once, as root sees it. */

@@ -203,15 +203,17 @@ export type Verdict = {
   readonly permissions: readonly string[]
   readonly expiresAt: string | null
 }
+/** Where in time and in history it was given. */
+export type Given = Verdict & { readonly checkedAt: string; readonly position: string | null }
 
 /** Verdicts in the order of the questions, or the code of the error. */
 export async function verify(
   app: TestApp,
   inputs: readonly Question[],
   credential: string | null,
-): Promise<readonly Verdict[] | string> {
+): Promise<readonly Given[] | string> {
   const document = `query ($inputs: [VerifyKeyInput!]!) { verifyKeys(inputs: $inputs) {
-    code keyId codeId linkId accountId owner actsAs permissions expiresAt } }`
-  const { data, errors } = await app.execute<{ verifyKeys: Verdict[] }, object>(document, { inputs }, { credential })
+    code keyId codeId linkId accountId owner actsAs permissions expiresAt checkedAt position } }`
+  const { data, errors } = await app.execute<{ verifyKeys: Given[] }, object>(document, { inputs }, { credential })
   return errors[0] === undefined ? (data?.verifyKeys ?? []) : (errors[0].extensions?.code ?? errors[0].message)
 }

@@ -12,7 +12,7 @@ import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { concernedBy } from './effects.ts'
 import { grantsOfPolicies } from './grants.ts'
 import { predict, remember } from './predict.ts'
-import { type Recorded, record } from './recorded.ts'
+import { type Recorded, record, recordVerdicts } from './recorded.ts'
 import { accountAskedFor, credentialFor, inputFor, pickFrom } from './requests.ts'
 import { type Account, accountOf, type Key, type World } from './world.ts'
 
@@ -120,9 +120,11 @@ const mutations = draws.map((draw) => {
       told = `${draw.mutation} ${JSON.stringify(request.input)}${credential === rootKey ? '' : ` by ${credential}`}`
       const concerned = concernedBy(world, input)
       const root = callerBy(world, rootKey, rootKey)
-      await agreeOnVerdicts(world, real.app, root, rootKey, concerned)
+      const inquire = async () =>
+        recordVerdicts(real.recorded, null, concerned, await agreeOnVerdicts(world, real.app, root, rootKey, concerned))
+      await inquire()
       await perform(world, real, request)
-      await agreeOnVerdicts(world, real.app, root, rootKey, concerned)
+      await inquire()
     },
     () => told,
   )
@@ -236,7 +238,9 @@ const verifications = inquiries.map(({ who, asked }) =>
         }
       })
       const credential = credentialFor(world, real.app.rootKey, who)
-      await agreeOnVerdicts(world, real.app, callerBy(world, credential, real.app.rootKey), credential, questions)
+      const caller = callerBy(world, credential, real.app.rootKey)
+      const verdicts = await agreeOnVerdicts(world, real.app, caller, credential, questions)
+      recordVerdicts(real.recorded, caller?.accountId ?? null, questions, verdicts)
     },
     () => `verify ${asked.length}`,
   ),

@@ -9,7 +9,7 @@ import { startTestApp, type TestApp } from '#test/support/app.ts'
 import { agreeOnEverything } from './agree.ts'
 import { commands, perform, type Real } from './commands.ts'
 import type { Input, Mutation } from './decision.ts'
-import { agreeOnThePast } from './recorded.ts'
+import { agreeOnExplanations, agreeOnThePast, nothingRecorded } from './recorded.ts'
 import { FIRST_CREDENTIAL } from './requests.ts'
 import { type Key, newWorld, type World } from './world.ts'
 
@@ -33,7 +33,7 @@ afterAll(() => app.close())
 /** All there is at first: two tenants, the second one's rules strict, each with credentials, people, a policy, a keyspace and a key. */
 async function begin(): Promise<{ model: World; real: Real }> {
   const world = newWorld(Date.parse(app.clock.now()))
-  const real: Real = { app, sent: [], recorded: new Map() }
+  const real: Real = { app, sent: [], recorded: nothingRecorded() }
   const done = (mutation: Mutation, input: Input) => perform(world, real, { mutation, input, credential: app.rootKey })
   const strict = { activeKeysMax: 3, codeLifetimeDays: 30, customSecrets: true, codeDeletion: 'WHEN_DISABLED' } as const
   const theirs = { secretDisplay: 'REVEALABLE', managedBy: 'OWNERS', defaultKeys: true } as const
@@ -66,6 +66,7 @@ async function begin(): Promise<{ model: World; real: Real }> {
 const worlds: World[] = []
 let count = 0
 let moments = 0
+let verdicts = 0
 
 test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS }, async () => {
   const lives = fc.commands([...commands], { maxCommands: COMMANDS_MAX, size: 'max', ...replay })
@@ -76,11 +77,14 @@ test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS
     await fc.asyncModelRun(() => setup, life)
     await agreeOnEverything(setup.model, app)
     moments += await agreeOnThePast(setup.real.recorded, app)
+    verdicts += await agreeOnExplanations(setup.real.recorded, app)
     worlds.push(setup.model)
     count += [...life].length
   })
   await fc.assert(property, { numRuns: RUNS, ...again })
-  console.info(`${count} commands in ${worlds.length} lives, ${moments} moments of them remembered`)
+  console.info(
+    `${count} commands in ${worlds.length} lives, ${moments} moments of them remembered, ${verdicts} verdicts explained`,
+  )
 })
 
 test('and so does the state that is rebuilt from the log', { timeout: TIMEOUT_MS }, async () => {

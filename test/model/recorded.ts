@@ -1,12 +1,17 @@
 // What the product said of things at moments of a life, held afterwards against what it says of those moments.
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
+import type { Given, Question } from './api.ts'
 
 /** What was seen of a thing at an instant, after all that happened in that millisecond. */
-export type Recorded = Map<
-  string,
-  { readonly thing: Thing; readonly id: string; readonly at: string; readonly seen: unknown }
->
+type Sight = { readonly thing: Thing; readonly id: string; readonly at: string; readonly seen: unknown }
+type Answered = { readonly question: Question; readonly verdict: Given }
+
+export type Recorded = { readonly things: Map<string, Sight>; verdicts: readonly Answered[] }
+
+export function nothingRecorded(): Recorded {
+  return { things: new Map(), verdicts: [] }
+}
 
 const NOW = 'status version updatedAt'
 const CODE =
@@ -37,15 +42,80 @@ async function look(app: TestApp, thing: Thing, id: string, at: string | null): 
 /** What has just happened, and each of these things as it is now. */
 export async function record(recorded: Recorded, app: TestApp, happened: readonly object[], ids: readonly string[]) {
   const at = app.clock.now()
-  if (happened.length > 0) for (const [name, known] of recorded) if (known.at === at) recorded.delete(name)
+  if (happened.length > 0) {
+    for (const [name, known] of recorded.things) if (known.at === at) recorded.things.delete(name)
+    // A position tells the events of a millisecond apart, in the one account whose it is.
+    recorded.verdicts = recorded.verdicts.filter(
+      ({ verdict }) => verdict.checkedAt !== at || (verdict.position !== null && verdict.linkId === null),
+    )
+  }
   for (const id of new Set(ids)) {
     const thing = THINGS[id.split('_')[0] ?? '']
-    if (thing !== undefined) recorded.set(`${id} ${at}`, { thing, id, at, seen: await look(app, thing, id, null) })
+    if (thing !== undefined)
+      recorded.things.set(`${id} ${at}`, { thing, id, at, seen: await look(app, thing, id, null) })
   }
 }
 
-/** Whatever was seen is told again of the moment at which it was, and nothing before there was anything. */
-export async function agreeOnThePast(recorded: Recorded, app: TestApp): Promise<number> {
-  for (const { thing, id, at, seen } of recorded.values()) expect(await look(app, thing, id, at)).toEqual(seen)
-  return recorded.size
+/** Verdicts, to be explained once they are past. Those of others than root are asked about again in the name of their account. */
+export function recordVerdicts(
+  recorded: Recorded,
+  accountId: string | null,
+  inquiries: readonly (Question & { readonly wish?: unknown })[],
+  verdicts: readonly Given[],
+): void {
+  const answered = verdicts.flatMap((verdict, index): Answered[] => {
+    const { wish: _, ...question } = inquiries[index] as Question & { readonly wish?: unknown }
+    if (accountId === null) return [{ question, verdict }]
+    const isOwn = question.accountId === undefined || question.accountId === accountId
+    return isOwn ? [{ question: { ...question, accountId }, verdict }] : []
+  })
+  recorded.verdicts = [...recorded.verdicts, ...answered]
+}
+
+/** Whatever was seen is told again of the moment at which it was. */
+export async function agreeOnThePast({ things }: Recorded, app: TestApp): Promise<number> {
+  for (const { thing, id, at, seen } of things.values()) expect(await look(app, thing, id, at)).toEqual(seen)
+  return things.size
+}
+
+/** More in one life would be the same again. */
+const EXPLAINED_MAX = 60
+
+const DECIDING: Readonly<Record<string, readonly string[]>> = {
+  REVOKED: ['key.revoked', 'key.deleted', 'code.deleted'],
+  REPLACED: ['key.rotated', 'code.disabled'],
+  DISABLED: ['key.created', 'key.disabled', 'code.disabled'],
+  EXPIRED: ['key.created', 'key.updated', 'code.issued', 'key.rotated'],
+}
+
+/** Whatever was said of keys is explained by the same verdict, and by events that can have led to it. */
+export async function agreeOnExplanations({ verdicts }: Recorded, app: TestApp): Promise<number> {
+  const every = Math.ceil(verdicts.length / EXPLAINED_MAX)
+  const some = verdicts.filter((_, index) => index % every === 0)
+  for (const { question, verdict } of some) {
+    const { position, checkedAt: at } = verdict
+    const input = { ...question, at, position }
+    const explained = await explain(app, input)
+    expect(explained.verdict).toEqual(verdict)
+    const types = explained.decidedBy.map(({ type }) => type)
+    const isTold = verdict.code !== 'NOT_FOUND' && verdict.linkId === null
+    const wanted = DECIDING[verdict.code]
+    if (isTold && wanted !== undefined) expect(wanted).toContain(types.at(-1))
+    if (isTold || verdict.code === 'VALID') expect(types).not.toEqual([])
+    if (verdict.code === 'VALID') expect(explained.remedies).toEqual([])
+    else expect(explained.remedies).not.toEqual([])
+  }
+  return some.length
+}
+
+type Explained = {
+  readonly verdict: Given
+  readonly decidedBy: readonly { readonly type: string }[]
+  readonly remedies: readonly object[]
+}
+
+async function explain(app: TestApp, input: object): Promise<Explained> {
+  const document = `query ($input: ExplainVerificationInput!) { explainVerification(input: $input) { verdict {
+    code keyId codeId linkId accountId owner actsAs permissions expiresAt checkedAt position } decidedBy { type } remedies { message } } }`
+  return (await app.ask<{ explainVerification: Explained }, object>(document, { input })).explainVerification
 }

@@ -1,0 +1,62 @@
+// Which events decided a verdict: those that made so what the judge stopped at, or, where it stopped at nothing, what it let in by.
+import { suffices } from '#domain/grant.ts'
+import { reached } from '#domain/instant.ts'
+import type { Judged } from './judged.ts'
+import type { PastEvent } from './past-streams.ts'
+
+/** In the order in which they happened. Of a key that is let in by a link, none of its own account's. */
+export function decisiveEvents(judged: Judged): readonly PastEvent[] {
+  const accountId = judged.matched.link?.accountId ?? judged.matched.accountId
+  const events = decisive(judged).filter((event) => event !== null && event.account_id === accountId)
+  const byId = new Map(events.map((event) => [event?.event_id, event]))
+  return [...byId.values()].filter((event) => event !== null).toSorted((a, b) => (a.position < b.position ? -1 : 1))
+}
+
+function decisive(judged: Judged): readonly (PastEvent | null)[] {
+  const { matched, evidence, code, now } = judged
+  const { changedBy } = evidence.key
+  switch (code) {
+    case 'REVOKED':
+      return matched.key.revokedAt === null ? [changedBy.codeDeleted] : [changedBy.ended, changedBy.deleted]
+    case 'REPLACED':
+      return [changedBy.replaced, changedBy.overlapEndsAt]
+    case 'DISABLED':
+      return matched.key.enabled ? [changedBy.codeEnabled] : [changedBy.enabled]
+    case 'EXPIRED':
+      return reached(matched.key.expiresAt, now) ? [changedBy.expiresAt] : [changedBy.issued]
+    case 'UPSTREAM_USER_REQUIRED':
+      return [(evidence.link === null ? evidence.keyspace : evidence.link.into)?.changedBy.upstreamUserRequired ?? null]
+    case 'INSUFFICIENT_PERMISSIONS':
+      return lacking(judged)
+    default:
+      return [changedBy.issued, changedBy.enabled, changedBy.codeEnabled, ...grantedBy(judged)]
+  }
+}
+
+/** What took the right away, where it would have been enough but for whom the key acts as; else all that gave it what it had. */
+function lacking(judged: Judged): readonly (PastEvent | null)[] {
+  const { matched, evidence, asked } = judged
+  const user = evidence.user?.changedBy
+  const acting = evidence.key.changedBy.actsAsId
+  if (matched.link === null && matched.key.actsAs?.removed) return [acting, user?.removed ?? null]
+  const byItself = suffices(matched.key.grants, asked)
+  if (byItself) return [acting, (matched.management ? user?.role : user?.permissions) ?? null]
+  return grantedBy(judged)
+}
+
+function grantedBy({ matched, evidence }: Judged): readonly (PastEvent | null)[] {
+  const policies = evidence.policies.map(({ changedBy }) => changedBy.grant)
+  if (evidence.link !== null) {
+    const { linked, policyIds } = evidence.link.link.changedBy
+    return [linked, policyIds, ...policies]
+  }
+  const { permissions, policyIds, frozenPolicies, actsAsId } = evidence.key.changedBy
+  const user =
+    evidence.user && (matched.management ? evidence.user.changedBy.role : evidence.user.changedBy.permissions)
+  const frozen = isFrozen(evidence.key.stream.state)
+  return [permissions, policyIds, frozenPolicies, actsAsId, user, ...(frozen ? [] : policies)]
+}
+
+function isFrozen(state: Judged['evidence']['key']['stream']['state']): boolean {
+  return state.status !== 'none' && state.frozenPolicies !== null
+}
