@@ -1,75 +1,33 @@
 // The configuration of docs/forward-auth.md in a real nginx, between a client and a service that writes down what reaches it.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { execFileSync } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startTestApp, type TestApp } from '#test/support/app.ts'
+import { type Ask, FORGED, FORWARD_AUTH_PAGE, openSite, type Site } from '#test/support/behind-proxy.ts'
+import { programNamed } from '#test/support/machine.ts'
 
-const DOCUMENT = join(import.meta.dirname, '../../docs/forward-auth.md')
+const nginx = programNamed('nginx')
 
-function nginxBinary(): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(':')
-    .concat('/usr/sbin')
-    .map((folder) => join(folder, 'nginx'))
-    .find((path) => existsSync(path))
-}
-const nginx = nginxBinary()
-
-type Seen = { method: string | undefined; url: string | undefined; headers: IncomingHttpHeaders; body: string }
-type Ask = { path?: string; method?: string; headers?: readonly (readonly [string, string])[]; body?: string }
-
-let app: TestApp
-let service: Server
-let folder: string
-let proxy: ChildProcess | undefined
-let accountId: string
-let keyspaceId: string
-let key: { keyId: string; secret: string }
-const seen: Seen[] = []
+let site: Site
+let app: Site['app']
+let key: Site['key']
+const ask = (asked: Ask) => site.ask({ socketPath: join(site.folder, 'socket') }, asked)
 
 // .ci/run installs it, so that this is never skipped there.
 describe.skipIf(nginx === undefined)(
   'nginx, configured as the documentation says (skipped where there is none)',
   () => {
     beforeAll(async () => {
-      app = await startTestApp()
-      accountId = (await app.createAccount()).accountId
-      const presentations = [
+      site = await openSite([
         { place: 'HEADER', name: 'X-API-Key' },
         { place: 'QUERY', name: 'apiKey' },
-      ]
-      keyspaceId = await app.createKeyspace(accountId, { presentations })
-      const logging = { request: true, response: false }
-      key = await app.createKey(keyspaceId, { name: 'Zoë’s shop', permissions: ['*'], logging })
-      service = createServer(async (request, response) => {
-        const { method, url, headers } = request
-        seen.push({ method, url, headers, body: await text(request) })
-        response.end('served')
-      })
-      service.listen(0, '127.0.0.1')
-      await once(service, 'listening')
-      folder = await mkdtemp(join(tmpdir(), 'keyledger-nginx-'))
-      await startNginx(await configuration())
+      ])
+      app = site.app
+      key = site.key
+      await startNginx()
     }, 60_000)
 
-    afterAll(async () => {
-      if (proxy !== undefined && proxy.exitCode === null) {
-        const ended = once(proxy, 'exit')
-        proxy.kill('SIGTERM')
-        await ended
-      }
-      service.closeAllConnections()
-      service.close()
-      await app.close()
-      await rm(folder, { recursive: true, force: true })
-    }, 30_000)
+    afterAll(() => site.close(), 30_000)
 
     test('is seen by the access log, with no address that only the client told', async () => {
       await ask({
@@ -175,29 +133,7 @@ describe.skipIf(nginx === undefined)(
     })
 
     test('can’t be made to believe a client that speaks for it', async () => {
-      const headers = [
-        ['X-API-Key', key.secret],
-        ['X-Key-Id', 'forged'],
-        ['X-Key-Name', 'forged'],
-        ['X-Key-Owner', 'forged'],
-        ['X-Key-Acts-As', 'forged'],
-        ['X-Key-Permissions', 'forged'],
-        ['x_key_owner', 'forged'],
-        ['X-Keyledger-Authorization', 'Bearer forged'],
-        ['X-Original-Method', 'forged'],
-        ['X-Original-URI', '/forged'],
-        ['X-Forwarded-Method', 'forged'],
-        ['X-Forwarded-Uri', '/forged'],
-        ['X-Forwarded-User', 'forged'],
-        ['X-Forwarded-For', 'forged'],
-        ['X-Keyledger-Account', 'forged'],
-        ['X-Original-URL', '/forged'],
-        ['X-Rewrite-URL', '/forged'],
-        ['X-Key_Owner', 'forged'],
-        ['X-HTTP-Method-Override', 'DELETE'],
-        ['X-HTTP-Method', 'forged'],
-        ['X-Method-Override', 'forged'],
-      ] as const
+      const headers = [['X-API-Key', key.secret] as const, ...FORGED]
       const { status, reached } = await ask({ path: '/own', headers })
       expect(status).toBe(200)
       expect(reached).toMatchObject({ url: '/own', headers: { 'x-key-id': key.keyId } })
@@ -215,11 +151,11 @@ describe.skipIf(nginx === undefined)(
         ],
       })
       expect(reached?.headers['x-key-zzz']).toBe('told')
-      expect(await readFile(DOCUMENT, 'utf8')).toContain('`X-Key-Zzz`')
+      expect(await readFile(FORWARD_AUTH_PAGE, 'utf8')).toContain('`X-Key-Zzz`')
     })
 
     test('refuses a revoked key at the very next request', async () => {
-      const { keyId, secret } = await app.createKey(keyspaceId, { permissions: ['*'] })
+      const { keyId, secret } = await app.createKey(site.keyspaceId, { permissions: ['*'] })
       const now = async () => (await ask({ headers: [['X-API-Key', secret]] })).status
       expect(await now()).toBe(200)
       await app.ask('mutation ($input: RevokeKeyInput!) { revokeKey(input: $input) { __typename } }', {
@@ -236,60 +172,31 @@ describe.skipIf(nginx === undefined)(
 
     test('keeps keys out of its access log', async () => {
       await ask({ path: `/logged?apiKey=${key.secret}` })
-      const log = await readFile(join(folder, 'access.log'), 'utf8')
+      const log = await readFile(join(site.folder, 'access.log'), 'utf8')
       expect(log).toContain('"/logged" 200')
       expect(log).not.toContain(key.secret)
     })
   },
 )
 
-/** The printed block, with the addresses, the id and the credential of this test in the places of those to be replaced. */
-async function configuration(): Promise<string> {
-  const printed = /```nginx\n([\s\S]*?)```/.exec(await readFile(DOCUMENT, 'utf8'))?.[1]
-  if (printed === undefined) throw new Error('the documentation has a block of nginx')
-  const credential = await app.createCredential(accountId, ['keys.verify'])
-  const { port } = service.address() as AddressInfo
-  const replacements = {
+async function startNginx(): Promise<void> {
+  const { folder } = site
+  const text = await site.configuration('nginx', {
+    ...site.usual,
     'listen 8000;': `listen unix:${folder}/socket;`,
-    '127.0.0.1:4000': new URL(app.origin).host,
-    '127.0.0.1:8080': `127.0.0.1:${port}`,
-    'keyspace=ks_your_keyspace': `keyspace=${keyspaceId}`,
-    'Bearer keyledger_your_credential': `Bearer ${credential}`,
     '/var/log/nginx/service.log': `${folder}/access.log`,
-  }
-  const replaced = Object.entries(replacements).reduce((text, [from, to]) => {
-    if (text.split(from).length !== 2) throw new Error(`the documentation holds ${from} once`)
-    return text.replace(from, to)
-  }, printed)
+  })
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,
   )
-  return `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
-    events {} http { access_log off; ${paths.join(' ')} ${replaced} }`
-}
-
-async function startNginx(text: string): Promise<void> {
   const file = join(folder, 'nginx.conf')
-  await writeFile(file, text)
+  await writeFile(
+    file,
+    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
+      events {} http { access_log off; ${paths.join(' ')} ${text} }`,
+  )
   const command = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]
   execFileSync(nginx ?? '', [...command, '-t'], { stdio: 'pipe' })
-  proxy = spawn(nginx ?? '', command, { stdio: 'ignore' })
+  site.run(nginx ?? '', command)
   await vi.waitFor(() => ask({}), { timeout: 20_000 })
-}
-
-async function ask({ path = '/', method = 'GET', headers = [], body }: Ask) {
-  seen.length = 0
-  const length = body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))] as const]
-  const raw = [['Host', 'service.test'] as const, ...length, ...headers].flat()
-  const request = httpRequest({ socketPath: join(folder, 'socket'), path, method, headers: raw as never })
-  const answered = new Promise<{ status: number; headers: IncomingHttpHeaders }>((resolve, reject) => {
-    request.on('error', reject)
-    request.on('response', async (response) => {
-      await text(response)
-      resolve({ status: response.statusCode ?? 0, headers: response.headers })
-    })
-  })
-  request.end(body)
-  const answer = await answered
-  return { ...answer, reached: seen[0] }
 }
