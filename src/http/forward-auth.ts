@@ -2,6 +2,7 @@
 // Whatever is not understood, contradicts itself or can't be checked now is answered with something else.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BaseLogger } from 'pino'
+import { isUnavailable } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import { type Caller, mayDo } from '#domain/caller.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
@@ -40,17 +41,37 @@ type Answer = (
 const PERMISSIONS_LENGTH_MAX = 2_048
 
 export function forwardAuthHandler({ services, log }: ForwardAuthParts): RequestHandler {
+  const alarm = createAlarm(log)
   return async (request, response, requestId) => {
     const answer = await answerTo(services, request).catch((error: unknown) => {
       if (error instanceof ClientGoneError) throw error
-      log.error({ requestId, err: error }, 'a request could not be judged')
+      if (!isUnavailable(error)) log.error({ requestId, err: error }, 'a request could not be judged')
+      else alarm.unavailable({ requestId, err: error })
       return verdict('UNAVAILABLE', false)
     })
+    // A refusal may have needed no database.
+    if (answer.kind === 'valid') alarm.judged()
     // Proxies keep the reason to themselves, so that here is where their operators can read it.
     if (answer.kind === 'denied') log.debug({ requestId, code: answer.code, reason: answer.message }, 'denied')
     tell(response, answer)
     // The proxy does not wait for it.
     if (answer.seen !== undefined) services.accesses.record(answer.seen)
+  }
+}
+
+/** Told once when it begins, and once when it ends: as long as the database is away, every request would say the same. */
+function createAlarm(log: BaseLogger) {
+  let isAway = false
+  return {
+    unavailable(why: { readonly requestId: string; readonly err: unknown }): void {
+      if (isAway) log.debug(why, 'a request could not be judged')
+      else log.error(why, 'requests can not be judged now, and are answered 503')
+      isAway = true
+    },
+    judged(): void {
+      if (isAway) log.warn('requests are judged again')
+      isAway = false
+    },
   }
 }
 

@@ -575,6 +575,35 @@ test('what the database can’t answer is 503, never 200, and told to nobody but
   }
 })
 
+test('while the database can’t answer, that is an error in the log once, and once more when it can’t again', async () => {
+  const broken = await startTestApp()
+  try {
+    const keyspace = await broken.createKeyspace((await broken.createAccount()).accountId)
+    const { secret } = await broken.createKey(keyspace)
+    const ask = async () => {
+      const answer = fetch(`${broken.origin}/forward-auth?keyspace=${keyspace}&endpoints=ignore`, {
+        headers: { 'x-keyledger-authorization': `Bearer ${broken.rootKey}`, 'x-api-key': secret },
+      })
+      return (await answer).status
+    }
+    const told = (level: string, msg: RegExp) =>
+      broken.logged.filter((entry) => entry.level === level && msg.test(entry.msg)).length
+    const away = { error: /can not be judged now/, debug: /could not be judged/, warn: /judged again/ }
+    const counts = () => Object.entries(away).map(([level, msg]) => told(level, msg))
+    for (const times of [1, 2]) {
+      const { connectionString } = broken.database.connection
+      await onServer(connectionString, 'ALTER TABLE vault.root_key RENAME TO gone')
+      for (let n = 0; n < 3; n++) expect(await ask()).toBe(503)
+      expect(counts()).toEqual([times, times * 2, times - 1])
+      await onServer(connectionString, 'ALTER TABLE vault.gone RENAME TO root_key')
+      for (let n = 0; n < 2; n++) expect(await ask()).toBe(200)
+      expect(counts()).toEqual([times, times * 2, times])
+    }
+  } finally {
+    await broken.close()
+  }
+})
+
 test('no key and no query is logged', async () => {
   await ask({ headers: [apiKey(key)] })
   await ask({ uri: `/secret-path?key=${key}&key=${key}&mark=do-not-log` })
