@@ -1,6 +1,6 @@
 // Keys from before their keyspace was frozen keep what their policies grant then: by the command that freezes it, by whoever sends
 // it again, and by the sweep.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deletePolicy } from '#commands/delete-policy.ts'
 import { FREEZING, freezeKeys } from '#commands/freeze-keys.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
@@ -8,7 +8,7 @@ import { updateKey } from '#commands/update-key.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { updatePolicy } from '#commands/update-policy.ts'
 import { checkState } from '#state/check.ts'
-import { colliding } from '#test/support/colliding.ts'
+import { colliding, holding } from '#test/support/colliding.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
 
@@ -82,6 +82,22 @@ describe('freezing a keyspace', () => {
     const keyId = await keyWith()
     await at.done(updateKeyspace, { keyspaceId, ...FROZEN })
     expect(await keptBy(keyId)).toEqual([])
+  })
+
+  test('waits for a key that is just being made: none slips through between the two', async () => {
+    const keyId = await holding(database.owner, `NEW.name = 'held'`, async ({ waiting, release }) => {
+      const making = at.createKey(keyspaceId, { name: 'held', policyIds: [policyId] })
+      await vi.waitFor(async () => expect(await waiting()).toBe(1))
+      let answered = false
+      const freezing = at.done(updateKeyspace, { keyspaceId, ...FROZEN }).then(() => {
+        answered = true
+      })
+      await vi.waitFor(async () => expect(answered || (await waiting()) === 2).toBe(true))
+      await release()
+      await freezing
+      return (await making).keyId
+    })
+    expect(await keptBy(keyId)).toEqual(['ads.read'])
   })
 
   test('is for good: opened again, what was frozen stays so, and what is new is not', async () => {
