@@ -3,7 +3,7 @@ import type { CompiledQuery } from 'kysely'
 import type { z } from 'zod'
 import type { Clock } from '#database/clock.ts'
 import type { Database } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading } from '#database/transaction.ts'
 import type { Actor } from '#domain/actor.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Instant } from '#domain/instant.ts'
@@ -50,12 +50,23 @@ export type Command<Input extends CommonInput, Result> = {
    * to be changed, and in the answer to a retry, as an earlier try may not have got there. A refusal where it is not so yet.
    */
   afterwards?(step: Omit<LocateStep, 'transaction'>, result: Result): Promise<Refusal | undefined>
+  /** What `afterwards` would do, command by command. Of every command that has it and can be planned. */
+  planAfterwards?(step: PlanStep, result: Result): Promise<void>
+}
+
+/** Where what follows a command is planned: on the same snapshot, with what the command makes of it. */
+export type PlanStep = {
+  readonly transaction: Reading
+  /** A stream that the command has read, as it will be. */
+  streamAfter(id: string): Stream | undefined
+  /** Adds what the server would do by a command of its own. False where no more is wanted. */
+  plan<Input extends CommonInput, Result>(command: Command<Input, Result>, input: Input): Promise<boolean>
 }
 
 export type LocateStep = {
   readonly services: CommandServices
   readonly origin: Origin
-  readonly transaction: Transaction
+  readonly transaction: Reading
 }
 
 export type Place = {
@@ -87,8 +98,10 @@ export type Change<Kind extends StreamKind = StreamKind> = {
   readonly personal?: { readonly key: PersonalKey; readonly values: ReadonlyMap<Facts[Kind], PersonalValues> }
 }
 
+export type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
+
 export type Decided<Result> =
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | Refused
   | {
       readonly kind: 'accepted'
       readonly changes: readonly Change[]
@@ -101,7 +114,7 @@ export type Decided<Result> =
     }
 
 export type Outcome<Result> =
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | Refused
   | {
       readonly kind: 'done'
       readonly result: Result
@@ -112,11 +125,11 @@ export type Outcome<Result> =
       readonly secrets: ReadonlyMap<string, Secret>
     }
 
-export function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {
+export function refused(refusal: Refusal): Refused {
   return { kind: 'refused', refusal }
 }
 
-export function notFound(subjectId: string | null): { readonly kind: 'refused'; readonly refusal: Refusal } {
+export function notFound(subjectId: string | null): Refused {
   return refused({ code: 'NOT_FOUND', subjectId })
 }
 

@@ -4,28 +4,34 @@
 import { setTimeout } from 'node:timers/promises'
 import type { CompiledQuery } from 'kysely'
 import { send, statement } from '#database/connect.ts'
-import type { CommandServices, Origin, Outcome } from './command.ts'
+import { knownShardOf } from '#domain/ids.ts'
+import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { KeyspaceState } from '#domain/keyspace/state.ts'
+import type { Command, CommandServices, CommonInput, Origin, PlanStep } from './command.ts'
 import type { Refusal } from './refusal.ts'
+import { runCommand } from './run-command.ts'
 
 export type Keyspace = { readonly shard: number; readonly keyspace_id: string; readonly account_id: string }
 
 export type Completion<Thing> = {
   /** SQL: whether the keyspace `s` has the rule. */
   readonly rule: string
+  /** The same of rules that are at hand. */
+  applies(rules: KeyspaceRules): boolean
   /** A page of what is missing in such a keyspace, behind what came last; the last page is shorter than `limit`. */
   missing(keyspace: Keyspace, after: Thing | undefined, limit: number): CompiledQuery<Thing>
   /** What one transaction makes. */
   parts(things: readonly Thing[]): readonly (readonly Thing[])[]
-  /** Runs the command for one part; nothing where it is so already, or the rule is gone. */
-  make(
-    services: CommandServices,
-    origin: Origin,
-    keyspace: Keyspace,
-    part: readonly Thing[],
-  ): Promise<Outcome<{ readonly made: number }>>
+  /** Has the command run, or planned, for one part: it makes nothing where it is so already, or the rule is gone. */
+  make<Answer>(keyspace: Keyspace, part: readonly Thing[], run: RunPart<Answer>): Promise<Answer>
   /** Parts that are made at the same time. */
   readonly atOnce: number
 }
+
+export type RunPart<Answer> = <Input extends CommonInput>(
+  command: Command<Input, { readonly made: number }>,
+  input: Input,
+) => Promise<Answer>
 
 export type Completed = { readonly made: number; readonly failed: number }
 
@@ -57,7 +63,9 @@ export async function complete<Thing>(
       for (let start = 0; start < parts.length && !isStopped(); start += completion.atOnce)
         await Promise.all(
           parts.slice(start, start + completion.atOnce).map(async (part) => {
-            const outcome = await completion.make(services, origin, keyspace, part)
+            const outcome = await completion.make(keyspace, part, (command, input) =>
+              runCommand(services, origin, command, input),
+            )
             if (outcome.kind === 'refused') counted.failed += part.length
             else counted.made += outcome.result.made
           }),
@@ -66,6 +74,24 @@ export async function complete<Thing>(
       if (things.length < PAGE) break
     }
   return counted
+}
+
+/** Plans what would be made in a keyspace, once it is what a command makes of it. */
+export async function planCompletion<Thing>(
+  completion: Completion<Thing>,
+  { transaction, streamAfter, plan }: PlanStep,
+  keyspaceId: string,
+): Promise<void> {
+  const stream = streamAfter(keyspaceId)
+  const state = stream?.state as KeyspaceState | undefined
+  if (stream === undefined || state?.status !== 'active' || !completion.applies(state.rules)) return
+  const keyspace = { shard: knownShardOf(keyspaceId), keyspace_id: keyspaceId, account_id: stream.accountId }
+  for (let after: Thing | undefined; ; ) {
+    const things = await transaction.run(completion.missing(keyspace, after, PAGE))
+    for (const part of completion.parts(things)) if (!(await completion.make(keyspace, part, plan))) return
+    after = things.at(-1)
+    if (things.length < PAGE) return
+  }
 }
 
 async function keyspacesWith(

@@ -9,7 +9,6 @@ import { type Completed, type Completion, type CompletionOptions, complete } fro
 import { HAS_DEFAULT_KEYS, keyspacesWithDefaultKeys, makeDefaultKey, NO_KEYS } from './default-keys.ts'
 import { idempotent, idInput } from './input.ts'
 import { invalidInput, type Refusal } from './refusal.ts'
-import { runCommand } from './run-command.ts'
 import { accountOfUser, userStreamOf } from './user-command.ts'
 
 const input = z.object({ keyspaceId: idInput, userId: idInput, ...idempotent })
@@ -80,14 +79,13 @@ export const USERS_WITHOUT = `SELECT u.user_id, u.created_at
 /** One transaction a user. */
 export const DEFAULT_KEYS: Completion<User> = {
   rule: HAS_DEFAULT_KEYS,
+  applies: ({ defaultKeys }) => defaultKeys,
   missing({ shard, keyspace_id: keyspaceId, account_id: accountId }, after, limit) {
     const { created_at: createdAt = '-infinity', user_id: userId = '' } = after ?? {}
     return statement(USERS_WITHOUT, [shard, keyspaceId, accountId, createdAt, userId, limit])
   },
   parts: (users) => users.map((user) => [user]),
-  async make(services, origin, { keyspace_id: keyspaceId }, [user]) {
-    return runCommand(services, origin, fillDefaultKey, { keyspaceId, userId: user?.user_id })
-  },
+  make: ({ keyspace_id: keyspaceId }, [user], run) => run(fillDefaultKey, { keyspaceId, userId: user?.user_id ?? '' }),
   // More would only wait for the same account's counter.
   atOnce: 4,
 }

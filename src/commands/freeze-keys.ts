@@ -3,7 +3,7 @@
 // doing: nobody asked for this very key.
 import { z } from 'zod'
 import { statement } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading } from '#database/transaction.ts'
 import type { PolicyGrant } from '#domain/grant.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
@@ -16,7 +16,6 @@ import { type Completed, type Completion, type CompletionOptions, complete } fro
 import { FROZEN_BYTES_MAX, policyIn } from './held-policies.ts'
 import { idempotent, idInput } from './input.ts'
 import { accountOfKeyspace, keyspaceStreamOf } from './keyspace-command.ts'
-import { runCommand } from './run-command.ts'
 
 const input = z.object({ keyspaceId: idInput, keyIds: z.array(idInput), ...idempotent })
 
@@ -42,7 +41,7 @@ const freezeSome: Command<z.infer<typeof input>, { readonly made: number }> = {
 }
 
 async function policiesOf(
-  transaction: Transaction,
+  transaction: Reading,
   keyspaceId: string,
   keyIds: readonly string[],
 ): Promise<readonly string[]> {
@@ -98,12 +97,12 @@ const PART_EVENTS = 5_000
 
 export const FREEZING: Completion<Key> = {
   rule: `s.rules ->> 'authorizations' = 'FROZEN' AND s.deleted_at IS NULL`,
+  applies: ({ authorizations }) => authorizations === 'FROZEN',
   missing: ({ shard, keyspace_id: keyspaceId }, after, limit) =>
     statement(KEYS_NOT_FROZEN, [shard, keyspaceId, after?.key_id ?? '', limit]),
   parts: partsOf,
-  make(services, origin, { keyspace_id: keyspaceId }, part) {
-    return runCommand(services, origin, freezeSome, { keyspaceId, keyIds: part.map(({ key_id }) => key_id) })
-  },
+  make: ({ keyspace_id: keyspaceId }, part, run) =>
+    run(freezeSome, { keyspaceId, keyIds: part.map(({ key_id }) => key_id) }),
   // One after the other: between two of them, who waits to edit a policy that all of them hold, or the keyspace, has their turn.
   atOnce: 1,
 }

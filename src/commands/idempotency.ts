@@ -3,7 +3,7 @@
 // rolls the claim back, so only successes are remembered.
 import canonicalize from 'canonicalize'
 import { statement } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading, Transaction } from '#database/transaction.ts'
 import type { Caller } from '#domain/caller.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
@@ -37,12 +37,10 @@ export async function claim(
   mutation: string,
   input: CommonInput,
 ): Promise<Claim | undefined> {
-  const { idempotencyKey, ...request } = input
-  if (idempotencyKey === undefined || idempotencyKey === null) return undefined
+  const asked = requestOf(keyring, input)
+  if (asked === undefined) return undefined
   const scope = scopeOf(caller, mutation)
-  const text = canonicalize(request)
-  invariant(text !== undefined, 'an input is JSON')
-  const keys = idempotencyKeysOf(keyring, idempotencyKey).toSorted((a, b) => a.key.compare(b.key))
+  const { text, keys } = asked
   const digests = keys.map(({ key }) => key)
   const claimed = await transaction.run(
     statement<{ key_digest: Buffer }>(
@@ -61,7 +59,31 @@ export async function claim(
     ),
   )
   if (claimed.length === keys.length) return { kind: 'claimed', remember: rememberer(transaction, scope, digests) }
-  return earlier(transaction, keyring, scope, digests, text)
+  const met = await earlier(transaction, keyring, scope, digests, text)
+  invariant(met, 'what a claim met was committed with its outcome')
+  return met
+}
+
+/** What the idempotency key would meet now: an earlier outcome, another request, or nothing. Claims nothing. */
+export async function recall(
+  reading: Reading,
+  keyring: Keyring,
+  caller: Caller,
+  mutation: string,
+  input: CommonInput,
+): Promise<Exclude<Claim, { readonly kind: 'claimed' }> | undefined> {
+  const asked = requestOf(keyring, input)
+  if (asked === undefined) return undefined
+  const digests = asked.keys.map(({ key }) => key)
+  return earlier(reading, keyring, scopeOf(caller, mutation), digests, asked.text)
+}
+
+/** The request as it is compared, and its key under every secret, in the order of the bytes. */
+function requestOf(keyring: Keyring, { idempotencyKey, ...request }: CommonInput) {
+  if (idempotencyKey === undefined || idempotencyKey === null) return undefined
+  const text = canonicalize(request)
+  invariant(text !== undefined, 'an input is JSON')
+  return { text, keys: idempotencyKeysOf(keyring, idempotencyKey).toSorted((a, b) => a.key.compare(b.key)) }
 }
 
 /** Root has no shard of its own, as it belongs to no account. */
@@ -83,22 +105,21 @@ function rememberer(transaction: Transaction, scope: Scope, digests: readonly Bu
 }
 
 async function earlier(
-  transaction: Transaction,
+  reading: Reading,
   keyring: Keyring,
   scope: Scope,
   digests: readonly Buffer[],
   text: string,
-): Promise<Claim> {
+): Promise<Exclude<Claim, { readonly kind: 'claimed' }> | undefined> {
   // A statement of its own, so that its snapshot is later than the wait for a twin.
-  const rows = await transaction.run(
+  const [row] = await reading.run(
     statement<{ secret_id: string; fingerprint: Buffer; outcome: Remembered | null }>(
       `SELECT secret_id, fingerprint, outcome FROM vault.idempotency
         WHERE shard = $1 AND caller = $2 AND mutation = $3 AND key_digest = ANY ($4) AND outcome IS NOT NULL LIMIT 1`,
       [scope.shard, scope.caller, scope.mutation, digests],
     ),
   )
-  const [row] = rows
-  invariant(row?.outcome, 'what a claim met was committed with its outcome')
+  if (row?.outcome == null) return undefined
   if (!sameDigest(row.fingerprint, fingerprint(keyring, row.secret_id, text))) return { kind: 'reused' }
   return { kind: 'replay', outcome: row.outcome }
 }

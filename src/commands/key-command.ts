@@ -1,7 +1,7 @@
 // What the commands about an existing key have in common: found by the key's id or one of its codes', decided under the
 // locks of the key and its keyspace, and bound by the rule that nobody mints more than they hold.
 import { statement } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading } from '#database/transaction.ts'
 import { type IdKind, kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { KeyCommand } from '#domain/key/commands.ts'
@@ -194,7 +194,7 @@ const FIND = {
 
 /** Which key it is and where it lies never changes, so that it may be read before the locks. What it holds may change. */
 async function find(
-  transaction: Transaction,
+  transaction: Reading,
   kind: IdKind & keyof typeof FIND,
   id: string,
   policyIds: readonly string[],

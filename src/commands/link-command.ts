@@ -1,6 +1,6 @@
 // What the commands about links have in common: how a link is found, and whether an account has one of a key.
 import { statement } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading } from '#database/transaction.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Stream } from '#domain/streams.ts'
@@ -37,7 +37,7 @@ export function linkStreamOf(step: DecideStep, linkId: string): Stream<'link'> {
 }
 
 /** Whether the account has a link of the key, into whichever of its keyspaces. Exact under the account's lock. */
-export async function isLinkedInto(transaction: Transaction, accountId: string, keyId: string): Promise<boolean> {
+export async function isLinkedInto(transaction: Reading, accountId: string, keyId: string): Promise<boolean> {
   if (kindOf(keyId) !== 'key') return false
   const rows = await transaction.run(
     statement('SELECT 1 FROM state.link WHERE shard = $1 AND account_id = $2 AND key_id = $3 AND unlinked_at IS NULL', [

@@ -1,7 +1,7 @@
 // removeUser: nobody any more, for good, and with them what was theirs; their history stays, and their external id is free again.
 import { z } from 'zod'
 import { statement } from '#database/connect.ts'
-import type { Transaction } from '#database/transaction.ts'
+import type { Reading } from '#database/transaction.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { invariant } from '#domain/invariant.ts'
 import { decideKey } from '#domain/key/decide.ts'
@@ -52,7 +52,7 @@ export const KEYS_OF_USER = `SELECT key_id FROM state.key WHERE shard = $1 AND o
    ORDER BY key_id LIMIT $3`
 
 /** Ids of the keys that they own or that act as them and are not revoked: one more than a removal takes, at most. */
-async function keysOf(transaction: Transaction, userId: string): Promise<readonly string[]> {
+async function keysOf(transaction: Reading, userId: string): Promise<readonly string[]> {
   const rows = await transaction.run(
     statement<{ key_id: string }>(KEYS_OF_USER, [knownShardOf(userId), userId, KEYS_MAX + 1]),
   )

@@ -3,15 +3,12 @@
 import { setTimeout } from 'node:timers/promises'
 import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
-import { inTransaction } from '#database/transaction.ts'
-import { actorOf, type Caller, DenialError, mayDo } from '#domain/caller.ts'
-import { knownShardOf } from '#domain/ids.ts'
-import { epochMsOf, type Instant, instantOf } from '#domain/instant.ts'
-import { confinedTo } from '#domain/member.ts'
-import { evolveStream, type Stream } from '#domain/streams.ts'
+import { inTransaction, type Transaction } from '#database/transaction.ts'
+import { actorOf } from '#domain/caller.ts'
+import type { Stream } from '#domain/streams.ts'
 import { append, STREAM_MOVED_ON } from '#log/append.ts'
 import type { EventBody } from '#log/body.ts'
-import { foldStreams, lockStreams } from '#log/load.ts'
+import { lockStreams } from '#log/load.ts'
 import { eventSchemas } from '#log/upcast.ts'
 import { newId, newSalt } from '#secret/ids.ts'
 import { changedRows } from '#state/project.ts'
@@ -23,14 +20,14 @@ import {
   type CommonInput,
   type Decided,
   type DecideStep,
-  type Located,
   type LocateStep,
   notFound,
   type Origin,
   type Outcome,
-  type Place,
+  type Refused,
   refused,
 } from './command.ts'
+import { authorize, decideAt, following, type Read } from './decide-command.ts'
 import { type Claim, claim } from './idempotency.ts'
 import { issuesOf } from './input-issues.ts'
 import { namedBy, seesOutcome } from './own-keys.ts'
@@ -68,11 +65,16 @@ async function attempt<Input extends CommonInput, Result>(
   command: Command<Input, Result>,
   input: Input,
 ): Promise<Outcome<Result>> {
+  return untilNoneCollides(() =>
+    inTransaction(services.database, (transaction) => execute(transaction, { services, origin }, command, input)),
+  )
+}
+
+/** Tries again what another command kept from being done. */
+export async function untilNoneCollides<Answer>(work: () => Promise<Answer>): Promise<Answer | Refused> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await inTransaction(services.database, (transaction) =>
-        execute({ services, origin, transaction }, command, input),
-      )
+      return await work()
     } catch (error) {
       if (!COLLISIONS.has(sqlStateOf(error))) throw error
       if (attempt === ATTEMPTS_MAX) return refused({ code: 'CONFLICT', expectedVersion: null, actualVersion: null })
@@ -81,20 +83,13 @@ async function attempt<Input extends CommonInput, Result>(
   }
 }
 
-type Demands = Pick<Command<CommonInput, unknown>, 'permission' | 'heedsOwners'>
-
-function authorize(caller: Caller, { permission, heedsOwners }: Demands): void {
-  const allowed = permission === 'root' ? caller.kind === 'ROOT' : mayDo(caller, permission)
-  // What a MEMBER may do is for their own keys: a command that doesn't ask whose they are is none for them.
-  if (!allowed || (confinedTo(caller) !== null && heedsOwners !== true)) throw new DenialError('FORBIDDEN')
-}
-
 async function execute<Input extends CommonInput, Result>(
-  step: LocateStep,
+  transaction: Transaction,
+  { services, origin }: Omit<LocateStep, 'transaction'>,
   command: Command<Input, Result>,
   input: Input,
 ): Promise<Outcome<Result>> {
-  const { services, origin, transaction } = step
+  const step = { services, origin, transaction }
   const [claimed, located] = await Promise.all([
     claim(transaction, services.keyring, origin.caller, command.name, input),
     command.locate(step, input),
@@ -105,49 +100,21 @@ async function execute<Input extends CommonInput, Result>(
     if (!(await seesOutcome(step, located, result))) return notFound(namedBy(located))
     return { kind: 'done', accountId, result: result as Result, eventIds, secrets: new Map() }
   }
-  const place = placeFor(origin.caller, located)
-  if ('notFound' in place) return notFound(place.notFound)
-  if ('refusal' in place) return refused(place.refusal)
-
-  const locked = await lock(step, place)
-  const subject = place.subjectId === null ? undefined : locked.streams.get(place.subjectId)
-  if (place.subjectId !== null && subject === undefined) return notFound(place.namedId)
-  const { expectedVersion } = input
-  if (subject !== undefined && expectedVersion !== undefined && expectedVersion !== null)
-    if (subject.version !== expectedVersion)
-      return refused({ code: 'CONFLICT', expectedVersion, actualVersion: subject.version })
-
-  const decided = await command.decide(locked, input)
-  return decided.kind === 'refused' ? decided : commit(locked, decided, claimed)
+  const decision = await decideAt(step, command, input, located, lock)
+  return decision.kind === 'refused' ? decision : commit(transaction, decision.step, decision.decided, claimed)
 }
 
-/** Tenants are apart: what lies in another account is not found, whatever the input says. */
-function placeFor(caller: Caller, located: Located): Located {
-  if (!('accountId' in located) || caller.kind === 'ROOT' || located.accountId === caller.accountId) return located
-  return { notFound: located.namedId }
-}
-
-async function lock(step: LocateStep, place: Place): Promise<DecideStep> {
-  const shard = knownShardOf(place.accountId)
-  const { transaction } = step
-  const events = place.locks.length === 0 ? [] : await transaction.run(lockStreams(shard, place.locks))
-  const [clock] =
-    events.length > 0
-      ? events
-      : await transaction.run(statement<{ now: Instant }>('SELECT clock_timestamp() AS now', []))
-  // To the millisecond: an instant in an event and in a row of state are then the same text.
-  const databaseNow = instantOf(epochMsOf(clock?.now ?? ''))
-  const now = step.services.clock.fromDatabase(databaseNow)
-  return { ...step, ...place, shard, now, streams: foldStreams(events) }
-}
+/** The streams' events, under their locks; the clock is read when all locks are held. */
+const lock: Read = ({ transaction }, { locks }, shard) => transaction.run(lockStreams(shard, locks))
 
 /** Rows, the remembered outcome, events and COMMIT in one flight: no counter lock ever waits for this process. */
 async function commit<Result>(
+  transaction: Transaction,
   step: DecideStep,
   decided: Extract<Decided<Result>, { kind: 'accepted' }>,
   claimed: Claim | undefined,
 ): Promise<Outcome<Result>> {
-  const { transaction, accountId } = step
+  const { accountId } = step
   const { bodies, writes } = prepare(step, decided.changes)
   const eventIds = bodies.map((body) => body.eventId)
   const sent = [...writes, ...(decided.vault ?? [])].map((query) => transaction.run(query))
@@ -181,7 +148,7 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   for (const { stream, facts, actor = caller, personal: told } of changes) {
     let after: Stream = stream
     for (const fact of facts) {
-      after = evolveStream(after, { ...fact, at: step.now, actor, version: after.version + 1 })
+      after = following(after, fact, actor, step.now)
       const encrypted = told === undefined ? [] : encryptFor(told.key, after.version, told.values.get(fact) ?? {})
       if (encrypted.length > 0) vault.push(insertPersonal(step.shard, encrypted))
       bodies.push({

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { holdsAll } from '#domain/caller.ts'
 import { decideKeyspace } from '#domain/keyspace/decide.ts'
 import { type Command, notFound, refused } from './command.ts'
-import { completeKeyspace } from './complete-keyspace.ts'
+import { completeKeyspace, planKeyspace } from './complete-keyspace.ts'
 import { refusalForDefaultKeys } from './fill-default-keys.ts'
 import { idInput, nameInput, versioned } from './input.ts'
 import {
@@ -54,4 +54,5 @@ export const updateKeyspace: Command<z.infer<typeof input>, { readonly keyspaceI
     return { kind: 'accepted', changes: [{ stream, facts }], result: { keyspaceId } }
   },
   afterwards: completeKeyspace,
+  planAfterwards: planKeyspace,
 }

@@ -1,20 +1,26 @@
-// One READ COMMITTED transaction on one pipelined connection: statements that don't need each other's answers share a round
-// trip. Timeouts are SET LOCAL, so that a pooler between us and the server can't leak them.
+// Transactions on one pipelined connection, to change things or to look at them as they are at one moment: statements that don't
+// need each other's answers share a round trip. Timeouts are SET LOCAL, so that a pooler between us and the server can't leak them.
 import type { CompiledQuery } from 'kysely'
 import type pg from 'pg'
 import { type Database, send } from './connect.ts'
 
-/** A transaction in progress. Its statements run in the order they are sent in. */
-export type Transaction = {
+/** What is read in a transaction in progress, whether or not it will change anything. */
+export type Reading = {
+  /** Statements run in the order they are sent in. */
   run<Row>(query: CompiledQuery<Row>): Promise<readonly Row[]>
+}
+
+/** A transaction in progress. */
+export type Transaction = Reading & {
   /** Sends the last statement and COMMIT together, so that no lock it takes waits for the client. */
   commitWith<Row>(last: CompiledQuery<Row>): Promise<readonly Row[]>
 }
 
 // lock_timeout: a command that waits longer than this for another one answers CONFLICT. idle: a client that dies or stalls in
 // the middle gives its locks back.
-const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '10s';
+const LIMITS = `SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '10s';
   SET LOCAL idle_in_transaction_session_timeout = '5s'`
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; ${LIMITS}`
 
 /**
  * Runs `work` in a transaction and rolls back when it throws, or when it returns without having committed.
@@ -56,5 +62,30 @@ async function giveBack(client: pg.PoolClient): Promise<void> {
     client.release()
   } catch {
     client.release(true)
+  }
+}
+
+/**
+ * Runs `work` on one snapshot of everything, in a transaction that can write nothing. `tables`, each with its schema, are those
+ * that a rebuild swaps: held as any reader holds them, but before the snapshot, as those that are swapped in after it would be
+ * empty in its eyes.
+ */
+export async function inSnapshot<T>(
+  database: Database,
+  tables: readonly string[],
+  work: (reading: Reading) => Promise<T>,
+): Promise<T> {
+  const client = await database.pool.connect()
+  try {
+    await client.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${LIMITS}; LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`,
+    )
+    const result = await work({ run: (query) => send(client, query) })
+    await client.query('ROLLBACK')
+    client.release()
+    return result
+  } catch (error) {
+    await giveBack(client)
+    throw error
   }
 }

@@ -7,7 +7,7 @@ import { ApiKey } from './key.ts'
 import { costOfPage } from './limits.ts'
 import { VerificationCode } from './verification.ts'
 
-const AccessLogEntry = builder.objectRef<AccessLogRow>('AccessLogEntry').implement({
+export const AccessLogEntry = builder.objectRef<AccessLogRow>('AccessLogEntry').implement({
   description:
     'One use of a key, as a protected service or proxy saw and recorded it. Telemetry, not history: it ages out, and is as ' +
     'true as whoever recorded it.',

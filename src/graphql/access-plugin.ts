@@ -14,7 +14,7 @@ import type { GraphQLFieldResolver } from 'graphql'
 import { invariant } from '#domain/invariant.ts'
 import type { Consistency } from '#verify/view.ts'
 import { type Context, judgeCaller, judgeCallerAnew } from './context.ts'
-import { demand, type Need } from './needs.ts'
+import { demand, holds, type Need, type Right } from './needs.ts'
 
 export const ACCESS_PLUGIN = 'access'
 
@@ -34,6 +34,8 @@ declare global {
       ResolveReturnShape = unknown,
     > {
       needs: Need
+      /** Of mutations: rights that together will do as well, where these arguments make it a mere question. */
+      orNeeds?: (args: InputShapeFromFields<Args>) => readonly Right[] | undefined
       /** As currently as this the caller is judged; STRONG unless given. Of fields of the root. */
       consistencyOf?: (args: InputShapeFromFields<Args>) => Consistency
     }
@@ -50,7 +52,7 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   }
 
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
-    const { needs, consistencyOf } = field.pothosOptions
+    const { needs, orNeeds, consistencyOf } = field.pothosOptions
     if (needs === 'parent') return resolve
     switch (field.parentType) {
       case 'Query':
@@ -60,7 +62,9 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
         }
       case 'Mutation':
         return async (parent, args, context, info) => {
-          demand(await judgeCallerAnew(context as Context), needs)
+          const caller = await judgeCallerAnew(context as Context)
+          const instead = orNeeds?.(args as never)
+          if (caller === undefined || !instead?.every((right) => holds(caller, right))) demand(caller, needs)
           return resolve(parent, args, context, info)
         }
       // Each event: as judged for it before it was let out of its stream.

@@ -3,10 +3,12 @@
 import type { FieldMap, InputObjectRef } from '@pothos/core'
 import type { GraphQLResolveInfo } from 'graphql'
 import type { Command, CommonInput, Outcome } from '#commands/command.ts'
+import { planCommand, READERS } from '#commands/plan-command.ts'
 import { runCommand } from '#commands/run-command.ts'
 import { confinedTo } from '#domain/member.ts'
 import { builder, type Types } from './builder.ts'
 import type { Context } from './context.ts'
+import { DryRun, type PlanShown } from './dry-run.ts'
 import { ConflictError, InvalidInputError, NotFoundError, RuleViolationError } from './errors.ts'
 import { Event } from './event.ts'
 import { found } from './found.ts'
@@ -27,12 +29,14 @@ type MutationSpec<Result> = {
   success(t: SuccessBuilder<Result>): FieldMap
   /** The input names nothing that could be missing. */
   readonly alwaysFound?: true
+  /** It ends or changes access, and can be tried before it is done. */
+  readonly dryRun?: true
 }
 
 /** Adds the mutation that a command is named after, with its types `<Name>Success` and `<Name>Result`. */
 export function commandMutation<Input extends CommonInput, Result>(
   command: Command<Input, Result>,
-  { description, input, success, alwaysFound }: MutationSpec<Result>,
+  { description, input, success, alwaysFound, dryRun }: MutationSpec<Result>,
 ): void {
   const name = `${command.name.charAt(0).toUpperCase()}${command.name.slice(1)}`
   const SuccessType = builder.objectRef<Success<Result>>(`${name}Success`).implement({
@@ -41,18 +45,59 @@ export function commandMutation<Input extends CommonInput, Result>(
   })
   const ResultType = builder.unionType(`${name}Result`, {
     description: `What became of ${command.name}: its success, or why nothing was changed.`,
-    types: [SuccessType, InvalidInputError, ...(alwaysFound ? [] : [NotFoundError]), ConflictError, RuleViolationError],
+    types: [
+      SuccessType,
+      ...(dryRun ? [DryRun] : []),
+      InvalidInputError,
+      ...(alwaysFound ? [] : [NotFoundError]),
+      ConflictError,
+      RuleViolationError,
+    ],
   })
   builder.mutationField(command.name, (t) =>
     t.field({
       type: ResultType,
       needs: command.permission,
       complexity: { field: MUTATION_COST, multiplier: 1 },
-      args: { input: t.arg({ type: input, required: true, description: 'What to do.' }) },
+      args: {
+        input: t.arg({ type: input, required: true, description: 'What to do.' }),
+        ...(dryRun && { dryRun: dryRunArgument(t) }),
+      },
       description,
-      resolve: (_root, args, context, info) => perform(command, `${name}Success`, args.input, context, info),
+      orNeeds: (args) => (isDryRun(args) ? READERS : undefined),
+      resolve: (_root, args, context, info) =>
+        isDryRun(args)
+          ? rehearse(command, args.input, context)
+          : perform(command, `${name}Success`, args.input, context, info),
     }),
   )
+}
+
+type ArgumentBuilder = PothosSchemaTypes.MutationFieldBuilder<Types, unknown>
+
+function dryRunArgument(t: ArgumentBuilder) {
+  return t.arg.boolean({
+    required: true,
+    defaultValue: false,
+    description:
+      'Only answer what would be done (DryRun), or why it would not; nothing is written. Whoever has accounts.read, keys.read and ' +
+      'events.read may ask as well, but for secrets of their own; what the caller must hold themselves is asked of them all the same.',
+  })
+}
+
+function isDryRun(args: object): boolean {
+  return 'dryRun' in args && args.dryRun === true
+}
+
+async function rehearse<Input extends CommonInput, Result>(
+  command: Command<Input, Result>,
+  input: unknown,
+  context: Context,
+): Promise<(PlanShown & { readonly __typename: 'DryRun' }) | RefusalError> {
+  const { services, correlationId } = context
+  const caller = demand(context.caller, 'caller')
+  const plan = await planCommand(services, { caller, correlationId }, command, input)
+  return plan.kind === 'refused' ? errorOf(plan.refusal) : { ...plan, caller, __typename: 'DryRun' }
 }
 
 async function perform<Input extends CommonInput, Result>(

@@ -18,5 +18,6 @@ commandMutation(deleteCode, {
     'Deletes a code for good: its secret opens nothing any more, and its slot can be issued anew. A replaced code can only be ' +
     'deleted while it is in overlap. Needs the permission keys.write.',
   input: DeleteCodeInput,
+  dryRun: true,
   success: (t) => ({ accessCode: codeField(t) }),
 })

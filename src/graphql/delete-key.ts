@@ -19,5 +19,6 @@ commandMutation(deleteKey, {
     'Revokes a key, where that has not happened yet, then takes it out of lists; `key(id)` and its history stay readable. ' +
     'A default key is replaced at once, by one with a new id and a new secret. Needs the permission keys.write.',
   input: DeleteKeyInput,
+  dryRun: true,
   success: (t) => ({ key: keyField(t), ...replacementFields(t) }),
 })

@@ -20,6 +20,7 @@ commandMutation(deleteKeyspace, {
     'Deletes an empty keyspace for good; its history stays, and its name may be used again. Links into it are to be ended first; those ' +
     'into all of the account stay as they are. Default keys are to be switched off first, or each that is deleted is replaced. Needs the permission keyspaces.write.',
   input: DeleteKeyspaceInput,
+  dryRun: true,
   success: (t) => ({
     keyspaceId: t.id({
       needs: 'parent',

@@ -21,6 +21,7 @@ commandMutation(deletePolicy, {
     'Deletes a policy for good; its history stays, and its name may be used again. Keys whose authorizations are frozen keep what ' +
     'it granted. Needs the permission policies.write.',
   input: DeletePolicyInput,
+  dryRun: true,
   success: (t) => ({
     policyId: t.id({
       needs: 'parent',

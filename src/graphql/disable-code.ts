@@ -17,5 +17,6 @@ commandMutation(disableCode, {
   description:
     'Switches a code off: from now on it opens nothing, until `enableCode`. Ends an overlap for good. Needs the permission keys.write.',
   input: DisableCodeInput,
+  dryRun: true,
   success: (t) => ({ accessCode: codeField(t) }),
 })

@@ -16,5 +16,6 @@ const DisableKeyInput = builder.inputType('DisableKeyInput', {
 commandMutation(disableKey, {
   description: 'Switches a key off: from now on it opens nothing, until `enableKey`. Needs the permission keys.write.',
   input: DisableKeyInput,
+  dryRun: true,
   success: (t) => ({ key: keyField(t) }),
 })

@@ -26,7 +26,7 @@ export function demand(caller: Caller | undefined, right: Right): Caller {
   return caller
 }
 
-function holds(caller: Caller, right: Right): boolean {
+export function holds(caller: Caller, right: Right): boolean {
   if (right === 'caller') return true
   return right === 'root' ? caller.kind === 'ROOT' : mayDo(caller, right)
 }

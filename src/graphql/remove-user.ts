@@ -15,6 +15,7 @@ commandMutation(removeUser, {
     'verification that begins after this has answered says VALID. Their history stays, and their external id may be given to ' +
     'another. For at most 10 000 such keys; of more, some are to be revoked first. Needs the permission users.write.',
   input: RemoveUserInput,
+  dryRun: true,
   success: (t) => ({
     userId: t.id({
       needs: 'parent',

@@ -19,5 +19,6 @@ commandMutation(revokeKey, {
     'Ends a key for good: no verification that begins after this has answered says VALID, and no mutation undoes it. Revoking ' +
     'a revoked key succeeds and changes nothing. A default key is replaced at once, by one with a new id and a new secret. Needs the permission keys.write.',
   input: RevokeKeyInput,
+  dryRun: true,
   success: (t) => ({ key: keyField(t), ...replacementFields(t) }),
 })

@@ -28,6 +28,7 @@ commandMutation(rotateKey, {
   description:
     'Puts a new secret into a slot; the old one stops, now or after an overlap. Needs the permission keys.write.',
   input: RotateKeyInput,
+  dryRun: true,
   success: (t) => ({
     key: keyField(t),
     rotation: t.field({

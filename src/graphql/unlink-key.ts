@@ -14,6 +14,7 @@ commandMutation(unlinkKey, {
     'Ends a link for good: the key opens nothing here any more, and stays as it is for its own account. It may be linked again. ' +
     'Needs the permission links.write.',
   input: UnlinkKeyInput,
+  dryRun: true,
   success: (t) => ({
     linkId: t.id({
       needs: 'parent',

@@ -45,5 +45,6 @@ commandMutation(updateKey, {
     'keys.write; where the key grants more than the caller may give, only what describes it, its logging and an earlier expiry ' +
     'can be set.',
   input: UpdateKeyInput,
+  dryRun: true,
   success: (t) => ({ key: keyField(t) }),
 })

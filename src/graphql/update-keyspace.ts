@@ -23,5 +23,6 @@ commandMutation(updateKeyspace, {
     'those that are missing, before it is answered; where others keep it from being finished, it is a CONFLICT without ' +
     'versions, and sending it again finishes it. Needs the permission keyspaces.write, for the management keyspace `*`.',
   input: UpdateKeyspaceInput,
+  dryRun: true,
   success: (t) => ({ keyspace: keyspaceField(t) }),
 })

@@ -21,5 +21,6 @@ commandMutation(updateLink, {
   description:
     'Sets what a linked key grants here; the next verification goes by it. Needs the permission links.write.',
   input: UpdateLinkInput,
+  dryRun: true,
   success: (t) => ({ link: linkField(t) }),
 })

@@ -27,5 +27,6 @@ commandMutation(updatePolicy, {
     'frozen stay as they are. Where management keys hold it, the caller must hold all that these then grant. Needs the permission ' +
     'policies.write.',
   input: UpdatePolicyInput,
+  dryRun: true,
   success: (t) => ({ policy: policyField(t) }),
 })

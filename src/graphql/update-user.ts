@@ -29,5 +29,6 @@ commandMutation(updateUser, {
     'Changes what a user may do, or what they are called. No verification that begins after this has answered goes by what was ' +
     'before. Needs the permission users.write, and for a new role all that it permits.',
   input: UpdateUserInput,
+  dryRun: true,
   success: (t) => ({ user: userField(t) }),
 })

@@ -8,6 +8,7 @@ import type { Change } from '#domain/changes.ts'
 import type { IdKind } from '#domain/ids.ts'
 import type { Instant } from '#domain/instant.ts'
 import { confinedTo, sees } from '#domain/member.ts'
+import type { AccessLogRow } from './access-log.ts'
 import type { AccountRow } from './accounts.ts'
 import { readChanges } from './changes.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
@@ -20,6 +21,7 @@ import { type Reader, runNamed } from './reader.ts'
 import type { RotationRow } from './rotations.ts'
 import { locate, type Place } from './shard.ts'
 import { type Profile, readProfiles, type UserRow } from './users.ts'
+import { lastAccess, recentUses } from './uses.ts'
 
 export type Loader<Value> = { load(id: string): Promise<Value> }
 
@@ -34,6 +36,12 @@ export type Loaders = {
   readonly lastUseOfKey: Loader<Instant | null>
   /** By the code's id. */
   readonly lastUseOfCode: Loader<Instant | null>
+  /** By the code's id: how often it was found VALID in the last days; null where there is no such code. */
+  readonly recentUsesOfCode: Loader<number | null>
+  /** By the code's id: the last entry of it in the access log. */
+  readonly lastAccessOfCode: Loader<AccessLogRow | null>
+  /** By the link's id: the same of its key, as the linking account recorded it. */
+  readonly lastAccessOfLink: Loader<AccessLogRow | null>
   readonly rotation: Loader<RotationRow | null>
   /** Ended ones too. */
   readonly link: Loader<LinkRow | null>
@@ -106,6 +114,9 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     code: own<CodeRow>(ofTheirKey, 'code', 'state.code', 'code_id', CODE_COLUMNS),
     lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
+    recentUsesOfCode: loader<number, null>('code', null, recentUses(reader)),
+    lastAccessOfCode: loader<AccessLogRow, null>('code', null, lastAccess(reader, 'code')),
+    lastAccessOfLink: loader<AccessLogRow, null>('lnk', null, lastAccess(reader, 'link')),
     rotation: own<RotationRow>(ofTheirKey, 'rot', 'state.rotation', 'rotation_id'),
     link: rows<LinkRow>('lnk', 'state.link', 'link_id'),
     linkedKey: loader<LinkedKey, null>('lnk', null, (places, tenant) => readLinkedKeys(reader, places, tenant)),

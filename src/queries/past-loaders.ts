@@ -84,6 +84,9 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     accountPosition: memoized((accountId) => positionAt(reader, accountId)),
     lastUseOfKey: UNTOLD,
     lastUseOfCode: UNTOLD,
+    recentUsesOfCode: UNTOLD,
+    lastAccessOfCode: UNTOLD,
+    lastAccessOfLink: UNTOLD,
     activeKeyCount: UNTOLD,
     clear() {
       for (const loader of [streams, linkedStreams]) loader.clearAll()

@@ -5,7 +5,7 @@ import type { Grant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
-import { permissionsOfRole, type Role } from '#domain/user/roles.ts'
+import { limitOf, type Role } from '#domain/user/roles.ts'
 import type { Candidate } from '#domain/verdict.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { nameOf, type SealedName } from './sealed-names.ts'
@@ -136,7 +136,7 @@ export function matchedCode(keyring: Keyring, row: CandidateColumns): MatchedCod
       revokedAt: row.revoked_at,
       deletedAt: row.key_deleted_at,
       grants: [{ permissions: row.permissions, endpoints: [] }, ...row.policies],
-      actsAs: user && { permissions: limitOf(row, user), removed: user.removed },
+      actsAs: user && { permissions: limitOf(row.management, user), removed: user.removed },
     },
   }
 }
@@ -146,10 +146,4 @@ function userOf(row: CandidateColumns): ActingUser | null {
   if (userId === null) return null
   invariant(role !== null && permissions !== null, 'who a key acts as is there, if only as one who was removed')
   return { userId, accountId, role, permissions, removed: row.user_removed_at !== null }
-}
-
-/** A management key opens this API, where a user may what goes with their role; any other opens the application. Who was removed may nothing. */
-function limitOf({ management }: CandidateColumns, { role, permissions, removed }: ActingUser): readonly string[] {
-  if (removed) return []
-  return management ? permissionsOfRole(role) : permissions
 }

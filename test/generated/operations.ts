@@ -645,6 +645,13 @@ export type SecretDisplay =
   /** By `revealCode` too, from the code on that is issued next: they are kept, sealed, until their code is replaced, deleted or revoked. Back to ONCE destroys what was kept. */
   | 'REVEALABLE';
 
+/** How much would stop. */
+export type StopExtent =
+  /** It would open nothing more of what it opens now. */
+  | 'ALL'
+  /** It would open less: somewhere, for some permission or without an authenticated user it would be refused where it is not now. */
+  | 'SOME';
+
 /** A link to end. */
 export type UnlinkKeyInput = {
   /** Changes nothing (ConflictError) unless the link is still at this version. Absent: whatever it is at. */
@@ -939,6 +946,7 @@ export type DeleteCodeMutationVariables = Exact<{
 export type DeleteCodeMutation = { readonly deleteCode:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DeleteCodeSuccess', readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly deletedAt: string | null, readonly key: { readonly id: string, readonly version: number } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -952,6 +960,7 @@ export type DeleteKeyMutationVariables = Exact<{
 export type DeleteKeyMutation = { readonly deleteKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DeleteKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly deletedAt: string | null, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly replacement: { readonly id: string, readonly name: string } | null, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly hint: string } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -965,6 +974,7 @@ export type DeleteKeyspaceMutationVariables = Exact<{
 export type DeleteKeyspaceMutation = { readonly deleteKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DeleteKeyspaceSuccess', readonly keyspaceId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -978,6 +988,7 @@ export type DeletePolicyMutationVariables = Exact<{
 export type DeletePolicyMutation = { readonly deletePolicy:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DeletePolicySuccess', readonly policyId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -991,6 +1002,7 @@ export type DisableCodeMutationVariables = Exact<{
 export type DisableCodeMutation = { readonly disableCode:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DisableCodeSuccess', readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly status: CodeStatus, readonly enabled: boolean, readonly key: { readonly id: string, readonly version: number } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1004,9 +1016,38 @@ export type DisableKeyMutationVariables = Exact<{
 export type DisableKeyMutation = { readonly disableKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'DisableKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type DryRunRevokeKeyMutationVariables = Exact<{
+  input: RevokeKeyInput;
+}>;
+
+
+export type DryRunRevokeKeyMutation = { readonly revokeKey:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'DryRun', readonly plannedCount: number | null, readonly stopCount: number | null, readonly planned: ReadonlyArray<{ readonly type: string, readonly subjectId: string | null, readonly summary: string, readonly data: unknown }>, readonly stops: ReadonlyArray<{ readonly extent: StopExtent, readonly lastUsedAt: string | null, readonly usesLastWeek: number | null, readonly accessCode: { readonly id: string, readonly hint: string, readonly key: { readonly id: string, readonly name: string } } | null, readonly lastAccess: { readonly at: string, readonly clientIp: string | null, readonly userAgent: string | null } | null }> }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RevokeKeySuccess' }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type DryRunUpdatePolicyMutationVariables = Exact<{
+  input: UpdatePolicyInput;
+}>;
+
+
+export type DryRunUpdatePolicyMutation = { readonly updatePolicy:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'DryRun', readonly plannedCount: number | null, readonly stopCount: number | null, readonly planned: ReadonlyArray<{ readonly type: string, readonly subjectId: string | null, readonly summary: string, readonly data: unknown }>, readonly stops: ReadonlyArray<{ readonly extent: StopExtent, readonly lastUsedAt: string | null, readonly usesLastWeek: number | null, readonly accessCode: { readonly id: string, readonly hint: string, readonly key: { readonly id: string, readonly name: string } } | null, readonly link: { readonly id: string, readonly keyId: string, readonly keyName: string } | null }> }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'UpdatePolicySuccess' }
    };
 
 export type EnableCodeMutationVariables = Exact<{
@@ -1265,6 +1306,7 @@ export type RemoveUserMutationVariables = Exact<{
 
 export type RemoveUserMutation = { readonly removeUser:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RemoveUserSuccess', readonly userId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
@@ -1291,6 +1333,7 @@ export type RevokeKeyMutationVariables = Exact<{
 
 export type RevokeKeyMutation = { readonly revokeKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RevokeKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly version: number, readonly revocation: { readonly at: string, readonly reason: RevocationReason, readonly note: string | null, readonly by: { readonly label: string } } | null }, readonly replacement: { readonly id: string, readonly name: string } | null, readonly issued: ReadonlyArray<{ readonly secret: string | null, readonly accessCode: { readonly id: string, readonly hint: string } }>, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
@@ -1304,6 +1347,7 @@ export type RotateKeyMutationVariables = Exact<{
 
 export type RotateKeyMutation = { readonly rotateKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RotateKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly version: number }, readonly rotation: { readonly id: string, readonly rotatedAt: string, readonly overlapEndsAt: string | null, readonly retired: { readonly id: string, readonly hint: string, readonly status: CodeStatus } }, readonly issued: { readonly secret: string | null, readonly accessCode: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly expiresAt: string | null } }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
@@ -1326,6 +1370,7 @@ export type UnlinkKeyMutationVariables = Exact<{
 
 export type UnlinkKeyMutation = { readonly unlinkKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1365,6 +1410,7 @@ export type UpdateKeyMutationVariables = Exact<{
 
 export type UpdateKeyMutation = { readonly updateKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1378,6 +1424,7 @@ export type UpdateKeyspaceMutationVariables = Exact<{
 
 export type UpdateKeyspaceMutation = { readonly updateKeyspace:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1391,6 +1438,7 @@ export type UpdateLinkMutationVariables = Exact<{
 
 export type UpdateLinkMutation = { readonly updateLink:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1404,6 +1452,7 @@ export type UpdatePolicyMutationVariables = Exact<{
 
 export type UpdatePolicyMutation = { readonly updatePolicy:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -1417,6 +1466,7 @@ export type UpdateUserMutationVariables = Exact<{
 
 export type UpdateUserMutation = { readonly updateUser:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -2076,6 +2126,90 @@ export const DisableKeyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DisableKeyMutation, DisableKeyMutationVariables>;
+export const DryRunRevokeKeyDocument = new TypedDocumentString(`
+    mutation DryRunRevokeKey($input: RevokeKeyInput!) {
+  revokeKey(input: $input, dryRun: true) {
+    __typename
+    ... on DryRun {
+      planned {
+        type
+        subjectId
+        summary
+        data
+      }
+      plannedCount
+      stops {
+        extent
+        accessCode {
+          id
+          hint
+          key {
+            id
+            name
+          }
+        }
+        lastUsedAt
+        usesLastWeek
+        lastAccess {
+          at
+          clientIp
+          userAgent
+        }
+      }
+      stopCount
+    }
+    ... on Error {
+      code
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DryRunRevokeKeyMutation, DryRunRevokeKeyMutationVariables>;
+export const DryRunUpdatePolicyDocument = new TypedDocumentString(`
+    mutation DryRunUpdatePolicy($input: UpdatePolicyInput!) {
+  updatePolicy(input: $input, dryRun: true) {
+    __typename
+    ... on DryRun {
+      planned {
+        type
+        subjectId
+        summary
+        data
+      }
+      plannedCount
+      stops {
+        extent
+        accessCode {
+          id
+          hint
+          key {
+            id
+            name
+          }
+        }
+        link {
+          id
+          keyId
+          keyName
+        }
+        lastUsedAt
+        usesLastWeek
+      }
+      stopCount
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DryRunUpdatePolicyMutation, DryRunUpdatePolicyMutationVariables>;
 export const EnableCodeDocument = new TypedDocumentString(`
     mutation EnableCode($input: EnableCodeInput!) {
   enableCode(input: $input) {

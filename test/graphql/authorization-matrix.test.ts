@@ -263,3 +263,21 @@ describe('the table of queries, mutations and subscriptions', () => {
     expect(answers).toEqual(cells)
   })
 })
+
+const tries = await rowsOf('Dry runs')
+const triable = fields.filter(({ args }) => args.some(({ path }) => path[0] === 'dryRun'))
+
+describe('the table of dry runs', () => {
+  test('has a row for each mutation that can be tried, and no other', () => {
+    expect(tries.map(({ what }) => what.split('`')[1]).sort()).toEqual(triable.map(({ name }) => name).sort())
+  })
+
+  test.each(tries)('says who may ask what would become of $what, and nobody changes anything by it', async (row) => {
+    const field = triable.find(({ name }) => row.what.split('`')[1] === name)
+    if (field === undefined) throw new Error('There is no such field')
+    const variables = { ...(await variablesFor(field, undefined)), dryRun: true }
+    const before = await eventCount()
+    expect(await answersTo((credential) => outcomeOf(field, variables, credential))).toEqual(row.cells)
+    expect(await eventCount()).toEqual(before)
+  })
+})

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
 import { agreeOnAccounts, agreeOnKey, agreeOnVerdicts, type Inquiry, instantText } from './agree.ts'
-import { glimpseKey, readHistory, readKey, send } from './api.ts'
+import { type Answer, glimpseKey, readHistory, readKey, send } from './api.ts'
 import { callerBy, may, seesKey } from './callers.ts'
 import type { Due, Input, Mutation } from './decision.ts'
 import { addDefaultKey, codesOfDefault } from './defaults.ts'
@@ -23,7 +23,7 @@ export type Real = { readonly app: TestApp; readonly sent: Sent[]; readonly reco
 export type Command = fc.AsyncCommand<World, Real>
 
 /** Sends a mutation, holds what becomes of it against the prediction, and lets the world follow. */
-export async function perform(world: World, { app, sent, recorded }: Real, request: Sent): Promise<void> {
+export async function perform(world: World, { app, sent, recorded }: Real, request: Sent): Promise<Answer> {
   const { mutation, input, credential } = request
   const caller = callerBy(world, credential, app.rootKey)
   const prediction = predict(world, caller, mutation, input)
@@ -31,11 +31,15 @@ export async function perform(world: World, { app, sent, recorded }: Real, reque
   if (input.idempotencyKey !== undefined) sent.push(request)
   const concerned = answer.events.map((event) => event.subjectId)
   await record(recorded, app, answer.events, [...concerned, ...anyOf(world.keys, sent.length)])
-  if (prediction.reasons.length > 0) return expect(answer.outcome).toBeOneOf([...prediction.reasons])
+  if (prediction.reasons.length > 0) {
+    expect(answer.outcome).toBeOneOf([...prediction.reasons])
+    return answer
+  }
   expect(answer.outcome).toBe('DONE')
   if (prediction.replayed !== undefined) {
     const { codes, ...made } = prediction.replayed
-    return expect(answer.made).toEqual({ ...made, codes: codes.map(({ id }) => ({ id, secret: null })) })
+    expect(answer.made).toEqual({ ...made, codes: codes.map(({ id }) => ({ id, secret: null })) })
+    return answer
   }
   const { events = [], codes = [], defaults = [], subjectId = answer.made.id, reveals } = prediction
   const happened = events.map((event) => (typeof event === 'string' ? { type: event, subjectId } : event))
@@ -65,6 +69,7 @@ export async function perform(world: World, { app, sent, recorded }: Real, reque
   if (account !== undefined && frozen.length + fills.length > 0) await adopt(world, app, account, frozen, fills)
   const key = world.keys.get(subjectId)
   if (key !== undefined) await agreeOnKey(world, app, key)
+  return answer
 }
 
 /** One of them, whatever happens to others. */
@@ -149,7 +154,7 @@ function command(run: (world: World, real: Real) => Promise<void>, tell: () => s
 /** The very request again, or another under its idempotency key. */
 const retries = fc.record({ pick: numbers, changed: fc.boolean() }).map(({ pick, changed }) =>
   command(
-    async (world, real) => {
+    async (world, real): Promise<void> => {
       const again = real.sent.at(-1 - (pick % Math.max(1, Math.min(real.sent.length, 10))))
       if (again === undefined) return
       const other =

@@ -44,3 +44,17 @@ export function formsOf(plaintext: string): readonly string[] {
 export function tablesWith(tables: readonly Table[], text: string): readonly string[] {
   return tables.filter(({ bytes }) => bytes.includes(text)).map(({ name }) => name)
 }
+
+/** Of every table there is, by name: equal where nothing at all was written. Asked of the owner. */
+export async function checksums({ pool }: Database): Promise<Readonly<Record<string, string>>> {
+  const { rows: tables } = await pool.query<{ name: string }>(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'm', 'S') AND n.nspname !~ '^pg_|^information_schema$' ORDER BY 1`,
+  )
+  const sums = tables.map(
+    ({ name }) =>
+      `SELECT '${name}' AS name, md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text COLLATE "C"), '')) AS sum FROM ${name} t`,
+  )
+  const { rows } = await pool.query<{ name: string; sum: string }>(sums.join(' UNION ALL '))
+  return Object.fromEntries(rows.map(({ name, sum }) => [name, sum]))
+}

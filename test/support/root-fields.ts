@@ -15,9 +15,11 @@ import {
   isLeafType,
   isNonNullType,
   isObjectType,
+  isRequiredArgument,
   isRequiredInputField,
   isUnionType,
   type OperationTypeNode,
+  print,
 } from 'graphql'
 import type { IdKind } from '#domain/ids.ts'
 import type { TestApp } from './app.ts'
@@ -74,9 +76,8 @@ function fieldsOf(schema: GraphQLSchema, kind: RootField['kind']): readonly Root
   }))
 }
 
-/** Its variable has no default, whether the argument has one or not. */
-function slotOfArgument({ name, type }: GraphQLArgument): Slot {
-  return { path: [name], type, required: isNonNullType(type) }
+function slotOfArgument(arg: GraphQLArgument): Slot {
+  return { path: [arg.name], type: arg.type, required: isRequiredArgument(arg) }
 }
 
 function slotOfMember(path: readonly string[], field: GraphQLInputField): Slot {
@@ -84,7 +85,13 @@ function slotOfMember(path: readonly string[], field: GraphQLInputField): Slot {
 }
 
 function declared(args: readonly GraphQLArgument[]): string {
-  return args.length === 0 ? '' : `(${args.map((arg) => `$${arg.name}: ${arg.type}`).join(', ')})`
+  return args.length === 0 ? '' : `(${args.map((arg) => `$${arg.name}: ${arg.type}${defaultOf(arg)}`).join(', ')})`
+}
+
+/** The variable's too, where the argument can't be null: it could not be left out else. */
+function defaultOf(arg: GraphQLArgument): string {
+  const literal = isNonNullType(arg.type) ? arg.default?.literal : undefined
+  return literal === undefined ? '' : ` = ${print(literal)}`
 }
 
 function passed(args: readonly GraphQLArgument[]): string {

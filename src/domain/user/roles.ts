@@ -21,3 +21,15 @@ export function permissionsOfRole(role: Role): readonly (ManagementPermission | 
 export function defaultPermissionsOf(role: Role): readonly string[] {
   return role === 'ADMINISTRATOR' ? ['*'] : []
 }
+
+/**
+ * All that a key can do that acts as the user: a management key opens this API, where a user may what goes with their role; any
+ * other opens the application. Who was removed may nothing.
+ */
+export function limitOf(
+  management: boolean,
+  user: { readonly role: Role; readonly permissions: readonly string[]; readonly removed: boolean },
+): readonly string[] {
+  if (user.removed) return []
+  return management ? permissionsOfRole(user.role) : user.permissions
+}

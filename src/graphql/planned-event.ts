@@ -1,0 +1,57 @@
+// An event that has not happened, in the words of those that have: without what would only be made with it.
+import type { PlannedEvent } from '#commands/plan-command.ts'
+import type { NewCode } from '#domain/key/events.ts'
+import type { AnyFact, Stream } from '#domain/streams.ts'
+import { labelOf } from './actor.ts'
+import type { Context } from './context.ts'
+import { publicData } from './event-data.ts'
+import { codeNamedBy, summaryOf } from './summary.ts'
+import { userLabel } from './user-label.ts'
+
+/** In the place of a hint, which is made with its secret. */
+const NEW_HINT = '(new)'
+
+export function plannedData({ type, data }: AnyFact): unknown {
+  switch (type) {
+    case 'code.issued':
+      return publicData(withoutMade(data))
+    case 'key.rotated': {
+      const { rotationId: _, replacement, ...rest } = data
+      return publicData({ ...rest, replacement: withoutMade(replacement) })
+    }
+    default:
+      return publicData(data)
+  }
+}
+
+function withoutMade({ codeId: _id, hint: _hint, ...code }: NewCode) {
+  return code
+}
+
+export async function plannedSummary(
+  { fact, subject, actor }: PlannedEvent,
+  _arguments: unknown,
+  context: Context,
+): Promise<string> {
+  const told = withoutHint(fact)
+  const codeId = codeNamedBy(told)
+  const [actorLabel, subjectLabel, code] = await Promise.all([
+    labelOf(actor, context),
+    nameOf(subject, context),
+    codeId === null ? null : context.loaders.code.load(codeId),
+  ])
+  return summaryOf(told, { actor: actorLabel, subject: subjectLabel, hint: code?.hint ?? codeId })
+}
+
+function withoutHint(fact: AnyFact): AnyFact {
+  if (fact.type === 'code.issued') return { ...fact, data: { ...fact.data, hint: NEW_HINT } }
+  if (fact.type !== 'key.rotated') return fact
+  return { ...fact, data: { ...fact.data, replacement: { ...fact.data.replacement, hint: NEW_HINT } } }
+}
+
+/** As it will be called. */
+async function nameOf({ id, kind, state }: Stream, { loaders }: Context): Promise<string> {
+  if (kind === 'user') return userLabel(id, loaders)
+  if (kind === 'link') return (await loaders.linkedKey.load(id))?.name ?? id
+  return 'name' in state ? state.name : id
+}
