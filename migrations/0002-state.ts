@@ -171,6 +171,10 @@ async function codes(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX code_by_expiry ON state.code (shard, account_id, expires_at)
       WHERE replaced_at IS NULL AND deleted_at IS NULL AND expires_at IS NOT NULL`.execute(db)
+  // Those still in overlap are at its end.
+  await sql`
+    CREATE INDEX code_by_overlap ON state.code (shard, account_id, overlap_ends_at)
+      WHERE overlap_ends_at IS NOT NULL AND deleted_at IS NULL`.execute(db)
 
   await sql`
     CREATE TABLE state.rotation (

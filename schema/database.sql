@@ -330,6 +330,7 @@ CREATE INDEX account_by_creation ON state.account USING btree (created_at, accou
 CREATE INDEX code_by_digest ON state.code USING btree (digest);
 CREATE INDEX code_by_expiry ON state.code USING btree (shard, account_id, expires_at) WHERE ((replaced_at IS NULL) AND (deleted_at IS NULL) AND (expires_at IS NOT NULL));
 CREATE INDEX code_by_hint ON state.code USING btree (shard, account_id, hint);
+CREATE INDEX code_by_overlap ON state.code USING btree (shard, account_id, overlap_ends_at) WHERE ((overlap_ends_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX code_by_slot ON state.code USING btree (shard, key_id, slot, ordinal);
 CREATE INDEX deleted_key_of_account_by_creation ON state.key USING btree (shard, account_id, created_at, key_id) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX deleted_key_of_account_by_expiry ON state.key USING btree (shard, account_id, expires_at, key_id) WHERE (deleted_at IS NOT NULL);

@@ -135,8 +135,10 @@ const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
       needs: 'parent',
       description:
         'How often the code was found VALID today and on the six days before (UTC), as late and losable as `lastUsedAt`. Null for a link.',
-      resolve: (stop, _arguments, { loaders }) =>
-        stop.kind === 'code' ? loaders.recentUsesOfCode.load(stop.codeId) : null,
+      resolve: async (stop, _arguments, { loaders }) => {
+        if (stop.kind === 'link') return null
+        return (await loaders.recentDaysOfCode.load(stop.codeId)).reduce((sum, { uses }) => sum + uses, 0)
+      },
     }),
     lastAccess: t.field({
       type: AccessLogEntry,

@@ -30,6 +30,11 @@ const KeyFilter = builder.inputType('KeyFilter', {
         'Only keys whose own expiry is before this instant, or of which a live code expires before it: one that is not replaced, ' +
         'deleted, revoked with its key or past its expiry already.',
     }),
+    rotationOpen: t.boolean({
+      description:
+        'True: only keys with an overlap that has not ended, of which a replaced code still works beside its replacement; false: ' +
+        'only keys without one.',
+    }),
     unusedSince: t.field({
       type: 'DateTime',
       description: 'Only keys that were last used before this instant, or never and were created before it.',

@@ -32,6 +32,8 @@ export type KeyFilter = {
   readonly expiresBefore?: Instant | null | undefined
   /** Keys that were last used before then, or never and were created before then. */
   readonly unusedSince?: Instant | null | undefined
+  /** Keys of which a replaced code still verifies; false: keys of which none does. */
+  readonly rotationOpen?: boolean | null | undefined
 }
 
 type Condition = Expression<SqlBool>
@@ -69,6 +71,7 @@ export function branchesOf(scope: KeyScope, filter: KeyFilter, { now, memberId }
     ...(name ? [sql<SqlBool>`strpos(key.name_folded, ${foldName(name)}) > 0`] : []),
     ...(hint && hint !== '…' ? [hasHint(place, hint)] : []),
     ...(filter.unusedSince == null ? [] : unusedSince(scope, filter, filter.unusedSince)),
+    ...(filter.rotationOpen == null ? [] : [rotationOpen(place, filter.rotationOpen, now)]),
   ]
   return statusBranches(filter.statuses ?? [], now).flatMap((status) =>
     expiryBranches(place, status, filter.expiresBefore, now).map((expiry) => [...common, ...status, ...expiry]),
@@ -205,6 +208,15 @@ function expiryBranches(
   // The database does not see the contradiction, and would look for such keys to the end of the list.
   if (status.includes(unexpiring)) return [byCode]
   return [[sql<SqlBool>`key.expires_at < ${before}::timestamptz`], byCode]
+}
+
+/** As `inOverlap` in the domain judges a code, and not revoked with its key: that ends an overlap without moving its end. */
+function rotationOpen({ shard, accountId }: KeyPlace, open: boolean, now: Instant): Condition {
+  const overlapping = sql`WITH overlapping AS MATERIALIZED (SELECT code.key_id FROM state.code
+    WHERE code.shard = ${shard} AND code.account_id = ${accountId}
+      AND code.overlap_ends_at > ${now}::timestamptz AND code.deleted_at IS NULL) SELECT key_id FROM overlapping`
+  if (open) return sql<SqlBool>`key.revoked_at IS NULL AND key.key_id IN (${overlapping})`
+  return sql<SqlBool>`(key.revoked_at IS NOT NULL OR key.key_id NOT IN (${overlapping}))`
 }
 
 function hasHint({ shard, accountId }: KeyPlace, hint: string): Condition {

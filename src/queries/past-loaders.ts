@@ -84,7 +84,7 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     accountPosition: memoized((accountId) => positionAt(reader, accountId)),
     lastUseOfKey: UNTOLD,
     lastUseOfCode: UNTOLD,
-    recentUsesOfCode: UNTOLD,
+    recentDaysOfCode: UNTOLD,
     lastAccessOfCode: UNTOLD,
     lastAccessOfLink: UNTOLD,
     activeKeyCount: UNTOLD,

@@ -10,21 +10,23 @@ type Read<Value> = (places: readonly Place[], tenant: string | null) => Promise<
 /** Days of UTC, today's included. */
 export const RECENT_DAYS = 7
 
+export type DayOfUse = { readonly day: string; readonly uses: number }
+
 export const RECENT_USES = `
   SELECT row.code_id AS id,
-         (SELECT coalesce(sum(d.uses), 0)::integer FROM usage.code_day d
+         (SELECT coalesce(json_agg(json_build_object('day', d.day, 'uses', d.uses) ORDER BY d.day DESC), '[]') FROM usage.code_day d
            WHERE d.shard = row.shard AND d.code_id = row.code_id
-             AND d.day > ($4::timestamptz AT TIME ZONE 'UTC')::date - ${RECENT_DAYS}) AS uses
+             AND d.day > ($4::timestamptz AT TIME ZONE 'UTC')::date - ${RECENT_DAYS}) AS days
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.code AS row ON row.shard = wanted.shard AND row.code_id = wanted.id
    WHERE $3::text IS NULL OR row.account_id = $3`
 
-/** By the code's id: how often it was found VALID in the last RECENT_DAYS. */
-export function recentUses(reader: Reader): Read<number> {
+/** By the code's id: how often it was found VALID on each of the last RECENT_DAYS, the newest first, without those when it was not. */
+export function recentDays(reader: Reader): Read<readonly DayOfUse[]> {
   return async (places, tenant) => {
     const parameters = [...parametersOf(places, tenant), reader.now]
-    const rows = await runNamed(reader, statement<{ id: string; uses: number }>(RECENT_USES, parameters))
-    return new Map(rows.map(({ id, uses }) => [id, uses]))
+    const rows = await runNamed(reader, statement<{ id: string; days: readonly DayOfUse[] }>(RECENT_USES, parameters))
+    return new Map(rows.map(({ id, days }) => [id, days]))
   }
 }
 

@@ -426,6 +426,8 @@ export type KeyFilter = {
   readonly ownerId?: string | null | undefined;
   /** Only keys that hold this policy, those whose authorizations are frozen too. */
   readonly policyId?: string | null | undefined;
+  /** True: only keys with an overlap that has not ended, of which a replaced code still works beside its replacement; false: only keys without one. */
+  readonly rotationOpen?: boolean | null | undefined;
   /** Only keys with one of these statuses. Absent: all but DELETED. */
   readonly statuses?: ReadonlyArray<KeyStatus> | null | undefined;
   /** Only keys that bear every one of these tags, case-sensitive. */
@@ -1255,6 +1257,14 @@ export type NodeQuery = { readonly node:
     | { readonly __typename: 'Rotation', readonly slot: CodeSlot, readonly rotatedAt: string, readonly id: string }
     | { readonly __typename: 'User', readonly displayName: string | null, readonly role: Role, readonly id: string }
    | null };
+
+export type OpenRotationsQueryVariables = Exact<{
+  accountId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type OpenRotationsQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly rotations: { readonly nodes: ReadonlyArray<{ readonly slot: CodeSlot, readonly rotatedAt: string, readonly retired: { readonly id: string, readonly hint: string }, readonly cutOver: { readonly endsAt: string, readonly retiredStillUsed: boolean, readonly retiredLastUsedAt: string | null, readonly replacementLastUsedAt: string | null, readonly retiredUsesByDay: ReadonlyArray<{ readonly day: string, readonly uses: number }> } | null }> } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
 export type PoliciesQueryVariables = Exact<{
   accountId: string;
@@ -2999,6 +3009,43 @@ export const NodeDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<NodeQuery, NodeQueryVariables>;
+export const OpenRotationsDocument = new TypedDocumentString(`
+    query OpenRotations($accountId: ID!, $after: String) {
+  account(id: $accountId) {
+    keys(filter: { rotationOpen: true }, first: 20, after: $after) {
+      nodes {
+        id
+        name
+        rotations(first: 2) {
+          nodes {
+            slot
+            rotatedAt
+            retired {
+              id
+              hint
+            }
+            cutOver {
+              endsAt
+              retiredStillUsed
+              retiredLastUsedAt
+              retiredUsesByDay {
+                day
+                uses
+              }
+              replacementLastUsedAt
+            }
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<OpenRotationsQuery, OpenRotationsQueryVariables>;
 export const PoliciesDocument = new TypedDocumentString(`
     query Policies($accountId: ID!, $first: Int, $after: String) {
   account(id: $accountId) {

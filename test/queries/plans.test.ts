@@ -46,6 +46,14 @@ beforeAll(async () => {
   account = await seedAccount(database.owner, 1)
   await seedManyKeys(database.owner, account, KEYS)
   await seedKeyUses(database.owner, account)
+  // A few overlaps, of which half have ended.
+  await database.owner.pool.query(
+    `UPDATE state.code SET replaced_at = '2026-05-01', overlap_ends_at = '2026-05-31'::timestamptz + (ordinal_of.n % 2) * interval '9 days'
+       FROM (SELECT code_id AS id, row_number() OVER () AS n FROM state.code WHERE account_id = $1 LIMIT 40) AS ordinal_of
+      WHERE code_id = ordinal_of.id`,
+    [account.accountId],
+  )
+  await database.owner.pool.query('ANALYZE state.code')
 }, 60_000)
 afterAll(() => database.drop())
 
@@ -132,6 +140,7 @@ describe('a list of 100 000 keys', () => {
     ['a hint', { hint: 'bss_0123456789' }, [/^code_by_hint$/], 200],
     ['a pasted secret', { hint: `bss_0123456789_${'A'.repeat(38)}` }, [/^code_by_hint$/], 200],
     ['the head of a hint', { hint: 'bss_0a1…' }, [/^code_by_hint$/, /^key_pkey$/], 1_000],
+    ['an open rotation', { rotationOpen: true }, [/^code_by_overlap$/, /^key_pkey$/], 1_000],
     [
       'an early expiry',
       { expiresBefore: '2024-02-20T00:00:00.000Z' },
