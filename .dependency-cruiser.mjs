@@ -46,7 +46,7 @@ export default {
       comment: 'Dependencies point from the edges to the core; the core knows nothing of them.',
       severity: 'error',
       from: { path: `^src/${layer}/` },
-      to: { path: `^src/(${[...LAYERS.slice(index + 1), 'app\\.ts', 'main\\.ts'].join('|')})` },
+      to: { path: `^src/(${[...LAYERS.slice(index + 1), 'app\\.ts', 'housekeeping\\.ts', 'main\\.ts'].join('|')})` },
     })).filter(({ from }) => from.path !== '^src/cli/'),
     {
       name: 'domain-is-pure',

@@ -7,6 +7,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ run(options: Options):
   replay: () => import('./replay.ts'),
   soak: () => import('./soak.ts'),
   verify: () => import('./verify.ts'),
+  workers: () => import('./workers.ts'),
 }
 
 const [name = '', ...rest] = process.argv.slice(2)

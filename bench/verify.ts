@@ -86,6 +86,7 @@ function printLoads(series: readonly Series[], rounds: number, seconds: number):
       of(({ perSecond }) => perSecond * subject.keysEach),
       of(({ p50Ms }) => p50Ms),
       of(({ p99Ms }) => p99Ms),
+      String(loads.reduce((sum, { unavailable }) => sum + unavailable, 0)),
       of(({ cpu }) => cpu.clientMs),
       of(({ cpu }) => cpu.serverMs),
       median(ratios).toFixed(3),
@@ -93,7 +94,18 @@ function printLoads(series: readonly Series[], rounds: number, seconds: number):
     ]
   })
   const cpu = ['its CPU ms', 'PostgreSQL CPU ms']
-  const heads = ['asked', 'at once', 'requests/s', 'keys/s', 'p50 ms', 'p99 ms', ...cpu, 'to echo', 'of the rounds']
+  const heads = [
+    'asked',
+    'at once',
+    'requests/s',
+    'keys/s',
+    'p50 ms',
+    'p99 ms',
+    'unavailable',
+    ...cpu,
+    'to echo',
+    'of the rounds',
+  ]
   console.log(`\nmedians of ${rounds} rounds, ${seconds} s each\n\n${table(heads, rows, 1)}`)
   const servers = Map.groupBy(series, ({ subject }) => subject.server.pid)
   const memory = [...servers].map(([pid, [first]]) => `${first?.subject.name} ${figure(residentMib(pid))}`)

@@ -2,11 +2,8 @@
 // log) is handed in, so that a test runs the same application in its own process.
 import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
-import type { Completed } from '#commands/completion.ts'
-import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
-import { freezeKeys } from '#commands/freeze-keys.ts'
-import { type Database, statement } from '#database/connect.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
+import { startHousekeeping } from '#housekeeping.ts'
 import { eventExportHandler } from '#http/event-export.ts'
 import type { EventStreamTimes } from '#http/event-stream.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
@@ -17,7 +14,6 @@ import { createHttpServer } from '#http/server.ts'
 import { startFeed } from '#log/feed.ts'
 import { createSubscribers } from '#log/subscribers.ts'
 import { type AccessGatherer, gatherAccesses } from '#usage/accesses.ts'
-import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
 import { gatherUses, type UseGatherer } from '#usage/uses.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
@@ -35,6 +31,8 @@ export type AppParts = {
   readonly stalenessMs: number
   readonly graphiql: boolean
   readonly introspection: boolean
+  /** Of a worker it is the primary that does it. */
+  readonly keepsHouse?: boolean
   /** For tests. */
   readonly eventStreamTimes?: EventStreamTimes
 }
@@ -83,19 +81,19 @@ export function buildApp(parts: AppParts): App {
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
   })
-  const housekeeping = startHousekeeping(services, log)
+  const housekeeping = (parts.keepsHouse ?? true) ? startHousekeeping(services, log) : undefined
   return {
     services,
     async listen(at) {
       const port = await server.listen(at)
-      housekeeping.begin()
+      housekeeping?.begin()
       return port
     },
     async close() {
       const drained = server.drain(DRAIN_TIMEOUT_MS)
       // They would never end by themselves.
       services.subscribers.stop()
-      await Promise.all([drained, housekeeping.stop()])
+      await Promise.all([drained, housekeeping?.stop()])
       // After the last request that could be a use.
       await Promise.all([services.uses.stop(), services.accesses.stop()])
       services.codes.stop()
@@ -103,92 +101,5 @@ export function buildApp(parts: AppParts): App {
       loading.close()
       await feed.stop()
     },
-  }
-}
-
-const HOUR_MS = 3_600_000
-/** Not all at once where many instances start together, and yet before one that is often restarted ends again. */
-const FIRST_WITHIN_MS = 600_000
-const BATCH_SIZE = 1_000
-
-type HousekeepingParts = CommandServices & AccessLogParts
-
-/** Hourly or so, at moments of each instance's own. */
-function startHousekeeping(services: HousekeepingParts, log: BaseLogger): { begin(): void; stop(): Promise<void> } {
-  const { database, clock, accessLogDays } = services
-  let stopped = false
-  let running: Promise<void> = Promise.resolve()
-  let timer: NodeJS.Timeout | undefined
-
-  function schedule(delayMs: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      running = running.then(keep).then(() => {
-        if (!stopped) timer = schedule(HOUR_MS * (0.5 + Math.random()))
-      })
-    }, delayMs).unref()
-  }
-
-  /** One by one, so that what fails keeps nothing else from being done. */
-  async function keep(): Promise<void> {
-    await finish()
-    await attempt(forgetOutcomes(database, isStopped), 'old idempotency keys could not be forgotten')
-    await attempt(keepAccessLog(database, clock, accessLogDays), 'the access log could not be kept')
-    await attempt(forgetOldDays(database, clock, isStopped), 'old counts of uses could not be forgotten')
-  }
-
-  /** What a process that ended left undone. */
-  async function finish(): Promise<void> {
-    const options = { correlationId: 'housekeeping', isStopped }
-    const told =
-      (what: string) =>
-      ({ made, failed }: Completed) => {
-        if (made + failed > 0) log.info({ made, failed }, what)
-      }
-    await attempt(
-      freezeKeys(services, options).then(told('keys were frozen as their keyspace is')),
-      'keys could not be frozen',
-    )
-    await attempt(
-      fillDefaultKeys(services, options).then(told('default keys were made for users who were without one')),
-      'default keys could not be made',
-    )
-  }
-
-  function isStopped(): boolean {
-    return stopped
-  }
-
-  function attempt(work: Promise<unknown>, failure: string): Promise<unknown> {
-    return work.catch((error: unknown) => log.warn({ err: error }, failure))
-  }
-
-  return {
-    begin() {
-      running = finish()
-      timer = schedule(FIRST_WITHIN_MS * Math.random())
-    },
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await running
-    },
-  }
-}
-
-/** Deletes what safe retries no longer need, in small transactions, until nothing is left or it is told to stop. */
-export async function forgetOutcomes(database: Database, isStopped: () => boolean): Promise<void> {
-  while (!isStopped()) {
-    // By the database's clock, which wrote created_at: one that is wrong here could forget what a retry still needs.
-    const { numAffectedRows = 0n } = await database.kysely.executeQuery(
-      statement<never>(
-        `DELETE FROM vault.idempotency i
-          USING (SELECT shard, caller, mutation, key_digest FROM vault.idempotency
-                  WHERE created_at < clock_timestamp() - interval '48 hours'
-                  ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS old
-          WHERE (i.shard, i.caller, i.mutation, i.key_digest) = (old.shard, old.caller, old.mutation, old.key_digest)`,
-        [BATCH_SIZE],
-      ),
-    )
-    if (numAffectedRows < BATCH_SIZE) return
   }
 }

@@ -26,7 +26,9 @@ export type Config = {
   /** Null only where the database is embedded: one is then made and kept in its data folder. */
   readonly keyring: Keyring | null
   readonly preparedStatements: boolean
-  /** Most codes that verification keeps in memory. */
+  /** Processes that serve; one is this process itself. */
+  readonly workers: number
+  /** Most codes that verification keeps in memory, in each of them. */
   readonly cacheCodes: number
   /** How old the view may be that a BOUNDED verification is answered from. */
   readonly stalenessMs: number
@@ -79,6 +81,11 @@ const DESCRIPTIONS = {
     default: 'on',
     meaning: 'prepared statements; off behind a pooler that does not keep them',
     accepted: 'on or off',
+  },
+  KEYLEDGER_WORKERS: {
+    default: '1',
+    meaning: 'processes that serve, on one port; each has a cache and connections of its own',
+    accepted: '1 to 16',
   },
   KEYLEDGER_CACHE_CODES: {
     default: '500000',
@@ -158,6 +165,7 @@ const ENVIRONMENT = z.object({
     .optional(),
   KEYLEDGER_SECRETS: z.string().optional(),
   KEYLEDGER_PREPARED: onOff.default(true),
+  KEYLEDGER_WORKERS: count(1, 16).default(1),
   KEYLEDGER_CACHE_CODES: count(0, 10_000_000).default(500_000),
   KEYLEDGER_STALENESS_MS: count(1_000, 60_000).default(2_000),
   KEYLEDGER_ACCESS_LOG_DAYS: count(1, 400).default(30),
@@ -209,6 +217,7 @@ function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): 
     rootKey: read.KEYLEDGER_ROOT_KEY === undefined ? null : new Secret(read.KEYLEDGER_ROOT_KEY),
     keyring,
     preparedStatements: read.KEYLEDGER_PREPARED,
+    workers: read.KEYLEDGER_WORKERS,
     cacheCodes: read.KEYLEDGER_CACHE_CODES,
     stalenessMs: read.KEYLEDGER_STALENESS_MS,
     accessLogDays: read.KEYLEDGER_ACCESS_LOG_DAYS,

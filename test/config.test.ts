@@ -31,6 +31,7 @@ describe('without any variable', () => {
       rootKey: null,
       keyring: null,
       preparedStatements: true,
+      workers: 1,
       cacheCodes: 500_000,
       stalenessMs: 2_000,
       accessLogDays: 30,
@@ -91,6 +92,7 @@ test('every variable is taken', () => {
     KEYLEDGER_ROOT_KEY: ROOT_KEY,
     KEYLEDGER_SECRETS: SECRETS,
     KEYLEDGER_PREPARED: 'off',
+    KEYLEDGER_WORKERS: '16',
     KEYLEDGER_CACHE_CODES: '1000',
     KEYLEDGER_STALENESS_MS: '60000',
     KEYLEDGER_ACCESS_LOG_DAYS: '400',
@@ -105,6 +107,7 @@ test('every variable is taken', () => {
     port: 0,
     database: { kind: 'embedded', dataFolder: '/var/lib/keyledger' },
     preparedStatements: false,
+    workers: 16,
     cacheCodes: 1_000,
     stalenessMs: 60_000,
     accessLogDays: 400,
@@ -131,6 +134,7 @@ describe('accepted and refused', () => {
     ['DATABASE_URL', 'postgresql://%2Fvar%2Frun%2Fpostgresql/keyledger'],
     ['KEYLEDGER_ROOT_KEY', 'x'.repeat(32)],
     ['KEYLEDGER_ROOT_KEY', '!~'.repeat(128)],
+    ['KEYLEDGER_WORKERS', '1'],
     ['KEYLEDGER_CACHE_CODES', '0'],
     ['KEYLEDGER_CACHE_CODES', '10000000'],
     ['KEYLEDGER_STALENESS_MS', '1000'],
@@ -193,6 +197,8 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_PREPARED', 'OFF'],
     ['KEYLEDGER_GRAPHIQL', '1'],
     ['KEYLEDGER_INTROSPECTION', 'no'],
+    ['KEYLEDGER_WORKERS', '0'],
+    ['KEYLEDGER_WORKERS', '17'],
     ['KEYLEDGER_CACHE_CODES', '-1'],
     ['KEYLEDGER_CACHE_CODES', '00'],
     ['KEYLEDGER_CACHE_CODES', '10000001'],
@@ -227,6 +233,7 @@ describe('problems', () => {
     KEYLEDGER_ROOT_KEY: 'short-root-key',
     KEYLEDGER_SECRETS: 'k1:c2hvcnQ=,:x',
     KEYLEDGER_PREPARED: 'maybe',
+    KEYLEDGER_WORKERS: 'all',
     KEYLEDGER_CACHE_CODES: 'many',
     KEYLEDGER_STALENESS_MS: 'none',
     KEYLEDGER_ACCESS_LOG_DAYS: 'all',
@@ -332,6 +339,7 @@ test('the defaults that are told are the defaults that hold', () => {
   expect(told.PORT).toBe(String(config.port))
   expect(config.database).toEqual({ kind: 'embedded', dataFolder: told.KEYLEDGER_DATA_DIR })
   expect(told.LOG_LEVEL).toBe(config.logLevel)
+  expect(told.KEYLEDGER_WORKERS).toBe(String(config.workers))
   expect(told.KEYLEDGER_CACHE_CODES).toBe(String(config.cacheCodes))
   expect(told.KEYLEDGER_STALENESS_MS).toBe(String(config.stalenessMs))
   expect(told.KEYLEDGER_ACCESS_LOG_DAYS).toBe(String(config.accessLogDays))

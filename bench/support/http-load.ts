@@ -9,6 +9,8 @@ export type HttpLoad = {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Requests to which the answer was that it can't be had now; counted nowhere else. */
+  readonly unavailable: number
   /** Of one request. */
   readonly cpu: CpuMs
 }
@@ -22,6 +24,7 @@ export type HttpTarget = { readonly url: URL; next(): HttpQuestion }
 export type HttpMeter = () => () => CpuMs
 
 const WARM_UP_MS = 500
+const RETRY_AFTER_MS = 50
 const END_OF_HEAD = '\r\n\r\n'
 
 export async function keepUpHttp(
@@ -33,6 +36,7 @@ export async function keepUpHttp(
   const start = performance.now() + WARM_UP_MS
   const end = start + seconds * 1_000
   const latenciesMs: number[] = []
+  let unavailable = 0
   const metering = setTimeout(WARM_UP_MS).then(async () => {
     const read = meter()
     await setTimeout(end - performance.now())
@@ -42,9 +46,10 @@ export async function keepUpHttp(
     Array.from({ length: concurrency }, async () => {
       const connection = await openConnection(target.url)
       for (let asked = performance.now(); asked < end; ) {
-        await askOver(connection, target.next())
+        const isAnswered = await askOver(connection, target.next())
         const answered = performance.now()
-        if (answered >= start && answered <= end) latenciesMs.push(answered - asked)
+        if (!isAnswered) unavailable += 1
+        else if (answered >= start && answered <= end) latenciesMs.push(answered - asked)
         asked = answered
       }
       connection.close()
@@ -56,17 +61,19 @@ export async function keepUpHttp(
     perSecond: count / seconds,
     p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),
+    unavailable,
     cpu: { clientMs: clientMs / count, serverMs: serverMs / count },
   }
 }
 
-/** Asks all of these once, by so many at a time. */
+/** Asks all of these until each is answered, by so many at a time. */
 export async function askAll(concurrency: number, url: URL, questions: Iterable<HttpQuestion>): Promise<void> {
   const rest = questions[Symbol.iterator]()
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       const connection = await openConnection(url)
-      for (let turn = rest.next(); !turn.done; turn = rest.next()) await askOver(connection, turn.value)
+      for (let turn = rest.next(); !turn.done; turn = rest.next())
+        while (!(await askOver(connection, turn.value))) await setTimeout(RETRY_AFTER_MS)
       connection.close()
     }),
   )
@@ -89,10 +96,13 @@ function headOf(method: string, url: URL, path: string, headers: Readonly<Record
 /** One question at a time; each answer is given with its head. */
 export type Connection = { ask(request: string): Promise<string>; close(): void }
 
-async function askOver({ ask }: Connection, { request, expected, times }: HttpQuestion): Promise<void> {
+/** False where it can't be answered now. Throws for any other answer than the one that is expected. */
+async function askOver({ ask }: Connection, { request, expected, times }: HttpQuestion): Promise<boolean> {
   const answer = await ask(request)
   const holds = times === 1 ? answer.includes(expected) : answer.split(expected).length - 1 === times
-  if (!holds) throw new Error(`an answer without ${times} × ${expected}: ${answer.slice(0, 500)}`)
+  if (!holds && !answer.includes('UNAVAILABLE'))
+    throw new Error(`an answer without ${times} × ${expected}: ${answer.slice(0, 500)}`)
+  return holds
 }
 
 export async function openConnection(url: URL): Promise<Connection> {

@@ -22,7 +22,8 @@ export type Subject = {
 
 /** What Keyledger keeps unless it is told otherwise. */
 const CACHE_CODES_DEFAULT = 500_000
-const WARMED_AT_ONCE = 32
+/** Few: what is loaded for all of them at once has to be there within a second. */
+export const WARMED_AT_ONCE = 4
 
 const FIELDS = 'valid code keyId name permissions'
 const SINGLE_QUERY = `query ($input: VerifyKeyInput!) { verifyKey(input: $input) { ${FIELDS} } }`
@@ -88,7 +89,8 @@ export async function startSubjects(installation: Installation, accounts: readon
   }
 }
 
-function questionsOn(rootKey: string, accounts: readonly SeededAccount[]) {
+/** What a Keyledger server can be asked about these keys. */
+export function questionsOn(rootKey: string, accounts: readonly SeededAccount[]) {
   const keys = accounts.flatMap(({ keyspaceId, secrets }) => secrets.map((secret) => ({ keyspaceId, secret })))
   const authorization = { Authorization: `Bearer ${rootKey}` }
   const anyKey = () => oneOf(keys)

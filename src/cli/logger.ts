@@ -4,11 +4,12 @@ import { destination, type Logger, pino } from 'pino'
 /** A second line of defence: nothing passes such fields to the log, and what is a secret prints itself as [redacted]. */
 const SECRET_FIELDS = ['authorization', 'cookie', 'key', 'password', 'rootKey', 'secret', 'connectionString']
 
-export function createLogger(level: string): Logger {
+/** `worker`: the number of the worker that logs, where there are several. */
+export function createLogger(level: string, worker?: number): Logger {
   return pino(
     {
       level,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...(worker === undefined ? {} : { worker }) },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },

@@ -5,18 +5,15 @@ import path from 'node:path'
 import type { ConnectionConfig } from 'pg'
 import type { BaseLogger } from 'pino'
 import type { Secret } from '#secret/secret.ts'
-import { connect, type Database, SERVING_QUERY_TIMEOUT_MS, statement } from './connect.ts'
+import { connect, type Database, statement } from './connect.ts'
 import { clusterFolder } from './embedded/cluster.ts'
 import { codeOf, messageOf } from './embedded/errors.ts'
 import { findRunningServer } from './embedded/running.ts'
 import { startEmbeddedServer } from './embedded/server.ts'
 import { grantServing, SERVING_ROLE } from './grants.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
+import { DATABASE_NAME, type DatabaseSettings, openPools, SERVING_USER, SUPERUSER } from './pools.ts'
 import { connectionTo, isUnverified } from './server-url.ts'
-
-export type DatabaseLocation =
-  | { readonly kind: 'server'; readonly url: Secret }
-  | { readonly kind: 'embedded'; readonly dataFolder: string }
 
 export type OpenOptions = {
   readonly log: BaseLogger
@@ -43,33 +40,22 @@ export class InstallationError extends Error {
   override readonly name = 'InstallationError'
 }
 
-/**
- * A command holds its connection for some four round trips, most of that waiting for one fsync that commits of the same
- * moment share; beyond some 20 at once two cores are busy before more would help. Four instances, with room for
- * maintenance, then fit into the 100 connections that PostgreSQL allows by default.
- */
-const SERVING_POOL_SIZE = 20
-const OWNER_POOL_SIZE = 4
-
 const VERSION_MIN = 150_000
-
-const DATABASE_NAME = 'keyledger'
-const SUPERUSER = 'postgres'
-/** May log in, and do what the serving role may; never more. */
-const SERVING_USER = 'keyledger'
 
 const FORBIDDEN = '42501'
 
-type Settings = { readonly database: DatabaseLocation; readonly preparedStatements: boolean }
-
 /** Throws InstallationError, or one of the errors of the embedded server, with what to do in the message. */
-export async function openDatabase(settings: Settings, options: OpenOptions): Promise<OpenDatabase> {
+export async function openDatabase(settings: DatabaseSettings, options: OpenOptions): Promise<OpenDatabase> {
   return settings.database.kind === 'server'
     ? openServer(settings.database.url, settings, options)
     : openEmbedded(settings.database.dataFolder, settings, options)
 }
 
-async function openServer(url: Secret, settings: Settings, { log, maintenance }: OpenOptions): Promise<OpenDatabase> {
+async function openServer(
+  url: Secret,
+  settings: DatabaseSettings,
+  { log, maintenance }: OpenOptions,
+): Promise<OpenDatabase> {
   const connection = connectionTo(url)
   const pools = openPools(settings, log, connection, connection)
   try {
@@ -89,7 +75,11 @@ async function openServer(url: Secret, settings: Settings, { log, maintenance }:
   }
 }
 
-async function openEmbedded(dataFolder: string, settings: Settings, options: OpenOptions): Promise<OpenDatabase> {
+async function openEmbedded(
+  dataFolder: string,
+  settings: DatabaseSettings,
+  options: OpenOptions,
+): Promise<OpenDatabase> {
   const { log, maintenance } = options
   if (maintenance) requireCluster(dataFolder)
   const running = maintenance ? findRunningServer(dataFolder) : undefined
@@ -133,46 +123,6 @@ function startEmbedded(dataFolder: string, log: BaseLogger) {
     dataFolder,
     log: (line) => log.debug({ postgres: line }, 'the embedded PostgreSQL says'),
   })
-}
-
-type Pools = { readonly owner: Database; readonly serving: Database; close(): Promise<void> }
-
-function openPools(
-  settings: Settings,
-  log: BaseLogger,
-  ownerConnection: ConnectionConfig,
-  servingConnection: ConnectionConfig,
-): Pools {
-  let closing = false
-  const common = {
-    prepared: settings.preparedStatements,
-    onIdleError(error: Error) {
-      // An embedded server that is stopped says goodbye to connections that are closing as it does.
-      if (!closing) log.warn({ reason: error.message }, 'a database connection broke and was replaced')
-    },
-  }
-  const owner = connect({
-    ...common,
-    connection: ownerConnection,
-    poolSize: OWNER_POOL_SIZE,
-    queryTimeoutMs: 0,
-    applicationName: 'keyledger maintenance',
-  })
-  const serving = connect({
-    ...common,
-    connection: servingConnection,
-    poolSize: SERVING_POOL_SIZE,
-    queryTimeoutMs: SERVING_QUERY_TIMEOUT_MS,
-    applicationName: 'keyledger',
-  })
-  return {
-    owner,
-    serving,
-    async close() {
-      closing = true
-      await Promise.all([owner.close(), serving.close()])
-    },
-  }
 }
 
 async function makeDatabase(connection: ConnectionConfig): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { buildApp, forgetOutcomes } from '#app.ts'
+import { buildApp } from '#app.ts'
 import { updateKeyspace } from '#commands/update-keyspace.ts'
+import { forgetOutcomes } from '#housekeeping.ts'
 import { createTestDatabase } from '#test/support/database.ts'
 import { recordingLogger } from '#test/support/log.ts'
 import { testServices } from '#test/support/services.ts'

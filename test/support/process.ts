@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const PROGRAM = path.join(import.meta.dirname, '../../src/cli/keyledger.ts')
 const CURL = fileURLToPath(new URL('./curl.ts', import.meta.url))
-const WAIT_MS = 30_000
+const WAIT_MS = 60_000
 
 export type Variables = Readonly<Record<string, string>>
 
