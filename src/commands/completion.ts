@@ -56,7 +56,7 @@ export async function complete<Thing>(
 ): Promise<Completed> {
   const origin: Origin = { caller: { kind: 'ROOT' }, correlationId }
   const counted = { made: 0, failed: 0 }
-  for (const keyspace of await keyspacesWith(completion.rule, services, keyspaceId ?? null))
+  for (const keyspace of await keyspacesWith(completion.rule, services, keyspaceId))
     for (let after: Thing | undefined; !isStopped(); ) {
       const things = await send(services.database.pool, completion.missing(keyspace, after, PAGE))
       const parts = completion.parts(things)
@@ -97,14 +97,18 @@ export async function planCompletion<Thing>(
 async function keyspacesWith(
   rule: string,
   { database }: CommandServices,
-  keyspaceId: string | null,
+  keyspaceId: string | undefined,
 ): Promise<readonly Keyspace[]> {
+  const [where, values] =
+    keyspaceId === undefined
+      ? ['', []]
+      : ['AND s.shard = $1 AND s.keyspace_id = $2', [knownShardOf(keyspaceId), keyspaceId]]
   return send(
     database.pool,
     statement<Keyspace>(
       `SELECT s.shard, s.keyspace_id, s.account_id FROM state.keyspace s
-        WHERE ${rule} AND ($1::text IS NULL OR s.keyspace_id = $1) ORDER BY s.shard, s.keyspace_id`,
-      [keyspaceId],
+        WHERE ${rule} ${where} ORDER BY s.shard, s.keyspace_id`,
+      values,
     ),
   )
 }

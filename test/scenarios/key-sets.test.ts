@@ -191,6 +191,27 @@ describe('S3 authorizations can not be changed', () => {
   })
 })
 
+describe('S3 sets from before authorizations were frozen', () => {
+  test('S3 keep what they grant when that becomes a rule', async () => {
+    const own = await readers()
+    const switchTo = (authorizations: 'EDITABLE' | 'FROZEN') =>
+      at.done(UpdateKeyspaceDocument, { keyspaceId, rules: { authorizations } })
+    await switchTo('EDITABLE')
+    const { keyId, primary } = await createSet(nextYear, { policyIds: [own] })
+    const grants = async (permission: string) => (await at.verify({ key: primary, keyspaceId, permission })).code
+    await at.done(UpdatePolicyDocument, { policyId: own, permissions: ['brands.write'] })
+    expect([await grants('brands.read'), await grants('brands.write')]).toEqual(['INSUFFICIENT_PERMISSIONS', 'VALID'])
+    await switchTo('FROZEN')
+    await at.done(UpdatePolicyDocument, { policyId: own, permissions: ['*'] })
+    expect([await grants('brands.read'), await grants('brands.write')]).toEqual(['INSUFFICIENT_PERMISSIONS', 'VALID'])
+    expect(await at.refused(UpdateKeyDocument, { keyId, policyIds: [policyId] })).toMatchObject({
+      code: 'AUTHORIZATIONS_FROZEN',
+    })
+    await at.done(DeletePolicyDocument, { policyId: own })
+    expect(await read(keyId)).toMatchObject({ authorizationsFrozen: true, effectivePermissions: ['brands.write'] })
+  })
+})
+
 describe('S4 what a new set needs', () => {
   test('S4 authorizations, else POLICY_REQUIRED', async () => {
     for (const policyIds of [undefined, []]) {
