@@ -216,10 +216,8 @@ async function links(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE UNIQUE INDEX link_key_key ON state.link (shard, account_id, key_id)
       WHERE unlinked_at IS NULL`.execute(db)
-  // What a verification of the past looks up beside it.
-  await sql`
-    CREATE INDEX ended_link_by_key ON state.link (shard, account_id, key_id)
-      WHERE unlinked_at IS NOT NULL`.execute(db)
+  // Ended ones too: what a key opened at a moment of the past, wherever that was.
+  await sql`CREATE INDEX link_by_key ON state.link (key_id)`.execute(db)
   await sql`
     CREATE INDEX link_by_creation ON state.link (shard, account_id, linked_at, link_id)
       WHERE unlinked_at IS NULL`.execute(db)

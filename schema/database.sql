@@ -354,8 +354,8 @@ CREATE INDEX key_of_keyspace_by_name ON state.key USING btree (shard, keyspace_i
 CREATE INDEX keyspace_by_creation ON state.keyspace USING btree (shard, account_id, created_at, keyspace_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX keyspace_name_key ON state.keyspace USING btree (shard, account_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX keyspace_with_default_keys ON state.keyspace USING btree (shard, account_id) WHERE (((rules ->> 'defaultKeys'::text) = 'true'::text) AND (deleted_at IS NULL));
-CREATE INDEX ended_link_by_key ON state.link USING btree (shard, account_id, key_id) WHERE (unlinked_at IS NOT NULL);
 CREATE INDEX link_by_creation ON state.link USING btree (shard, account_id, linked_at, link_id) WHERE (unlinked_at IS NULL);
+CREATE INDEX link_by_key ON state.link USING btree (key_id);
 CREATE INDEX link_by_keyspace ON state.link USING btree (shard, keyspace_id) WHERE ((unlinked_at IS NULL) AND (keyspace_id IS NOT NULL));
 CREATE INDEX link_by_policy ON state.link USING gin (policy_ids);
 CREATE UNIQUE INDEX link_key_key ON state.link USING btree (shard, account_id, key_id) WHERE (unlinked_at IS NULL);

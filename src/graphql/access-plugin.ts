@@ -11,6 +11,7 @@ import SchemaBuilder, {
   type TypeParam,
 } from '@pothos/core'
 import type { GraphQLFieldResolver } from 'graphql'
+import type { Caller } from '#domain/caller.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Consistency } from '#verify/view.ts'
 import { type Context, judgeCaller, judgeCallerAnew } from './context.ts'
@@ -33,7 +34,8 @@ declare global {
       ResolveShape = unknown,
       ResolveReturnShape = unknown,
     > {
-      needs: Need
+      /** Several: each of them. */
+      needs: Need | readonly [Right, ...Right[]]
       /** Of mutations: rights that together will do as well, where these arguments make it a mere question. */
       orNeeds?: (args: InputShapeFromFields<Args>) => readonly Right[] | undefined
       /** As currently as this the caller is judged; STRONG unless given. Of fields of the root. */
@@ -54,28 +56,29 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
     const { needs, orNeeds, consistencyOf } = field.pothosOptions
     if (needs === 'parent') return resolve
+    const demandAll = demanding(needs)
     switch (field.parentType) {
       case 'Query':
         return async (parent, args, context, info) => {
-          demand(await judgeCaller(context as Context, consistencyOf?.(args as never)), needs)
+          demandAll(await judgeCaller(context as Context, consistencyOf?.(args as never)))
           return resolve(parent, args, context, info)
         }
       case 'Mutation':
         return async (parent, args, context, info) => {
           const caller = await judgeCallerAnew(context as Context)
           const instead = orNeeds?.(args as never)
-          if (caller === undefined || !instead?.every((right) => holds(caller, right))) demand(caller, needs)
+          if (caller === undefined || !instead?.every((right) => holds(caller, right))) demandAll(caller)
           return resolve(parent, args, context, info)
         }
       // Each event: as judged for it before it was let out of its stream.
       case 'Subscription':
         return async (parent, args, context, info) => {
-          demand(await judgeCaller(context as Context), needs)
+          demandAll(await judgeCaller(context as Context))
           return resolve(parent, args, context, info)
         }
       default:
         return (parent, args, context, info) => {
-          demand((context as Context).caller, needs)
+          demandAll((context as Context).caller)
           return resolve(parent, args, context, info)
         }
     }
@@ -84,10 +87,19 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapSubscribe(subscribe: Resolver | undefined, field: PothosOutputFieldConfig<Types>): Resolver | undefined {
     const { needs } = field.pothosOptions
     if (subscribe === undefined || needs === 'parent') return subscribe
+    const demandAll = demanding(needs)
     return async (parent, args, context, info) => {
-      demand(await judgeCallerAnew(context as Context), needs)
+      demandAll(await judgeCallerAnew(context as Context))
       return subscribe(parent, args, context, info)
     }
+  }
+}
+
+/** Asks for each of the rights, and says which is lacking first. */
+function demanding(needs: Right | readonly [Right, ...Right[]]): (caller: Caller | undefined) => void {
+  const rights = typeof needs === 'string' ? [needs] : needs
+  return (caller) => {
+    for (const right of rights) demand(caller, right)
   }
 }
 

@@ -121,7 +121,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
   }),
 })
 
-const EventConnection = connectionOf(Event, 'events')
+export const EventConnection = connectionOf(Event, 'events')
 
 const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',

@@ -12,7 +12,7 @@ import { AT, asOf, costOfThing } from './past.ts'
 /** Most keys hold a few; the most there can be would price a page of keys as if each held them all. */
 export const POLICIES_EXPECTED = 5
 
-const EndpointRule = builder.objectRef<EndpointRuleShape>('EndpointRule').implement({
+export const EndpointRule = builder.objectRef<EndpointRuleShape>('EndpointRule').implement({
   description: 'Methods and paths of the protected service at which a policy applies.',
   fields: (t) => ({
     methods: t.field({

@@ -56,13 +56,8 @@ const KNOWN = `
     FROM state.code c
    CROSS JOIN place
     LEFT JOIN LATERAL (
-      SELECT array_agg(link.link_id) AS ids FROM (
-        SELECT l.link_id FROM state.link l
-         WHERE l.shard = $1 AND l.account_id = place.account_id AND l.key_id = c.key_id AND l.unlinked_at IS NULL
-         UNION ALL
-        SELECT l.link_id FROM state.link l
-         WHERE l.shard = $1 AND l.account_id = place.account_id AND l.key_id = c.key_id AND l.unlinked_at IS NOT NULL
-      ) AS link) AS linked ON true
+      SELECT array_agg(l.link_id) AS ids FROM state.link l
+       WHERE l.shard = $1 AND l.account_id = place.account_id AND l.key_id = c.key_id) AS linked ON true
    WHERE ($4::text IS NULL OR c.account_id = $4 OR linked.ids IS NOT NULL) AND `
 
 export type Sought = { readonly digests: readonly Buffer[] } | { readonly codeId: string; readonly shard: number }

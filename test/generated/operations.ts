@@ -874,6 +874,17 @@ export type CodeAtQueryVariables = Exact<{
 
 export type CodeAtQuery = { readonly code: { readonly id: string, readonly slot: CodeSlot, readonly hint: string, readonly description: string | null, readonly status: CodeStatus, readonly enabled: boolean, readonly issuedAt: string, readonly expiresAt: string | null, readonly replacedAt: string | null, readonly overlapEndsAt: string | null, readonly deletedAt: string | null, readonly key: { readonly id: string, readonly status: KeyStatus }, readonly issuedBy: { readonly kind: ActorKind, readonly label: string }, readonly replacedBy: { readonly id: string } | null } | null };
 
+export type CodeExposureQueryVariables = Exact<{
+  codeId: string;
+  since?: string | null | undefined;
+  until?: string | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CodeExposureQuery = { readonly codeExposure: { readonly since: string, readonly until: string, readonly lastUsedAt: string | null, readonly code: { readonly id: string, readonly hint: string, readonly status: CodeStatus, readonly key: { readonly id: string, readonly name: string } }, readonly grants: ReadonlyArray<{ readonly permissions: ReadonlyArray<string>, readonly policyId: string | null, readonly from: string, readonly until: string, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly links: ReadonlyArray<{ readonly linkId: string, readonly accountId: string, readonly keyspaceId: string | null, readonly linkedAt: string, readonly unlinkedAt: string | null }>, readonly uses: ReadonlyArray<{ readonly day: string, readonly uses: number }>, readonly actions: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+
 export type CodeQueryVariables = Exact<{
   codeId: string;
 }>;
@@ -1710,6 +1721,57 @@ export const CodeAtDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CodeAtQuery, CodeAtQueryVariables>;
+export const CodeExposureDocument = new TypedDocumentString(`
+    query CodeExposure($codeId: ID!, $since: DateTime, $until: DateTime, $first: Int, $after: String) {
+  codeExposure(codeId: $codeId, since: $since, until: $until) {
+    code {
+      id
+      hint
+      status
+      key {
+        id
+        name
+      }
+    }
+    since
+    until
+    grants {
+      permissions
+      endpoints {
+        methods
+        path
+      }
+      policyId
+      from
+      until
+    }
+    links {
+      linkId
+      accountId
+      keyspaceId
+      linkedAt
+      unlinkedAt
+    }
+    lastUsedAt
+    uses {
+      day
+      uses
+    }
+    actions(first: $first, after: $after) {
+      totalCount
+      nodes {
+        id
+        occurredAt
+        summary
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CodeExposureQuery, CodeExposureQueryVariables>;
 export const CodeDocument = new TypedDocumentString(`
     query Code($codeId: ID!) {
   code(id: $codeId) {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ExplainVerificationDocument, type ExplainVerificationInput } from '#test/generated/operations.ts'
 import { startTestApp } from '#test/support/app.ts'
+import { statementsOf } from '#test/support/statements.ts'
 
 const app = await startTestApp()
 afterAll(() => app.close())
@@ -229,6 +230,18 @@ describe('a key of another account', () => {
     expect(await explain({ key: 'an-own-secret-of-nobody', at })).toEqual(told)
     const theirs = (await app.createAccount()).accountId
     expect((await explain({ key: foreign.secret, accountId: theirs, at })).verdict.code).toBe('NOT_FOUND')
+  })
+
+  test('costs what one costs that does not exist', async () => {
+    const foreign = await app.createForeignKey()
+    const at = app.clock.now()
+    const asks = (input: ExplainVerificationInput) => statementsOf(() => explain(input))
+    const texts = async (input: ExplainVerificationInput) => (await asks(input)).map(({ text }) => text)
+    const none = { key: 'an-own-secret-of-nobody', at }
+    await texts(none)
+    expect(await texts({ key: foreign.secret, at })).toEqual(await texts(none))
+    const codeNone = `${foreign.codeId.slice(0, -5)}00000`
+    expect(await texts({ codeId: foreign.codeId, at })).toEqual(await texts({ codeId: codeNone, at }))
   })
 
   test('of the own account, asked about elsewhere, is said to be of its keyspace', async () => {

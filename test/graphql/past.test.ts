@@ -212,6 +212,7 @@ describe('what can not be told of the past', () => {
     'Keyspace.activeKeyCount',
     'Keyspace.events',
     'Keyspace.keys',
+    'Rotation.cutOver',
     'User.defaultKey',
     'User.keys',
   ]

@@ -42,8 +42,13 @@ export function fieldsOf(typeName: string): readonly FieldOfSchema[] {
   return fields.filter(({ of }) => of === typeName)
 }
 
-export function needOf({ field }: FieldOfSchema): Need | undefined {
-  return field.extensions.needs as Need | undefined
+export function needOf({ field }: FieldOfSchema): Need | readonly Need[] | undefined {
+  return field.extensions.needs as Need | readonly Need[] | undefined
+}
+
+/** Each of the rights. */
+export function needsOf(field: FieldOfSchema): readonly Need[] {
+  return [needOf(field) ?? []].flat()
 }
 
 /** For callers and operations that must be turned away first: whatever is touched throws. */
