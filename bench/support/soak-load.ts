@@ -1,7 +1,7 @@
 // A mixed load at a given rate for as long as wanted: of every twenty requests nineteen verify and one changes something, while
 // subscriptions are open. Every answer is compared with what it must be.
 import { setTimeout } from 'node:timers/promises'
-import { type Connection, openConnection, postOf } from './http-load.ts'
+import { askAll, type Connection, type HttpQuestion, openConnection, postOf } from './http-load.ts'
 import { type Ask, newLife } from './lives.ts'
 import type { SeededAccount } from './seed.ts'
 
@@ -21,6 +21,23 @@ export type SoakLoad = {
 
 const MUTATIONS_SHARE = 0.05
 const VERIFY = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { valid code keyId name permissions } }'
+
+const BATCH = 100
+const MANY = 'query ($inputs: [VerifyKeyInput!]!) { verifyKeys(inputs: $inputs) { code } }'
+
+/** Asks about every key once: what memory it takes to know them all is no leak. */
+export async function learnAll({ url, rootKey, accounts }: SoakTarget): Promise<void> {
+  const secrets = accounts.flatMap((account) => account.secrets)
+  function* questions(): Generator<HttpQuestion> {
+    for (let at = 0; at < secrets.length; at += BATCH) {
+      const inputs = secrets.slice(at, at + BATCH).map((key) => ({ key }))
+      const body = JSON.stringify({ query: MANY, variables: { inputs } })
+      const request = postOf(url, '/graphql', { Authorization: `Bearer ${rootKey}` }, body)
+      yield { request, expected: '"code":"VALID"', times: inputs.length }
+    }
+  }
+  await askAll(1, url, questions())
+}
 
 /** By so many callers, each with a connection and a life of its own, as evenly as they come to it; `perSecond` Infinity: as fast as they can. */
 export async function keepUpMixed(

@@ -7,7 +7,7 @@ import { freePort, heapMeterAt } from './heap.ts'
 import type { Installation } from './installation.ts'
 import { startProcess } from './processes.ts'
 import { seed } from './seed.ts'
-import { keepUpMixed, type Listening, listen, type SoakTarget, type Timed } from './soak-load.ts'
+import { keepUpMixed, type Listening, learnAll, listen, type SoakTarget, type Timed } from './soak-load.ts'
 import { percentile, slope } from './statistics.ts'
 
 export type SoakOptions = { readonly keys: number; readonly seconds: number; readonly peakSeconds: number }
@@ -61,6 +61,7 @@ export async function soak(installation: Installation, { keys, seconds, peakSeco
     const listening = await Promise.all(
       accounts.slice(0, SUBSCRIPTIONS).map(({ accountId }) => listen(target, accountId)),
     )
+    await learnAll(target)
     const peak = await keepUpMixed(target, {
       callers: CALLERS,
       perSecond: Number.POSITIVE_INFINITY,

@@ -86,9 +86,9 @@ type Told = Readonly<Record<'account' | 'keyspace' | 'policy' | 'key' | 'link' |
 }
 
 /** One mutation, by the processes in turn, until it is done; its success, of which `fields` are asked. */
-type Act = (name: string, fields: string, input: object) => Promise<Told>
+export type Act = (name: string, fields: string, input: object) => Promise<Told>
 
-function acting(clients: readonly Client[]): Act {
+export function acting(clients: readonly Client[]): Act {
   let turn = 0
   return async (name, fields, input) => {
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`
@@ -186,7 +186,7 @@ async function createAccount(act: Act): Promise<Account> {
   return { accountId: account.id, managementKeyspaceId: account.managementKeyspace.id, keyspaceId: keyspace.id }
 }
 
-async function createKeyWith(act: Act, input: object): Promise<{ keyId: string; secret: string }> {
+export async function createKeyWith(act: Act, input: object): Promise<{ keyId: string; secret: string }> {
   for (;;) {
     const { key, issued } = await act('createKey', '{ key { id } issued { secret } }', { name: 'key', ...input })
     const secret = issued[0]?.secret ?? null

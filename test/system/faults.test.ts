@@ -16,7 +16,7 @@ import { newKeyringText } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
 import { expectWhole, keepMutating } from '../support/acknowledged.ts'
 import { type Client, clientOf } from '../support/app.ts'
-import { type Verified, violations } from '../support/linearizable.ts'
+import { type Act, acting, createKeyWith, type Verified, violations } from '../support/linearizable.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { subscribe } from '../support/subscribe.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -25,6 +25,8 @@ const ROUNDS = process.env.FAULTS === 'full' ? 10 : 1
 const BOUND_MS = 1_000
 /** How long each fault lasts from the revocation on, so that the bound is over in it. */
 const FAULT_MS = BOUND_MS + 1_500
+/** Longer than PostgreSQL lets a transaction be idle, so that those of a process that sleeps are ended. */
+const SLEEP_MS = 6_000
 const MENDED = { timeout: 60_000, interval: 20 }
 const timeout = 60_000 + ROUNDS * 120_000
 const rootKey = newRootKey().reveal()
@@ -38,6 +40,8 @@ let here: ServerProcess
 let there: ServerProcess
 let atHere: Client
 let atThere: Client
+/** A mutation by the process here, until it is done. */
+let act: Act
 let accountId: string
 let keyspaceId: string
 
@@ -58,11 +62,12 @@ beforeAll(async () => {
   there = await startServerProcess({ ...settings, DATABASE_URL: proxies[1].url })
   atHere = clientOf(here.url, rootKey)
   atThere = clientOf(there.url, rootKey)
-  const made = await mutate('createAccount', { name: 'Acme' }, 'account { id }')
-  accountId = made.account.id
-  keyspaceId = (await mutate('createKeyspace', { accountId, name: 'apps' }, 'keyspace { id }')).keyspace.id
+  act = acting([atHere])
+  accountId = (await act('createAccount', '{ account { id } }', { name: 'Acme' })).account.id
+  keyspaceId = (await act('createKeyspace', '{ keyspace { id } }', { accountId, name: 'apps' })).keyspace.id
 })
 afterAll(async () => {
+  there.process.kill('SIGCONT')
   await Promise.all([here, there].map((server) => server.end('SIGTERM')))
   await Promise.all(proxies.map((proxy) => proxy.close()))
   await postgres.stop()
@@ -73,20 +78,6 @@ async function onPostgres(text: string, database = 'keyledger'): Promise<void> {
   const client = new pg.Client(postgres.connection('postgres', database))
   await client.connect()
   await client.query(text).finally(() => client.end())
-}
-
-type Made = Readonly<Record<'account' | 'keyspace' | 'key', { readonly id: string }>> & {
-  readonly issued: readonly { readonly secret: string }[]
-}
-
-/** By the process here. */
-async function mutate(name: string, input: object, fields: string): Promise<Made> {
-  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`
-  const document = `mutation ($input: ${type}Input!) { result: ${name}(input: $input) {
-    ... on ${type}Success { ${fields} } ... on Error { code message } } }`
-  const { result } = await atHere.ask<{ result: Made & { code?: string } }, object>(document, { input })
-  if (result.code !== undefined) throw new Error(`${name} was refused: ${JSON.stringify(result)}`)
-  return result
 }
 
 type Answered = Verified & { readonly code: string }
@@ -101,21 +92,21 @@ async function verify(client: Client, key: string, consistency: string): Promise
   return { beganAt, code, valid: code === 'VALID', by: consistency }
 }
 
-/** Verifies there, again and again, until told to stop. */
+/** Verifies there, again and again, until told to stop; gives all calls then. */
 function watch(key: string, consistency: string) {
-  const calls: Answered[] = []
   let stopped = false
-  const watching = (async () => {
+  const watching = async () => {
+    const calls: Answered[] = []
     while (!stopped) {
       calls.push(await verify(atThere, key, consistency))
       await delay(5)
     }
-  })()
+    return calls
+  }
   return {
-    async stop(): Promise<readonly Answered[]> {
+    calls: watching(),
+    stop() {
       stopped = true
-      await watching
-      return calls
     },
   }
 }
@@ -129,8 +120,7 @@ type Trial = {
 
 /** A key that was good there is revoked here during a fault, while mutations go on. Gives what BOUNDED verifications there said. */
 async function revokedDuring(fault: (trial: Trial) => Promise<void>): Promise<ReadonlySet<string>> {
-  const { key, issued } = await mutate('createKey', { keyspaceId, name: 'revoked' }, 'key { id } issued { secret }')
-  const secret = issued[0]?.secret ?? ''
+  const { keyId, secret } = await createKeyWith(act, { keyspaceId })
   const saysThere = async (code: string) => {
     for (const consistency of ['STRONG', 'BOUNDED'])
       expect((await verify(atThere, secret, consistency)).code).toBe(code)
@@ -142,24 +132,28 @@ async function revokedDuring(fault: (trial: Trial) => Promise<void>): Promise<Re
   const strong = watch(secret, 'STRONG')
   const more: Promise<Answered>[] = []
   let acknowledgedAt = Number.POSITIVE_INFINITY
-  await fault({
-    async revoke() {
-      await mutate('revokeKey', { keyId: key.id, idempotencyKey: key.id }, 'key { id }')
-      acknowledgedAt = performance.now()
-    },
-    verify() {
-      const call = verify(atThere, secret, 'BOUNDED')
-      more.push(call)
-      return call
-    },
-  })
-  await vi.waitFor(() => saysThere('REVOKED'), MENDED)
-  await mutating.more(4)
+  try {
+    await fault({
+      async revoke() {
+        await act('revokeKey', '{ events { id } }', { keyId })
+        acknowledgedAt = performance.now()
+      },
+      verify() {
+        const call = verify(atThere, secret, 'BOUNDED')
+        more.push(call)
+        return call
+      },
+    })
+    await vi.waitFor(() => saysThere('REVOKED'), MENDED)
+    await mutating.more(4)
+  } finally {
+    for (const one of [...watches, strong]) one.stop()
+  }
   await expectWhole(atHere, await mutating.stop())
-  const calls = (await Promise.all([...watches.map((one) => one.stop()), Promise.all(more)])).flat()
+  const calls = (await Promise.all([...watches.map((one) => one.calls), Promise.all(more)])).flat()
   expect(acknowledgedAt).toBeLessThan(Number.POSITIVE_INFINITY)
   expect(violations(calls, acknowledgedAt + BOUND_MS)).toEqual([])
-  expect(violations(await strong.stop(), acknowledgedAt)).toEqual([])
+  expect(violations(await strong.calls, acknowledgedAt)).toEqual([])
   const codes = new Set(calls.map(({ code }) => code))
   expect([...codes].filter((code) => !['VALID', 'REVOKED', 'UNAVAILABLE'].includes(code))).toEqual([])
   return codes
@@ -205,7 +199,7 @@ describe.each(rounds)(
       await revokedDuring(async ({ revoke, verify }) => {
         there.process.kill('SIGSTOP')
         await revoke()
-        await delay(FAULT_MS)
+        await delay(SLEEP_MS)
         const asked = Promise.all(Array.from({ length: 20 }, verify))
         await delay(100)
         there.process.kill('SIGCONT')
