@@ -1,6 +1,6 @@
 // The composition root: the one place where the parts are put together. What they are made of (connections, secrets, clock,
 // log) is handed in, so that a test runs the same application in its own process.
-import type { BaseLogger } from 'pino'
+import type { Logger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import { startHousekeeping } from '#housekeeping.ts'
@@ -23,7 +23,7 @@ import type { VerifyingServices } from '#verify/view.ts'
 export type AppParts = {
   /** `database` is the serving one, and stays the caller's to close. */
   readonly services: Omit<CommandServices, 'committed'>
-  readonly log: BaseLogger
+  readonly log: Logger
   readonly accessLogDays: number
   /** By whose tokens users sign in; null for nobody's. */
   readonly identityProvider: IdentityProvider | null

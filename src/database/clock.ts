@@ -10,6 +10,18 @@ export type Clock = {
 }
 
 export const systemClock: Clock = {
-  now: () => instantOf(Date.now()),
+  now: createNow(),
   fromDatabase: (databaseNow) => databaseNow,
+}
+
+/** Writes each millisecond once: many verdicts fall into one. */
+function createNow(): () => Instant {
+  let writtenMs = 0
+  let written = instantOf(writtenMs)
+  return () => {
+    const nowMs = Date.now()
+    if (nowMs !== writtenMs) written = instantOf(nowMs)
+    writtenMs = nowMs
+    return written
+  }
 }

@@ -23,6 +23,8 @@ export type Context = {
   repeatEvent: (() => void) | undefined
   /** How current this operation is: a new one for each mutation, like the reader and the loaders. */
   view: View
+  /** Of this view, under way or done. */
+  judgements: Judgements
   /** One `now` an operation. Made when it is first asked for, as the caller's. */
   readonly reader: Reader
   /** They find nothing for nobody, should a resolver ever forget to ask who calls. */
@@ -30,6 +32,8 @@ export type Context = {
   /** Forgets what was read: the payload of a mutation shows things as the mutation left them. */
   startOver(): void
 }
+
+type Judgements = { [Asked in Consistency]?: Promise<Proof | undefined> }
 
 export type Audience = {
   /** Aborts when nobody reads the answer any more. */
@@ -60,6 +64,7 @@ export function createContext(services: VerifyingServices, request: RequestFacts
     audience,
     repeatEvent: undefined,
     view: viewOf(services),
+    judgements: {},
     get reader() {
       reads ??= freshReads(services, this.caller)
       return reads.reader
@@ -74,20 +79,15 @@ export function createContext(services: VerifyingServices, request: RequestFacts
   }
 }
 
-/** The judgements of a view that are under way or done. */
-const judgements = new WeakMap<View, Map<Consistency, Promise<Proof | undefined>>>()
-
 /** The caller, judged once for all fields of an operation that ask for it as currently. Rejects with UnavailableError. */
 export async function judgeCaller(context: Context, consistency: Consistency = 'STRONG'): Promise<Caller | undefined> {
-  const { view } = context
-  const known = judgements.get(view) ?? new Map<Consistency, Promise<Proof | undefined>>()
-  judgements.set(view, known)
-  const judged = known.get('STRONG') ?? known.get(consistency) ?? context.prove(view, consistency)
-  known.set(consistency, judged)
+  const { view, judgements } = context
+  const judged = judgements.STRONG ?? judgements[consistency] ?? context.prove(view, consistency)
+  judgements[consistency] = judged
   const proof = await judged
   const caller = proof?.caller
   // Fields beside this one asked for more: what is below them must not be judged by an older answer, should that come later.
-  if (consistency === 'BOUNDED' && known.has('STRONG')) return judgeCaller(context)
+  if (consistency === 'BOUNDED' && judgements.STRONG !== undefined) return judgeCaller(context)
   context.credentialEndsAt = proof?.endsAt ?? null
   if (caller !== context.caller) {
     context.caller = caller
@@ -102,6 +102,7 @@ export async function judgeCaller(context: Context, consistency: Consistency = '
  */
 export async function judgeCallerAnew(context: Context): Promise<Caller | undefined> {
   context.view = context.newView()
+  context.judgements = {}
   return judgeCaller(context)
 }
 

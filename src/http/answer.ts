@@ -1,5 +1,25 @@
 // Answers that are not GraphQL's: small JSON documents with one form for everything that is refused.
-import type { ServerResponse } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { invariant } from '#domain/invariant.ts'
+import { requestIdOf } from './request-id.ts'
+
+/**
+ * An answer that names its request, whoever gives it. The id is told with the other headers, at the end: one that is set before
+ * makes node:http take all of them one by one, which costs as much as verifying a key.
+ */
+export class IdentifiedResponse extends ServerResponse {
+  readonly requestId: string
+
+  constructor(request: IncomingMessage) {
+    super(request)
+    this.requestId = requestIdOf(request)
+  }
+
+  override writeHead(status: number, headers?: string | OutgoingHttpHeaders | OutgoingHttpHeader[]): this {
+    invariant(typeof headers !== 'string' && !Array.isArray(headers), 'headers are given by name')
+    return super.writeHead(status, { 'x-request-id': this.requestId, ...headers })
+  }
+}
 
 /** Sends `body` as JSON. Nothing from here may be kept by a cache: it is true only now, or holds a secret. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -1,6 +1,6 @@
 // The credential of a request, for everything that takes one.
 import type { IncomingMessage } from 'node:http'
-import { headersOf, onlyValue } from './headers.ts'
+import { onlyValueOf } from './headers.ts'
 
 export type Credential = {
   /** The header Authorization. */
@@ -11,9 +11,8 @@ export type Credential = {
 
 /** Each undefined where it is repeated, as where it is absent. */
 export function credentialOf(request: IncomingMessage): Credential {
-  const headers = headersOf(request)
   return {
-    authorization: onlyValue(headers, 'authorization') ?? undefined,
-    accountId: onlyValue(headers, 'x-keyledger-account') ?? undefined,
+    authorization: onlyValueOf(request, 'authorization') ?? undefined,
+    accountId: onlyValueOf(request, 'x-keyledger-account') ?? undefined,
   }
 }

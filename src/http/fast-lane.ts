@@ -11,6 +11,7 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import { _createLRUCache as createCache } from 'graphql-yoga'
+import { type FlatQuery, flatQueryOf } from './flat-query.ts'
 import { DOCUMENT_LENGTH_MAX } from './graphql-plugins.ts'
 
 /** The members of a request that GraphQL over HTTP knows. */
@@ -45,6 +46,9 @@ export type FastAnswer =
   | { readonly kind: 'executed'; readonly result: ExecutionResult }
   | { readonly kind: 'unusual' }
 
+/** A document that may be executed; `flat` where it is plain enough. */
+type Prepared = { readonly document: DocumentNode; readonly flat: FlatQuery | undefined }
+
 const UNUSUAL: FastAnswer = { kind: 'unusual' }
 
 const JSON_TYPE = /^application\/json(?:;\s*charset=utf-8)?$/i
@@ -58,10 +62,10 @@ const ANSWER_TYPES = new Map([
 ])
 
 export function createFastLane({ schema, documentsMax, enveloped }: FastLaneParts): FastLane {
-  const documents = createCache<DocumentNode>({ max: documentsMax })
+  const documents = createCache<Prepared>({ max: documentsMax })
 
   /** Only what is without fault: the rest would have to be told by Yoga anyway. */
-  function prepare(text: string): DocumentNode | undefined {
+  function prepare(text: string): Prepared | undefined {
     const known = documents.get(text)
     if (known !== undefined) return known
     if (text.length > DOCUMENT_LENGTH_MAX) return undefined
@@ -69,8 +73,9 @@ export function createFastLane({ schema, documentsMax, enveloped }: FastLanePart
       const { parse, validate } = enveloped()
       const document = parse(text)
       if (validate(schema, document).length > 0) return undefined
-      documents.set(text, document)
-      return document
+      const prepared = { document, flat: flatQueryOf(schema, document) }
+      documents.set(text, prepared)
+      return prepared
     } catch {
       return undefined
     }
@@ -82,13 +87,16 @@ export function createFastLane({ schema, documentsMax, enveloped }: FastLanePart
       if (method !== 'POST' || url !== '/graphql' || type === undefined) return UNUSUAL
       if (!JSON_TYPE.test(headers['content-type'] ?? '')) return UNUSUAL
       const parameters = parametersIn(body)
-      const document = parameters && prepare(parameters.query)
-      if (document === undefined || !answersOnce(document, parameters?.operationName)) return UNUSUAL
+      const prepared = parameters && prepare(parameters.query)
+      if (prepared === undefined || !answersOnce(prepared.document, parameters?.operationName)) return UNUSUAL
+      const variables = parameters?.variables ?? {}
+      const data = await prepared.flat?.(context(), variables)
+      if (data !== undefined) return { kind: 'whole', type, text: JSON.stringify({ data }) }
       const result = (await normalizedExecutor({
         schema,
-        document,
+        document: prepared.document,
         contextValue: context(),
-        variableValues: parameters?.variables ?? {},
+        variableValues: variables,
         ...(typeof parameters?.operationName === 'string' && { operationName: parameters.operationName }),
       })) as ExecutionResult
       if (result.errors !== undefined || result.data === undefined) return { kind: 'executed', result }

@@ -13,3 +13,15 @@ export function onlyValue(headers: Headers, name: string): string | undefined | 
   const [value, ...others] = headers.get(name) ?? []
   return others.length > 0 ? null : value
 }
+
+/** The same of one request's header, named in lower case: cheaper for who needs few of them. */
+export function onlyValueOf({ rawHeaders }: IncomingMessage, name: string): string | undefined | null {
+  let value: string | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const other = rawHeaders[index]
+    if (other?.length !== name.length || other.toLowerCase() !== name) continue
+    if (value !== undefined) return null
+    value = rawHeaders[index + 1]
+  }
+  return value
+}

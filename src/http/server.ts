@@ -1,12 +1,12 @@
 // The HTTP server: which path leads where, how long a client may take, and how to stop without dropping a request.
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { BaseLogger } from 'pino'
+import type { Logger } from 'pino'
 import { isUnavailable, RETRY_AFTER_S } from '#database/unavailable.ts'
-import { sendError, sendJson } from './answer.ts'
+import { IdentifiedResponse, sendError, sendJson } from './answer.ts'
 import { ClientGoneError } from './body.ts'
 import type { Readiness } from './health.ts'
-import { newRequestId, requestIdOf } from './request-id.ts'
+import { newRequestId } from './request-id.ts'
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse, requestId: string) => Promise<void>
 
@@ -18,7 +18,7 @@ export type HttpServerParts = {
   readonly eventExport: RequestHandler
   readonly forwardAuth: RequestHandler
   readonly readiness: () => Promise<Readiness>
-  readonly log: BaseLogger
+  readonly log: Logger
 }
 
 export type HttpServer = {
@@ -42,16 +42,16 @@ const SOCKET_IDLE_MS = 120_000
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   let draining = false
   const inFlight = new Set<ServerResponse>()
-  const server = createServer(TIMEOUTS, (request, response) => {
-    const requestId = requestIdOf(request)
-    response.setHeader('x-request-id', requestId)
+  const options = { ...TIMEOUTS, ServerResponse: IdentifiedResponse }
+  const server = createServer(options, (request, response) => {
+    const { requestId } = response
     if (draining) askToClose(response)
     inFlight.add(response)
     response.on('close', () => {
       inFlight.delete(response)
       if (draining) server.closeIdleConnections()
     })
-    logWhenDone(request, response, requestId, parts.log)
+    if (parts.log.isLevelEnabled('debug')) logWhenDone(request, response, requestId, parts.log)
     route(parts, draining, request, response, requestId).catch((error: unknown) => {
       if (error instanceof ClientGoneError) return
       if (isUnavailable(error)) {
@@ -122,7 +122,7 @@ function listen(server: Server, host: string, port: number): Promise<number> {
 }
 
 /** The path without its query, which may hold what a client should have sent elsewhere. */
-function logWhenDone(request: IncomingMessage, response: ServerResponse, requestId: string, log: BaseLogger): void {
+function logWhenDone(request: IncomingMessage, response: ServerResponse, requestId: string, log: Logger): void {
   const startedAt = performance.now()
   response.on('close', () => {
     const [path] = (request.url ?? '').split('?', 1)

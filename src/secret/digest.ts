@@ -19,6 +19,11 @@ export function digestsOf(keyring: Keyring, plaintext: string): readonly Digest[
   return keyring.all.map((entry) => digestUnder(entry, plaintext))
 }
 
+/** The same in hexadecimal, by which memory is searched: made as a text at once it costs half of what bytes do. */
+export function hexDigestsOf(keyring: Keyring, plaintext: string): readonly string[] {
+  return keyring.all.map(({ pepper }) => createHmac('sha256', pepper).update(plaintext, 'utf8').digest('hex'))
+}
+
 /** Compares bytes in a time that does not tell where they differ; false where the lengths do. */
 export function sameDigest(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b)

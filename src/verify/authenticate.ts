@@ -7,7 +7,7 @@ import { kindOf, shardOf } from '#domain/ids.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
-import { digestsOf, sameDigest } from '#secret/digest.ts'
+import { hexDigestsOf, sameDigest } from '#secret/digest.ts'
 import { identitiesOf } from '#secret/identity.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
 import { isJwt } from './identity-token.ts'
@@ -55,7 +55,7 @@ async function managementKey(
   { codes, clock, uses }: VerifyingServices,
   credential: string,
 ): Promise<Proof | undefined> {
-  const [matches = []] = await codes.find([{ secret: credential, place: null }])
+  const matches = await codes.find({ secret: credential, place: null })
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)
@@ -71,9 +71,9 @@ async function managementKey(
 
 /** A replaced root key stops at once on every instance: it is read with every poll of the feed. */
 function rootKey({ feed, keyring }: VerifyingServices, credential: string): Proof | undefined {
-  const digests = digestsOf(keyring, credential)
+  const digests = hexDigestsOf(keyring, credential).map((digest) => Buffer.from(digest, 'hex'))
   const stored = feed.surroundings()?.rootKeyDigests ?? []
-  const known = digests.some(({ digest }) => stored.some((one) => sameDigest(one, digest)))
+  const known = digests.some((digest) => stored.some((one) => sameDigest(one, digest)))
   return known ? { caller: { kind: 'ROOT' }, endsAt: null } : undefined
 }
 

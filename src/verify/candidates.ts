@@ -12,9 +12,9 @@ import type { Loaded, Snapshot } from './sourced-cache.ts'
 /** Where links are looked for: a keyspace, an account, or a keyspace that must be of that account. Well-formed ids, at least one. */
 export type LinkPlace = { readonly accountId: string | null; readonly keyspaceId: string | null }
 
-/** A secret that was presented, by its digests under every secret of the keyring, and where it is to open something. */
+/** A secret that was presented, by its digests under every secret of the keyring, in hexadecimal, and where it is to open something. */
 export type Presented = {
-  readonly digests: readonly Buffer[]
+  readonly digests: readonly string[]
   /** Null: as a key of its own account only. */
   readonly place: LinkPlace | null
 }
@@ -69,7 +69,7 @@ export function matchCodes(presented: readonly Presented[]): CompiledQuery<Match
     digests.map((digest) => ({ digest, question, place })),
   )
   return statement(MATCHES, [
-    asked.map(({ digest }) => digest),
+    asked.map(({ digest }) => Buffer.from(digest, 'hex')),
     asked.map(({ question }) => question),
     asked.map(({ place }) => shardOfPlace(place)),
     asked.map(({ place }) => place?.accountId ?? null),
@@ -96,8 +96,7 @@ export function readMatches(
       const code = matchedCode(keyring, row)
       return row.link === null ? [code] : [code, throughLink(code, row.link)]
     })
-    const own = digests.map((digest) => digest.toString('hex'))
-    return { found, sources: [...new Set([...own, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
+    return { found, sources: [...new Set([...digests, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
   })
   return { snapshot: snapshotOf(rows), loaded }
 }

@@ -3,7 +3,7 @@
 import DataLoader from 'dataloader'
 import type { WatchedConnection } from '#database/watched-connection.ts'
 import type { Feed } from '#log/feed.ts'
-import { digestsOf } from '#secret/digest.ts'
+import { hexDigestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type LinkPlace, matchCodes, type Presented, readMatches } from './candidates.ts'
 import type { MatchedCode } from './matched-code.ts'
@@ -17,10 +17,11 @@ export type PresentedSecret = {
 
 export type CodeFinder = {
   /**
-   * The codes that each secret belongs to, once as such and once for each link, in order; none for an unknown one. What is known
-   * is taken at once, in the turn that asks. Rejects with UnavailableError where the database does not answer in time.
+   * The codes that the secret belongs to, once as such and once for each link; none for an unknown one. What is known is given at
+   * once, in the turn that asks; what is not is loaded together with what others ask for in the same turn. Rejects with
+   * UnavailableError where the database does not answer in time.
    */
-  find(presented: readonly PresentedSecret[]): Promise<readonly (readonly MatchedCode[])[]>
+  find(presented: PresentedSecret): readonly MatchedCode[] | Promise<readonly MatchedCode[]>
   stop(): void
 }
 
@@ -50,14 +51,15 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
     return wanted.map(({ key, digests }, index) => {
       const { found = [], sources = [] } = loaded[index] ?? {}
       if (found.length > 0) cache.put(key, { found, sources }, snapshot, epoch)
-      else for (const digest of digests) cache.putUnknown(digest.toString('hex'), snapshot, epoch)
+      else for (const digest of digests) cache.putUnknown(digest, snapshot, epoch)
       return found
     })
   }
 
   function known({ key, digests }: Wanted): readonly MatchedCode[] | undefined {
-    const isUnknown = () => digests.every((digest) => cache.isUnknown(digest.toString('hex')))
-    return cache.get(key)?.map(upToNow) ?? (isUnknown() ? [] : undefined)
+    const found = cache.get(key)
+    if (found !== undefined) return found.map(upToNow)
+    return digests.every(cache.isUnknown) ? [] : undefined
   }
 
   /** Events that did not end it have been taken into account, too. */
@@ -69,16 +71,16 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
   }
 
   return {
-    async find(presented) {
-      const wanted = presented.map(({ secret, place }) => wantedOf(keyring, secret, place))
-      return Promise.all(wanted.map((one) => known(one) ?? loader.load(one)))
+    find({ secret, place }) {
+      const wanted = wantedOf(keyring, secret, place)
+      return known(wanted) ?? loader.load(wanted)
     },
     stop: cache.stop,
   }
 }
 
 function wantedOf(keyring: Keyring, secret: string, place: LinkPlace | null): Wanted {
-  const digests = digestsOf(keyring, secret).map(({ digest }) => digest)
+  const digests = hexDigestsOf(keyring, secret)
   const where = place === null ? '' : `${place.accountId ?? ''} ${place.keyspaceId ?? ''}`
-  return { digests, place, key: `${digests[0]?.toString('hex')} ${where}` }
+  return { digests, place, key: `${digests[0]} ${where}` }
 }

@@ -1,7 +1,7 @@
 // A code that a presented secret belongs to, with all that a verdict depends on: made here of what was read, whether that is of now or
 // of a moment of the past.
 import type { ActingUser } from '#domain/caller.ts'
-import type { Grant } from '#domain/grant.ts'
+import { effectivePermissions, type Grant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
@@ -22,6 +22,8 @@ export type MatchedCode = Candidate & {
   readonly tags: readonly string[]
   readonly metadata: Json
   readonly logging: AccessLogging
+  /** All that it grants, within what the user may whom it acts as; sorted. */
+  readonly permissions: readonly string[]
   /** The owner's external id; null for nobody, and for who was erased. */
   readonly owner: string | null
   /** Whom it acts as, as they are now; null for nobody. */
@@ -98,6 +100,7 @@ export function throughLink(
     actsAs: null,
     upstreamUserRequired,
     key: { ...code.key, grants: policies, actsAs: null },
+    permissions: effectivePermissions(policies),
     link: { linkId, accountId, position: BigInt(position) },
   }
 }
@@ -105,6 +108,8 @@ export function throughLink(
 export function matchedCode(keyring: Keyring, row: CandidateColumns): MatchedCode {
   const user = userOf(row)
   const names = row.names ?? []
+  const grants = [{ permissions: row.permissions, endpoints: [] }, ...row.policies]
+  const actsAs = user && { permissions: limitOf(row.management, user), removed: user.removed }
   return {
     accountId: row.account_id,
     keyspaceId: row.keyspace_id,
@@ -135,9 +140,10 @@ export function matchedCode(keyring: Keyring, row: CandidateColumns): MatchedCod
       expiresAt: row.key_expires_at,
       revokedAt: row.revoked_at,
       deletedAt: row.key_deleted_at,
-      grants: [{ permissions: row.permissions, endpoints: [] }, ...row.policies],
-      actsAs: user && { permissions: limitOf(row.management, user), removed: user.removed },
+      grants,
+      actsAs,
     },
+    permissions: effectivePermissions(grants, actsAs?.permissions ?? null),
   }
 }
 

@@ -39,7 +39,10 @@ export type SourcedCacheParts = {
 
 /** Shared by all entries that were read from it; not alive any more once it has changed. `position`: an account's. */
 type Source = { readonly id: string; alive: boolean; entries: number; position: bigint }
-type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[] }
+type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[]; used: boolean }
+
+/** Where all are in use, to look for one that is not would take as long as there are entries. */
+const PASSED_OVER_MAX = 16
 
 /**
  * Digests that are nobody's, remembered so that a client that keeps on trying costs no statement each time. Few, and apart from
@@ -49,7 +52,7 @@ const UNKNOWN_MAX = 10_000
 const UNKNOWN_FOR_MS = 5_000
 
 export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCacheParts): SourcedCache<Found> {
-  /** The least recently used first. */
+  /** The longest there first, or since it was last passed over. */
   const entries = new Map<string, Entry<Found>>()
   const unknown = createUnknown()
   const sources = createSources()
@@ -58,6 +61,24 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
   function forget(key: string, entry: Entry<Found>): void {
     entries.delete(key)
     for (const source of entry.sources) sources.release(source)
+  }
+
+  /**
+   * Of those that were not used since they were last looked at, the one that is there longest: nearly the least recently used,
+   * while reading an entry moves nothing, which would cost more than finding it.
+   */
+  function makeRoom(): void {
+    let passedOver = 0
+    for (const [key, entry] of entries) {
+      if (!entry.used || passedOver === PASSED_OVER_MAX) {
+        forget(key, entry)
+        return
+      }
+      passedOver += 1
+      entry.used = false
+      entries.delete(key)
+      entries.set(key, entry)
+    }
   }
 
   const following = feed.follow({
@@ -90,19 +111,15 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
         forget(key, entry)
         return undefined
       }
-      entries.delete(key)
-      entries.set(key, entry)
+      entry.used = true
       return entry.found
     },
     put(key, loaded, snapshot, since) {
       if (!mayKeep(snapshot, since)) return
       const before = entries.get(key)
       if (before !== undefined) forget(key, before)
-      entries.set(key, { found: loaded.found, sources: loaded.sources.map(sources.use) })
-      for (const [oldest, entry] of entries) {
-        if (entries.size <= entriesMax) break
-        forget(oldest, entry)
-      }
+      entries.set(key, { found: loaded.found, sources: loaded.sources.map(sources.use), used: false })
+      if (entries.size > entriesMax) makeRoom()
     },
     isUnknown: unknown.has,
     putUnknown(digest, snapshot, since) {

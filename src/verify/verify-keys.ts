@@ -4,7 +4,6 @@ import { isUnavailable } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Endpoint } from '#domain/endpoint.ts'
-import { effectivePermissions } from '#domain/grant.ts'
 import { type IdKind, kindOf } from '#domain/ids.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
@@ -66,21 +65,11 @@ export async function verifyKeys(
   view: View = viewOf(services),
 ): Promise<readonly Verification[]> {
   const permissions = questions.map(permissionOf)
-  // Each consistency for itself: a batch that asks for both has BOUNDED answers where STRONG ones can't be had.
-  const found = await Promise.all(
-    (['STRONG', 'BOUNDED'] as const).map((consistency) =>
-      findAll(
-        services,
-        caller,
-        questions.filter((question) => (question.consistency ?? 'STRONG') === consistency),
-        () => view(consistency),
-      ),
-    ),
-  )
-  const foundOf = new Map(found.flat())
+  // Each for itself: a batch that asks for both has BOUNDED answers where STRONG ones can't be had.
+  const found = await Promise.all(questions.map((question) => candidatesFor(services, caller, question, view)))
   const now = services.clock.now()
   return questions.map((question, index) => {
-    const candidates = foundOf.get(question) ?? 'MALFORMED'
+    const candidates = found[index] ?? 'UNAVAILABLE'
     if (typeof candidates === 'string') return nothingTold(candidates, now)
     const matched = theOne(
       candidates.filter((code) => mayVerify(caller, question, code)),
@@ -95,26 +84,21 @@ export async function verifyKeys(
   })
 }
 
-type Found = readonly MatchedCode[] | 'UNAVAILABLE'
-
-/** The codes that each question may be about. Left out: what can be nobody's secret, mistyped generated ones by their checksum. */
-async function findAll(
+/** The codes that a question may be about; or why none are: it is nobody's secret, or could not be looked for. */
+async function candidatesFor(
   { codes }: VerifyingServices,
   caller: Caller,
-  questions: readonly VerifyQuestion[],
-  caughtUp: () => Promise<void>,
-): Promise<readonly (readonly [VerifyQuestion, Found])[]> {
-  const wellFormed = questions.filter((question) => couldBeSecret(question.key))
-  if (wellFormed.length === 0) return []
+  question: VerifyQuestion,
+  view: View,
+): Promise<readonly MatchedCode[] | 'MALFORMED' | 'UNAVAILABLE'> {
+  // Mistyped generated ones are told by their checksum, before any I/O.
+  if (!couldBeSecret(question.key)) return 'MALFORMED'
   try {
-    await caughtUp()
-    const found = await codes.find(
-      wellFormed.map((question) => ({ secret: question.key, place: linkPlaceOf(caller, question) })),
-    )
-    return wellFormed.map((question, index) => [question, found[index] ?? []] as const)
+    await view(question.consistency ?? 'STRONG')
+    return await codes.find({ secret: question.key, place: linkPlaceOf(caller, question) })
   } catch (error) {
     if (!isUnavailable(error)) throw error
-    return wellFormed.map((question) => [question, 'UNAVAILABLE'] as const)
+    return 'UNAVAILABLE'
   }
 }
 
@@ -172,6 +156,7 @@ export function told(matched: MatchedCode, asked: Question, clockNow: Instant): 
   const now = later(clockNow, matched.updatedAt)
   const { code, expiresAt } = judge(matched, asked, now)
   const { accountId, position } = matched.link ?? matched
+  const { keyspaceId, codeId, slot, owner, actsAs, tags, metadata } = matched.link === null ? matched : UNTOLD
   return {
     valid: code === 'VALID',
     code,
@@ -180,18 +165,19 @@ export function told(matched: MatchedCode, asked: Question, clockNow: Instant): 
     accountId,
     position,
     linkId: matched.link?.linkId ?? null,
-    ...(matched.link === null ? toldAtHome(matched) : UNTOLD),
+    keyspaceId,
+    codeId,
+    slot,
+    owner,
+    actsAs,
+    tags,
+    metadata,
     keyId: matched.keyId,
     name: matched.name,
-    permissions: effectivePermissions(matched.key.grants, matched.key.actsAs?.permissions ?? null),
+    permissions: matched.permissions,
     expiresAt,
     logging: matched.logging,
   }
-}
-
-/** To the account of the key itself. */
-function toldAtHome({ keyspaceId, codeId, slot, owner, actsAs, tags, metadata }: MatchedCode) {
-  return { keyspaceId, codeId, slot, owner, actsAs, tags, metadata }
 }
 
 /** What a linking account is not told. */

@@ -66,6 +66,7 @@ export function untouchable(caller: Caller | undefined): Context {
     services: refuse('services'),
     caller,
     prove: async () => caller && { caller, endsAt: null },
+    judgements: {},
     credentialEndsAt: null,
     audience: refuse('audience'),
     repeatEvent: undefined,

@@ -56,6 +56,54 @@ const corpus: readonly (readonly [string, () => Asked])[] = [
     }),
   ],
   ['introspection', () => ({ body: json('{ __schema { queryType { name } } }') })],
+  [
+    'plain fields of the root, some under other names',
+    () => ({
+      body: json(
+        `query ($input: VerifyKeyInput!, $inputs: [VerifyKeyInput!]!) {
+          first: verifyKey(input: $input) { is: valid valid code metadata tags logging { request } }
+          plain: verifyKey(input: $input) { is: valid valid code metadata tags permissions position slot }
+          verifyKeys(inputs: $inputs) { valid keyId name }
+        }`,
+        {
+          variables: {
+            input: { key: secret },
+            inputs: [{ key: secret }, { key: 'nobody', consistency: 'BOUNDED' }],
+          },
+        },
+      ),
+    }),
+  ],
+  [
+    'nothing but plain fields',
+    () => ({
+      body: json(
+        `query ($input: VerifyKeyInput! = { key: "nobody's-own-secret" }) {
+          a: verifyKey(input: $input) { is: valid valid code metadata tags permissions position slot message }
+          b: verifyKey(input: { key: "${secret}" }) { valid keyId }
+          verifyKeys(inputs: []) { valid }
+        }`,
+      ),
+    }),
+  ],
+  ['a plain field twice', () => ({ body: json('{ viewer { kind kind } viewer { permissions } }') })],
+  [
+    'a plain field that fails',
+    () => ({ body: json(VERIFY, { variables: { input: { key: secret, permission: 'ads AND' } } }) }),
+  ],
+  [
+    'a plain field for whom it is not',
+    () => ({ body: json(VERIFY, { variables: { input: { key: secret } } }), credential: 'nobody' }),
+  ],
+  [
+    'more plain fields than one operation may ask for',
+    () => ({
+      body: json(
+        `query ($input: VerifyKeyInput!) { ${Array.from({ length: 101 }, (_, index) => `v${index}: verifyKey(input: $input) { valid }`).join(' ')} }`,
+        { variables: { input: { key: secret } } },
+      ),
+    }),
+  ],
   ['a verification', () => ({ body: json(VERIFY, { variables: { input: { key: secret, keyspaceId } } }) })],
   [
     'a refused mutation',

@@ -1,0 +1,176 @@
+// Executes the plainest queries: fields of the root, and below each nothing but leaves. Verification is asked with such a one,
+// thousands of times a second, and a general executor spends more on it than verifying does. Whatever is not as plain, or does
+// not go as it should, is left to the general one: a query changes nothing and can be asked again.
+import {
+  type DocumentNode,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLFieldResolver,
+  type GraphQLLeafType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  getArgumentValues,
+  getNamedType,
+  getVariableValues,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  type SelectionSetNode,
+} from 'graphql'
+
+/**
+ * The data that the query answers; undefined where the general executor is to be asked, for what it answers or for the errors
+ * it tells. Never rejects.
+ */
+export type FlatQuery = (context: object, variables: Variables) => Promise<object | undefined>
+
+export type Variables = { readonly [name: string]: unknown }
+
+/** Undefined for what is not that plain: mutations, fragments, directives, unions, fields below fields. */
+export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode): FlatQuery | undefined {
+  const [operation, ...others] = definitions
+  const root = schema.getQueryType()
+  if (operation?.kind !== Kind.OPERATION_DEFINITION || others.length > 0 || root == null) return undefined
+  if (operation.operation !== OperationTypeNode.QUERY || operation.directives?.length) return undefined
+  const fields = plainFields(operation.selectionSet, root)
+  const parts = fields?.map((field) => rootPart(schema, operation, root, field))
+  if (parts === undefined || !parts.every(isThere)) return undefined
+  const variableDefinitions = operation.variableDefinitions ?? []
+  return async (context, variables) => {
+    const { variableValues } = getVariableValues(schema, variableDefinitions, variables)
+    if (variableValues === undefined) return undefined
+    try {
+      const values = await Promise.all(parts.map((part) => part.ask(context, variableValues)))
+      return Object.fromEntries(parts.map(({ key, complete }, index) => [key, complete(values[index], context)]))
+    } catch {
+      return undefined
+    }
+  }
+}
+
+type VariableValues = GraphQLResolveInfo['variableValues']
+/** Of a value as its resolver gave it. Throws where the general executor would tell an error. */
+type Complete = (value: unknown, context: object) => unknown
+
+type RootPart = {
+  readonly key: string
+  readonly ask: (context: object, variableValues: VariableValues) => unknown
+  readonly complete: Complete
+}
+
+type Plain = { readonly key: string; readonly node: FieldNode; readonly field: GraphQLField<unknown, unknown> }
+
+/** Undefined where there is anything but fields of the type, each under a name of its own, or one with a directive. */
+function plainFields(selections: SelectionSetNode, type: GraphQLObjectType): readonly Plain[] | undefined {
+  const known = type.getFields()
+  const plain = selections.selections.map((node) => {
+    const field = node.kind === Kind.FIELD && !node.directives?.length ? known[node.name.value] : undefined
+    if (node.kind !== Kind.FIELD || field === undefined) return undefined
+    return { key: (node.alias ?? node.name).value, node, field }
+  })
+  if (!plain.every(isThere)) return undefined
+  return new Set(plain.map(({ key }) => key)).size === plain.length ? plain : undefined
+}
+
+function rootPart(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  parentType: GraphQLObjectType,
+  { key, node, field }: Plain,
+): RootPart | undefined {
+  const complete = completing(field.type, node)
+  const { resolve } = field
+  if (complete === undefined || resolve === undefined) return undefined
+  const of = {
+    fieldName: field.name,
+    fieldNodes: [node],
+    returnType: field.type,
+    parentType,
+    path: { prev: undefined, key, typename: parentType.name },
+    schema,
+    fragments: {},
+    rootValue: undefined,
+    operation,
+  }
+  return {
+    key,
+    complete,
+    ask: (context, variableValues) =>
+      resolve(undefined, getArgumentValues(field, node, variableValues), context, {
+        ...of,
+        variableValues,
+      } as unknown as GraphQLResolveInfo),
+  }
+}
+
+/** Undefined where what is selected of the type is not plain. */
+function completing(type: GraphQLOutputType, node: FieldNode): Complete | undefined {
+  if (isNonNullType(type)) {
+    const complete = completing(type.ofType, node)
+    return complete && ((value, context) => demanded(complete(value, context)))
+  }
+  if (isListType(type)) {
+    const complete = completing(type.ofType, node)
+    return complete && orNull((value, context) => listed(value).map((member) => complete(member, context)))
+  }
+  if (isLeafType(type)) return leafCompleting(type)
+  return isObjectType(type) && node.selectionSet !== undefined ? objectCompleting(type, node.selectionSet) : undefined
+}
+
+function leafCompleting(type: GraphQLLeafType): Complete {
+  return orNull((value) => demanded(type.coerceOutputValue(value)))
+}
+
+function objectCompleting(type: GraphQLObjectType, selections: SelectionSetNode): Complete | undefined {
+  const fields = plainFields(selections, type)
+  const parts = fields?.map(({ key, node, field }) => {
+    const { name, args, resolve = ofItsName(name) } = field
+    const isLeaf = isLeafType(getNamedType(field.type)) && args.length === 0
+    const complete = isLeaf ? completing(field.type, node) : undefined
+    return complete && { key, resolve, complete }
+  })
+  if (parts === undefined || !parts.every(isThere)) return undefined
+  return orNull((value, context) => {
+    const object: Record<string, unknown> = {}
+    for (const { key, resolve, complete } of parts)
+      object[key] = complete(resolve(value, NO_ARGUMENTS, context, NO_INFO), context)
+    return object
+  })
+}
+
+function ofItsName(name: string): GraphQLFieldResolver<unknown, object> {
+  return (source) => (source as Variables)[name]
+}
+
+const NO_ARGUMENTS = {}
+/** Leaves have no use for it. One that had would throw here, and be asked again by the general executor. */
+const NO_INFO = undefined as unknown as GraphQLResolveInfo
+
+function orNull(complete: Complete): Complete {
+  return (value, context) => (value == null ? null : complete(value, context))
+}
+
+function demanded(value: unknown): unknown {
+  if (value == null || typeof value === 'function' || value instanceof Promise) throw new NotPlainError()
+  return value
+}
+
+function listed(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new NotPlainError()
+  return value
+}
+
+/** What was resolved is for the general executor to complete, or to tell an error about. */
+class NotPlainError extends Error {
+  override readonly name = 'NotPlainError'
+}
+
+function isThere<Thing>(thing: Thing | undefined): thing is Thing {
+  return thing !== undefined
+}
