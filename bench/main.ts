@@ -3,6 +3,7 @@
 import { type Options, parseOptions } from './support/options.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<{ run(options: Options): Promise<void> }>>> = {
+  history: () => import('./history.ts'),
   mutations: () => import('./mutations.ts'),
   replay: () => import('./replay.ts'),
   soak: () => import('./soak.ts'),
@@ -14,7 +15,7 @@ const [name = '', ...rest] = process.argv.slice(2)
 const load = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
 if (load === undefined) {
   console.error(
-    `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--keys N,N] [--rounds N] [--seconds N]`,
+    `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--keys N,N] [--events N] [--rounds N] [--seconds N]`,
   )
   process.exitCode = 2
 } else {

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 export type Options = {
   /** How many keys there are before anything is measured; one run for each. */
   readonly keys: readonly number[]
-  /** Undefined: the benchmark's own choice, as are `seconds`. */
+  /** How long a history is. Undefined: the benchmark's own choice, as are `rounds` and `seconds`. */
+  readonly events: number | undefined
   readonly rounds: number | undefined
   /** How long each load is kept up within a round. */
   readonly seconds: number | undefined
@@ -20,6 +21,7 @@ export function parseOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       keys: { type: 'string' },
+      events: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -28,6 +30,7 @@ export function parseOptions(args: readonly string[]): Options {
   const keys = (values.keys ?? (values.quick ? QUICK_KEYS : KEYS)).split(',')
   return {
     keys: keys.map((text) => positive('keys', text)),
+    events: values.events === undefined ? undefined : positive('events', values.events),
     rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
     seconds: values.seconds === undefined ? undefined : positive('seconds', values.seconds),
     quick: values.quick,
