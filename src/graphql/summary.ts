@@ -1,9 +1,11 @@
-// One sentence for each kind of event, for people who review what happened. A new kind that has none doesn't compile.
+// One sentence for each kind of event, for people who review what happened: who did what to which thing, and what that means from
+// then on. A new kind that has none doesn't compile.
 import { unreachable } from '#domain/invariant.ts'
-import type { CodeSlot, NewCode, RevocationReason } from '#domain/key/events.ts'
-import type { KeyspaceUpdated } from '#domain/keyspace/events.ts'
-import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
+import type { CodeSlot, KeyCreated, KeyRotated, RevocationReason } from '#domain/key/events.ts'
+import type { LinkDetails } from '#domain/link/events.ts'
+import type { PolicyUpdated } from '#domain/policy/events.ts'
 import type { AnyFact } from '#domain/streams.ts'
+import { changesIn, listOf, policiesOf, rulesIn } from './summary-phrases.ts'
 
 /** Labels as they are on reading. */
 export type Labels = {
@@ -12,14 +14,20 @@ export type Labels = {
   readonly subject: string
   /** The hint of the code that the event names by its id only; null where it names none. */
   readonly hint: string | null
+  /** Where that code is, if it is known. */
+  readonly slot?: CodeSlot | undefined
+  /** What to call other things that the event names (`idsNamedBy`); those without a name go by their ids. */
+  readonly names?: ReadonlyMap<string, string>
 }
 
-/** For example `root created key nightly export`, without a full stop. */
+/** For example `root created key nightly export in keyspace main`, without a full stop. */
 export function summaryOf(fact: AnyFact, labels: Labels): string {
   return `${labels.actor} ${predicateOf(fact, labels)}`
 }
 
-function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
+function predicateOf(fact: AnyFact, labels: Labels): string {
+  const { subject, names = new Map<string, string>() } = labels
+  const code = codeNamed(labels)
   switch (fact.type) {
     // As it was called then: what was created or renamed is told by that name.
     case 'account.created':
@@ -27,60 +35,61 @@ function predicateOf(fact: AnyFact, { subject, hint }: Labels): string {
     case 'account.updated':
       return `renamed the account to ${fact.data.name}`
     case 'keyspace.created':
-      return `created keyspace ${fact.data.name}`
+      return `created keyspace ${fact.data.name}${fact.data.management ? ', whose keys are the credentials of this API' : ''}`
     case 'keyspace.updated':
-      return `changed the ${namesOf(keyspaceFields(fact.data))} of keyspace ${subject}`
+      return `changed keyspace ${subject}: ${rulesIn(fact.data)}`
     case 'keyspace.deleted':
-      return `deleted keyspace ${subject}`
+      return `deleted keyspace ${subject} for good`
     case 'policy.created':
-      return `created policy ${fact.data.name}`
+      return `created policy ${fact.data.name}, which grants ${listOf(fact.data.permissions, 'nothing')}${endpointsOf(fact.data.endpoints)}`
     case 'policy.updated':
-      return `changed the ${fieldsOf(fact.data)} of policy ${subject}`
+      return policyUpdated(fact, subject)
     case 'policy.deleted':
-      return `deleted policy ${subject}`
+      return `deleted policy ${subject} for good`
     case 'key.created':
-      return `created ${fact.data.isDefault ? 'default ' : ''}key ${fact.data.name}`
+      return keyCreated(fact, names)
     case 'key.updated':
-      return `changed the ${fieldsOf(fact.data)} of key ${subject}`
+      return `changed key ${subject}: ${changesIn(fact.data, names)}`
     case 'key.frozen':
-      return `froze what key ${subject} grants`
+      return `froze what key ${subject} grants, whatever becomes of its policies`
     case 'key.enabled':
-      return `switched on key ${subject}`
+      return `switched on key ${subject}, whose codes may be used again`
     case 'key.disabled':
-      return `switched off key ${subject}`
+      return `switched off key ${subject}, which opens nothing until it is switched on again`
     case 'key.revoked':
-      return `revoked key ${subject}${REASONS[fact.data.reason]}`
+      return `revoked key ${subject}${REASONS[fact.data.reason]}${noted(fact.data.note)}; all its codes stopped at once and for good`
     case 'key.deleted':
-      return `deleted key ${subject}`
+      return `deleted key ${subject} for good; its history stays`
     case 'key.rotated':
-      return (
-        `rotated ${codeOf(fact.data.replacement.slot, fact.data.replacement.hint)} into key ${subject} in place of ` +
-        `${hint}, which ${overlapOf(fact.data.overlapEndsAt)}`
-      )
+      return keyRotated(fact, labels)
     case 'code.issued':
-      return `issued ${codeOf(fact.data.slot, fact.data.hint)} to key ${subject}, ${expiryOf(fact.data)}`
+      return `issued ${fact.data.slot} code ${fact.data.hint} to key ${subject}, ${expiryOf(fact.data.expiresAt)}`
     case 'code.updated':
-      return `changed the description of code ${hint} of key ${subject}`
+      return fact.data.description === null
+        ? `took away the description of ${code} of key ${subject}`
+        : `described ${code} of key ${subject} as “${fact.data.description}”`
     case 'code.enabled':
-      return `switched on code ${hint} of key ${subject}`
+      return `switched on ${code} of key ${subject}, which may be used again`
     case 'code.disabled':
-      return `switched off code ${hint} of key ${subject}`
+      return `switched off ${code} of key ${subject}, which opens nothing while it is off`
     case 'code.deleted':
-      return `deleted code ${hint} of key ${subject}`
+      return `deleted ${code} of key ${subject}, which opens nothing any more`
     case 'code.revealed':
-      return `was shown the secret of code ${hint} of key ${subject}`
+      return `was shown the secret of ${code} of key ${subject}`
     case 'key.linked':
-      return `linked key ${subject}, which is another account's`
+      return keyLinked(fact.data, subject, names)
     case 'link.updated':
-      return `changed the ${fieldsOf(fact.data)} of linked key ${subject}`
+      return `changed linked key ${subject}: ${changesIn(fact.data, names)}`
     case 'key.unlinked':
-      return `unlinked key ${subject}`
+      return `unlinked key ${subject}, which opens nothing here any more`
     case 'user.added':
-      return `added user ${subject} as ${fact.data.role}`
+      return `added user ${subject} as ${fact.data.role}, who may do ${listOf(fact.data.permissions, 'nothing')} in the application`
     case 'user.updated':
-      return `changed the ${Object.keys(fact.data).length === 0 ? 'display name' : fieldsOf(fact.data)} of user ${subject}`
+      return Object.keys(fact.data).length === 0
+        ? `changed the display name of user ${subject}`
+        : `changed user ${subject}: ${changesIn(fact.data, names)}`
     case 'user.removed':
-      return `removed user ${subject}`
+      return `removed user ${subject} for good`
     default:
       return unreachable(fact)
   }
@@ -92,6 +101,16 @@ export function codeNamedBy(fact: AnyFact): string | null {
   return 'retiredCodeId' in fact.data ? fact.data.retiredCodeId : null
 }
 
+/** The ids of the other things whose names it wants: keyspaces, policies and users. */
+export function idsNamedBy({ data }: AnyFact): readonly string[] {
+  return [
+    ...('keyspaceId' in data && data.keyspaceId !== null ? [data.keyspaceId] : []),
+    ...('policyIds' in data ? policiesOf(data.policyIds ?? []) : []),
+    ...('ownerId' in data && data.ownerId != null ? [data.ownerId] : []),
+    ...('actsAsId' in data && data.actsAsId != null ? [data.actsAsId] : []),
+  ]
+}
+
 const REASONS: { readonly [Reason in RevocationReason]: string } = {
   UNSPECIFIED: '',
   KEY_COMPROMISE: ' because a secret may be known to others',
@@ -101,57 +120,61 @@ const REASONS: { readonly [Reason in RevocationReason]: string } = {
   CESSATION_OF_OPERATION: ' because what it was used for has ended',
 }
 
-/** Those that people call differently. */
-const FIELD_NAMES = new Map([
-  ['expiresAt', 'expiry'],
-  ['policyIds', 'policies'],
-  ['ownerId', 'owner'],
-  ['actsAsId', 'user it acts as'],
-])
-
-/** Those of a keyspace, as people call them. */
-const RULE_NAMES: { readonly [Rule in keyof KeyspaceRules]: string } = {
-  prefix: 'prefix',
-  activeKeysMax: 'limit of active keys',
-  liveCodesMax: 'limit of live codes',
-  codesAtCreation: 'number of first codes',
-  codeLifetimeDays: 'usual lifetime of codes',
-  codeLifetimeDaysMax: 'longest lifetime of codes',
-  expiryRequired: 'need for an expiry',
-  secretDisplay: 'showing of secrets',
-  customSecrets: "callers' own secrets",
-  authorizations: 'freezing of authorizations',
-  policyRequired: 'need for a policy',
-  codeDeletion: 'deletion of codes',
-  defaultKeys: 'default keys',
-  defaultKeyName: 'name of default keys',
-  managedBy: 'managers of keys',
-  upstreamUserRequired: 'need for an upstream user',
-  presentations: 'presentations',
+function noted(note: string | null): string {
+  return note === null ? '' : ` (“${note}”)`
 }
 
-function keyspaceFields({ name, rules = {} }: KeyspaceUpdated['data']): readonly string[] {
-  const names = new Map<string, string>(Object.entries(RULE_NAMES))
-  return [...(name === undefined ? [] : ['name']), ...Object.keys(rules).map((rule) => names.get(rule) ?? rule)]
+function keyCreated({ data }: KeyCreated, names: ReadonlyMap<string, string>): string {
+  const { name, keyspaceId, ownerId, actsAsId, policyIds, permissions, expiresAt, enabled, isDefault } = data
+  const called = (id: string) => names.get(id) ?? id
+  const grants = [
+    ...(policyIds.length === 0 ? [] : [`policies ${listOf(policyIds.map(called), '')}`]),
+    ...(permissions.length === 0 ? [] : [`permissions ${listOf(permissions, '')}`]),
+  ]
+  return [
+    `created ${isDefault ? 'default ' : ''}key ${name} in keyspace ${called(keyspaceId)}`,
+    ...(ownerId === null ? [] : [` for ${called(ownerId)}`]),
+    ...(grants.length === 0 ? [' without policies and permissions'] : [` with ${grants.join(' and ')}`]),
+    ...(actsAsId === null || actsAsId === ownerId ? [] : [`, acting as ${called(actsAsId)}`]),
+    ...(expiresAt === null ? [] : [`, ${expiryOf(expiresAt)}`]),
+    ...(enabled ? [] : [', switched off as yet']),
+  ].join('')
 }
 
-function fieldsOf(data: object): string {
-  return namesOf(Object.keys(data).map((name) => FIELD_NAMES.get(name) ?? name))
+function keyRotated({ data: { replacement, overlapEndsAt } }: KeyRotated, { subject, hint }: Labels): string {
+  const { slot, hint: newHint } = replacement
+  const end = overlapEndsAt === null ? 'stopped at once' : `may still be used until ${overlapEndsAt}`
+  return (
+    `rotated the ${slot} code of key ${subject}; the old one, ${hint}, ${end}, ` +
+    `the new one is ${newHint}, ${expiryOf(replacement.expiresAt)}`
+  )
 }
 
-function namesOf(names: readonly string[]): string {
-  const last = names.at(-1) ?? 'details'
-  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
+function policyUpdated({ data }: PolicyUpdated, subject: string): string {
+  const grants = data.permissions !== undefined || data.endpoints !== undefined
+  const since = grants ? '; keys and links that hold it grant that at once, unless they are frozen' : ''
+  return `changed policy ${subject}: ${changesIn(data, new Map())}${since}`
 }
 
-function codeOf(slot: CodeSlot, hint: string): string {
-  return `${slot === 'PRIMARY' ? 'primary' : 'secondary'} code ${hint}`
+function keyLinked(
+  { keyspaceId, policyIds }: LinkDetails,
+  subject: string,
+  names: ReadonlyMap<string, string>,
+): string {
+  const called = (id: string) => names.get(id) ?? id
+  const into = keyspaceId === null ? 'all of the account' : `keyspace ${called(keyspaceId)}`
+  return `linked key ${subject}, which is another account's, into ${into} with policies ${listOf(policyIds.map(called), 'none')}`
 }
 
-function expiryOf({ expiresAt }: NewCode): string {
+function codeNamed({ hint, slot }: Labels): string {
+  return slot === undefined ? `code ${hint}` : `${slot} code ${hint}`
+}
+
+function endpointsOf(endpoints: readonly unknown[]): string {
+  if (endpoints.length === 0) return ''
+  return endpoints.length === 1 ? ' at one endpoint' : ` at ${endpoints.length} endpoints`
+}
+
+function expiryOf(expiresAt: string | null): string {
   return expiresAt === null ? 'which never expires' : `which expires at ${expiresAt}`
-}
-
-function overlapOf(overlapEndsAt: string | null): string {
-  return overlapEndsAt === null ? 'stopped at once' : `may still be used until ${overlapEndsAt}`
 }

@@ -1,10 +1,12 @@
 // What is told of an event beside its own columns: who did it, when, and what that means.
 import type { Actor } from '#domain/actor.ts'
+import { kindOf } from '#domain/ids.ts'
+import type { AnyFact } from '#domain/streams.ts'
 import { upcast } from '#log/upcast.ts'
 import type { EventRow } from '#queries/events.ts'
 import { labelOf } from './actor.ts'
 import type { Context } from './context.ts'
-import { codeNamedBy, summaryOf } from './summary.ts'
+import { codeNamedBy, idsNamedBy, summaryOf } from './summary.ts'
 import { userLabel } from './user-label.ts'
 
 /** Always with six digits, so that the order of texts is the order of instants. */
@@ -16,19 +18,48 @@ export function actorOf({ actor_kind: kind, actor_id: id }: EventRow): Actor {
   return { kind, id }
 }
 
-export async function summarize(event: EventRow, context: Context): Promise<string> {
+export function summarize(event: EventRow, context: Context): Promise<string> {
   const fact = upcast(event.type, event.schema_version, event.data)
+  return sentenceOf(fact, actorOf(event), { kind: event.stream_kind, id: event.stream_id }, context)
+}
+
+type Subject = { readonly kind: string; readonly id: string }
+
+/** Of what happened to the subject, or would. */
+async function sentenceOf(fact: AnyFact, by: Actor, of: Subject, context: Context): Promise<string> {
   const codeId = codeNamedBy(fact)
-  const [actor, subject, code] = await Promise.all([
-    labelOf(actorOf(event), context),
-    subjectName(event, context),
+  const ids = idsNamedBy(fact)
+  const [actor, subject, code, names] = await Promise.all([
+    labelOf(by, context),
+    subjectName(of, context),
     codeId === null ? null : context.loaders.code.load(codeId),
+    Promise.all(ids.map((id) => nameOf(id, context))),
   ])
-  return summaryOf(fact, { actor, subject, hint: code?.hint ?? codeId })
+  return summaryOf(fact, {
+    actor,
+    subject,
+    hint: code?.hint ?? codeId,
+    slot: code?.slot,
+    names: new Map(ids.map((id, index) => [id, names[index] ?? id])),
+  })
+}
+
+/** Of what an event names beside its subject; told with it, like the subject's. */
+async function nameOf(id: string, { loaders }: Context): Promise<string> {
+  switch (kindOf(id)) {
+    case 'ks':
+      return (await loaders.keyspace.load(id))?.name ?? id
+    case 'pol':
+      return (await loaders.policy.load(id))?.name ?? id
+    case 'usr':
+      return userLabel(id, loaders)
+    default:
+      return id
+  }
 }
 
 /** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
-async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
+async function subjectName({ kind, id }: Subject, { loaders }: Context): Promise<string> {
   if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
   if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
   if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id

@@ -45,9 +45,9 @@ describe('a default key', () => {
   test('comes with the user, made by the system, and is told of with its secret', async () => {
     const { user, issued, events } = await add('ann')
     expect(events.map(({ summary }) => summary)).toEqual([
-      'root added user ann as ADMINISTRATOR',
-      `system created default key ${NAME}`,
-      expect.stringMatching(/^system issued primary code akm_/),
+      'root added user ann as ADMINISTRATOR, who may do * in the application',
+      `system created default key ${NAME} in keyspace personal for ann with permissions *`,
+      expect.stringMatching(/^system issued PRIMARY code akm_/),
     ])
     const key = await defaultKeyOf(user.id)
     expect(key).toMatchObject({ name: NAME, isDefault: true, status: 'ACTIVE' })
@@ -106,7 +106,7 @@ describe('a default key', () => {
     const change = (defaultKeys: boolean) =>
       app.ask(UpdateKeyspaceDocument, { input: { keyspaceId, rules: { defaultKeys } } })
     expect((await change(false)).updateKeyspace).toMatchObject({
-      events: [{ summary: 'root changed the default keys of keyspace personal' }],
+      events: [{ summary: 'root changed keyspace personal: default keys now off' }],
     })
     expect(await defaultKeyOf(user.id)).toBeNull()
     expect((await app.ask(KeyDocument, { keyId: key?.id ?? '' })).key).toMatchObject({ isDefault: false })
@@ -119,8 +119,10 @@ describe('a default key', () => {
     const { removeUser } = await app.ask(RemoveUserDocument, { input: { userId: user.id } })
     expect(removeUser).toMatchObject({
       events: [
-        { summary: 'root removed user erin' },
-        { summary: `root revoked key ${NAME} because whoever it was for has left or changed` },
+        { summary: 'root removed user erin for good' },
+        {
+          summary: `root revoked key ${NAME} because whoever it was for has left or changed; all its codes stopped at once and for good`,
+        },
       ],
     })
     expect((await verdictOn(issued[0]?.secret)).code).toBe('REVOKED')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { KeyDetails, NewCode } from '#domain/key/events.ts'
 import { DEFAULT_RULES } from '#domain/keyspace/rules.ts'
 import type { AnyFact } from '#domain/streams.ts'
-import { codeNamedBy, summaryOf } from '#graphql/summary.ts'
+import { codeNamedBy, idsNamedBy, type Labels, summaryOf } from '#graphql/summary.ts'
 
 const CODE: NewCode = {
   codeId: 'code_new',
@@ -33,57 +33,104 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'account.updated': [{ name: 'Acme Ltd' }, 'root renamed the account to Acme Ltd'],
   'keyspace.created': [{ ...RULES, management: false }, 'root created keyspace reports'],
   'keyspace.updated': [
-    { name: 'reports', rules: { activeKeysMax: 20, secretDisplay: 'ONCE' } },
-    'root changed the name, limit of active keys and showing of secrets of keyspace SUBJECT',
+    { name: 'reports', rules: { activeKeysMax: 20, secretDisplay: 'ONCE', defaultKeys: false } },
+    'root changed keyspace SUBJECT: name now reports; limit of active keys now 20; showing of secrets now ONCE; default keys ' +
+      'now off, so that none that was kept can be shown again',
   ],
-  'keyspace.deleted': [{}, 'root deleted keyspace SUBJECT'],
+  'keyspace.deleted': [{}, 'root deleted keyspace SUBJECT for good'],
   'policy.created': [
-    { name: 'reports', description: 'd', permissions: [], endpoints: [] },
-    'root created policy reports',
+    {
+      name: 'reports',
+      description: 'd',
+      permissions: ['a.read', 'b.*'],
+      endpoints: [{ methods: ['GET'], path: '/v1/*' }],
+    },
+    'root created policy reports, which grants a.read and b.* at one endpoint',
   ],
   'policy.updated': [
-    { permissions: [], endpoints: [] },
-    'root changed the permissions and endpoints of policy SUBJECT',
+    { permissions: ['ads.read'], endpoints: [] },
+    'root changed policy SUBJECT: permissions now ads.read; endpoints changed; keys and links that hold it grant that at once, ' +
+      'unless they are frozen',
   ],
-  'policy.deleted': [{}, 'root deleted policy SUBJECT'],
+  'policy.deleted': [{}, 'root deleted policy SUBJECT for good'],
   'key.created': [
-    { ...DETAILS, keyspaceId: 'ks_1', enabled: true, isDefault: false, frozenPolicies: null },
-    'root created key nightly export',
+    {
+      ...DETAILS,
+      ...{ keyspaceId: 'ks_1', enabled: false, isDefault: false, frozenPolicies: null },
+      ...{ policyIds: ['pol_1', 'pol_2'], permissions: ['x'], ownerId: 'usr_1', actsAsId: 'usr_2', expiresAt: OVERLAP },
+    },
+    'root created key nightly export in keyspace main for Ann Lee with policies Ads and Reports and permissions x, acting as ' +
+      `Bob, which expires at ${OVERLAP}, switched off as yet`,
   ],
-  'key.updated': [{ name: 'x', tags: ['a'], expiresAt: null }, 'root changed the name, tags and expiry of key SUBJECT'],
-  'key.frozen': [{ frozenPolicies: [] }, 'root froze what key SUBJECT grants'],
-  'key.enabled': [{}, 'root switched on key SUBJECT'],
-  'key.disabled': [{}, 'root switched off key SUBJECT'],
+  'key.updated': [
+    {
+      name: 'x',
+      tags: ['a', 'b'],
+      expiresAt: null,
+      description: null,
+      metadata: {},
+      policyIds: ['pol_1'],
+      ownerId: 'usr_1',
+    },
+    'root changed key SUBJECT: name now x; tags now a and b; expiry now none; description taken away; metadata changed; ' +
+      'policies now Ads; owner now Ann Lee',
+  ],
+  'key.frozen': [{ frozenPolicies: [] }, 'root froze what key SUBJECT grants, whatever becomes of its policies'],
+  'key.enabled': [{}, 'root switched on key SUBJECT, whose codes may be used again'],
+  'key.disabled': [{}, 'root switched off key SUBJECT, which opens nothing until it is switched on again'],
   'key.revoked': [
     { reason: 'KEY_COMPROMISE', note: 'seen in a log' },
-    'root revoked key SUBJECT because a secret may be known to others',
+    'root revoked key SUBJECT because a secret may be known to others (“seen in a log”); all its codes stopped at once and for good',
   ],
-  'key.deleted': [{}, 'root deleted key SUBJECT'],
+  'key.deleted': [{}, 'root deleted key SUBJECT for good; its history stays'],
   'key.rotated': [
     { rotationId: 'rot_1', retiredCodeId: 'code_old', overlapEndsAt: OVERLAP, replacement: CODE },
-    `root rotated secondary code bss_0newnewnew into key SUBJECT in place of HINT, which may still be used until ${OVERLAP}`,
+    `root rotated the SECONDARY code of key SUBJECT; the old one, HINT, may still be used until ${OVERLAP}, the new one is ` +
+      'bss_0newnewnew, which never expires',
   ],
-  'code.issued': [CODE, 'root issued secondary code bss_0newnewnew to key SUBJECT, which never expires'],
+  'code.issued': [CODE, 'root issued SECONDARY code bss_0newnewnew to key SUBJECT, which never expires'],
   'code.updated': [
-    { codeId: 'code_old', description: null },
-    'root changed the description of code HINT of key SUBJECT',
+    { codeId: 'code_old', description: 'on host 7' },
+    'root described PRIMARY code HINT of key SUBJECT as “on host 7”',
   ],
-  'code.enabled': [{ codeId: 'code_old' }, 'root switched on code HINT of key SUBJECT'],
-  'code.disabled': [{ codeId: 'code_old' }, 'root switched off code HINT of key SUBJECT'],
-  'code.revealed': [{ codeId: 'code_old' }, 'root was shown the secret of code HINT of key SUBJECT'],
-  'code.deleted': [{ codeId: 'code_old' }, 'root deleted code HINT of key SUBJECT'],
+  'code.enabled': [
+    { codeId: 'code_old' },
+    'root switched on PRIMARY code HINT of key SUBJECT, which may be used again',
+  ],
+  'code.disabled': [
+    { codeId: 'code_old' },
+    'root switched off PRIMARY code HINT of key SUBJECT, which opens nothing while it is off',
+  ],
+  'code.revealed': [{ codeId: 'code_old' }, 'root was shown the secret of PRIMARY code HINT of key SUBJECT'],
+  'code.deleted': [
+    { codeId: 'code_old' },
+    'root deleted PRIMARY code HINT of key SUBJECT, which opens nothing any more',
+  ],
   'key.linked': [
-    { keyId: 'key_1', keyspaceId: null, policyIds: ['pol_1'] },
-    "root linked key SUBJECT, which is another account's",
+    { keyId: 'key_1', keyspaceId: 'ks_1', policyIds: ['pol_1'] },
+    "root linked key SUBJECT, which is another account's, into keyspace main with policies Ads",
   ],
-  'link.updated': [{ policyIds: ['pol_2'] }, 'root changed the policies of linked key SUBJECT'],
-  'key.unlinked': [{}, 'root unlinked key SUBJECT'],
-  'user.added': [{ role: 'MEMBER', permissions: [] }, 'root added user SUBJECT as MEMBER'],
-  'user.updated': [{ role: 'AUDITOR', permissions: [] }, 'root changed the role and permissions of user SUBJECT'],
-  'user.removed': [{}, 'root removed user SUBJECT'],
+  'link.updated': [{ policyIds: ['pol_2'] }, 'root changed linked key SUBJECT: policies now Reports'],
+  'key.unlinked': [{}, 'root unlinked key SUBJECT, which opens nothing here any more'],
+  'user.added': [
+    { role: 'MEMBER', permissions: ['ads.*'] },
+    'root added user SUBJECT as MEMBER, who may do ads.* in the application',
+  ],
+  'user.updated': [
+    { role: 'AUDITOR', permissions: [] },
+    'root changed user SUBJECT: role now AUDITOR; permissions now none',
+  ],
+  'user.removed': [{}, 'root removed user SUBJECT for good'],
 }
 
-const LABELS = { actor: 'root', subject: 'SUBJECT', hint: 'HINT' }
+const names = new Map([
+  ['ks_1', 'main'],
+  ['pol_1', 'Ads'],
+  ['pol_2', 'Reports'],
+  ['usr_1', 'Ann Lee'],
+  ['usr_2', 'Bob'],
+])
+const LABELS: Labels = { actor: 'root', subject: 'SUBJECT', hint: 'HINT', slot: 'PRIMARY', names }
 
 describe('the summary of an event', () => {
   test.each(Object.entries(SENTENCES))('%s', (type, [data, sentence]) => {
@@ -92,12 +139,16 @@ describe('the summary of an event', () => {
 
   test('says when a replaced code stopped at once', () => {
     const data = { rotationId: 'rot_1', retiredCodeId: 'code_old', overlapEndsAt: null, replacement: CODE }
-    expect(summaryOf({ type: 'key.rotated', data }, LABELS)).toMatch(/in place of HINT, which stopped at once$/)
+    expect(summaryOf({ type: 'key.rotated', data }, LABELS)).toMatch(
+      /SECONDARY code of key SUBJECT; the old one, HINT, stopped at once, /,
+    )
   })
 
   test('gives no reason where none was given', () => {
     const data = { reason: 'UNSPECIFIED', note: null } as const
-    expect(summaryOf({ type: 'key.revoked', data }, LABELS)).toBe('root revoked key SUBJECT')
+    expect(summaryOf({ type: 'key.revoked', data }, LABELS)).toBe(
+      'root revoked key SUBJECT; all its codes stopped at once and for good',
+    )
   })
 
   test('says that it was the display name where an event tells nothing else', () => {
@@ -109,15 +160,34 @@ describe('the summary of an event', () => {
       summaryOf({ type: 'keyspace.updated', data: { rules: { [rule]: value } } }, LABELS),
     )
     expect(new Set(sentences).size).toBe(sentences.length)
-    for (const sentence of sentences) expect(sentence).toMatch(/^root changed the [a-z' ]+ of keyspace SUBJECT$/)
+    for (const sentence of sentences)
+      expect(sentence).toMatch(/^root changed keyspace SUBJECT: [a-z' ]+ (now .+|changed)$/)
     const renamed = summaryOf({ type: 'keyspace.updated', data: { name: 'x' } }, LABELS)
-    expect(renamed).toBe('root changed the name of keyspace SUBJECT')
+    expect(renamed).toBe('root changed keyspace SUBJECT: name now x')
   })
 
-  test('names a single change as such', () => {
-    expect(summaryOf({ type: 'key.updated', data: { metadata: {} } }, LABELS)).toBe(
-      'root changed the metadata of key SUBJECT',
+  test('tells long lists by their beginning', () => {
+    const tags = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+    expect(summaryOf({ type: 'key.updated', data: { tags } }, LABELS)).toBe(
+      'root changed key SUBJECT: tags now a, b, c, d, e and 2 more',
     )
+  })
+
+  test('calls by their ids what has no name', () => {
+    const { names: _, slot: __, ...bare } = LABELS
+    const data = { keyId: 'key_1', keyspaceId: null, policyIds: ['pol_1', 'pol_2'] }
+    expect(summaryOf({ type: 'key.linked', data }, bare)).toMatch(
+      / into all of the account with policies pol_1 and pol_2$/,
+    )
+    expect(summaryOf({ type: 'code.revealed', data: { codeId: 'code_old' } }, bare)).toMatch(/ of code HINT of key /)
+  })
+
+  test('asks for the names of what it names', () => {
+    for (const [type, [data, sentence]] of Object.entries(SENTENCES)) {
+      const asked = idsNamedBy({ type, data } as AnyFact)
+      for (const [id, name] of names)
+        expect(asked.includes(id), `${type} ${id}`).toBe(new RegExp(`\\b${name}\\b`).test(sentence))
+    }
   })
 
   test('asks for the hint of a code exactly where it names one by its id alone', () => {
