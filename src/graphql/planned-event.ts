@@ -2,10 +2,9 @@
 import type { PlannedEvent } from '#commands/plan-command.ts'
 import type { NewCode } from '#domain/key/events.ts'
 import type { AnyFact, Stream } from '#domain/streams.ts'
-import { labelOf } from './actor.ts'
 import type { Context } from './context.ts'
 import { publicData } from './event-data.ts'
-import { codeNamedBy, summaryOf } from './summary.ts'
+import { sentenceOf } from './told-event.ts'
 import { userLabel } from './user-label.ts'
 
 /** In the place of a hint, which is made with its secret. */
@@ -28,19 +27,12 @@ function withoutMade({ codeId: _id, hint: _hint, ...code }: NewCode) {
   return code
 }
 
-export async function plannedSummary(
+export function plannedSummary(
   { fact, subject, actor }: PlannedEvent,
   _arguments: unknown,
   context: Context,
 ): Promise<string> {
-  const told = withoutHint(fact)
-  const codeId = codeNamedBy(told)
-  const [actorLabel, subjectLabel, code] = await Promise.all([
-    labelOf(actor, context),
-    nameOf(subject, context),
-    codeId === null ? null : context.loaders.code.load(codeId),
-  ])
-  return summaryOf(told, { actor: actorLabel, subject: subjectLabel, hint: code?.hint ?? codeId })
+  return sentenceOf(withoutHint(fact), actor, nameOf(subject, context), context)
 }
 
 function withoutHint(fact: AnyFact): AnyFact {

@@ -20,18 +20,16 @@ export function actorOf({ actor_kind: kind, actor_id: id }: EventRow): Actor {
 
 export function summarize(event: EventRow, context: Context): Promise<string> {
   const fact = upcast(event.type, event.schema_version, event.data)
-  return sentenceOf(fact, actorOf(event), { kind: event.stream_kind, id: event.stream_id }, context)
+  return sentenceOf(fact, actorOf(event), subjectName(event, context), context)
 }
 
-type Subject = { readonly kind: string; readonly id: string }
-
-/** Of what happened to the subject, or would. */
-async function sentenceOf(fact: AnyFact, by: Actor, of: Subject, context: Context): Promise<string> {
+/** Of what happened, or would, to a thing of this name. */
+export async function sentenceOf(fact: AnyFact, by: Actor, called: Promise<string>, context: Context): Promise<string> {
   const codeId = codeNamedBy(fact)
   const ids = idsNamedBy(fact)
   const [actor, subject, code, names] = await Promise.all([
     labelOf(by, context),
-    subjectName(of, context),
+    called,
     codeId === null ? null : context.loaders.code.load(codeId),
     Promise.all(ids.map((id) => nameOf(id, context))),
   ])
@@ -59,7 +57,7 @@ async function nameOf(id: string, { loaders }: Context): Promise<string> {
 }
 
 /** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
-async function subjectName({ kind, id }: Subject, { loaders }: Context): Promise<string> {
+async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
   if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
   if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
   if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
