@@ -74,7 +74,7 @@ export async function rehearse(world: World, real: Real, request: Sent, isReader
   const tried = await tryOut(app, request)
   expect(await checksums(app.database.owner)).toEqual(written)
   const heads = await headsOf(app)
-  const questions = questionsIn(world)
+  const questions = questionsIn(world, request.input)
   const before = await openIn(app, questions)
   const answer = await perform(world, real, request)
   // Whoever may read all of it may ask, and no more.
@@ -138,12 +138,17 @@ function withoutMade(data: unknown): unknown {
 
 type Asked = Question & { readonly who: string }
 
-/** Whatever anybody was granted anywhere, of every known secret, at home and where it is linked. */
-function questionsIn(world: World): readonly Asked[] {
+/** Whatever anybody was granted anywhere, or is to be, of every known secret, at home and where it is linked. */
+function questionsIn(world: World, { permissions: given, endpoints: limits }: Input): readonly Asked[] {
   const permissions = new Set<string | undefined>([undefined])
   const endpoints = new Map<string, Question['endpoint']>([['', undefined]])
   const frozen = [...world.keys.values()].flatMap((key) => key.frozen ?? [])
-  const policies = [...world.policies.values(), ...frozen]
+  // What is no permission is refused, and can't be asked for.
+  const coming = {
+    permissions: given?.filter((permission) => !/[A-Z]/.test(permission)) ?? [],
+    endpoints: limits ?? [],
+  }
+  const policies = [...world.policies.values(), ...frozen, coming]
   const grants = [...policies, ...world.keys.values(), ...world.users.values()]
   for (const grant of grants) for (const permission of grant.permissions) permissions.add(permission.replace('*', 'zz'))
   for (const { endpoints: rules } of policies)
