@@ -263,10 +263,13 @@ async function users(db: Kysely<unknown>): Promise<void> {
       permissions text[] COLLATE "C" NOT NULL,
       created_at  timestamptz      NOT NULL,
       removed_at  timestamptz,
+      erased_at   timestamptz,
       version     integer          NOT NULL,
       CONSTRAINT user_pkey PRIMARY KEY (shard, user_id)
     )`.execute(db)
   await sql`
     CREATE INDEX user_by_creation ON state.user (shard, account_id, created_at, user_id)
       WHERE removed_at IS NULL`.execute(db)
+  // Of whom the access log may come to know more than it should.
+  await sql`CREATE INDEX user_by_erasure ON state.user (erased_at) WHERE erased_at IS NOT NULL`.execute(db)
 }

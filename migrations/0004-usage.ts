@@ -7,6 +7,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await lastUse(db)
   await accessLog(db)
   await keepAccessLog(db)
+  await forgetAccesses(db)
 }
 
 async function lastUse(db: Kysely<unknown>): Promise<void> {
@@ -121,5 +122,28 @@ async function keepAccessLog(db: Kysely<unknown>): Promise<void> {
           EXIT;
         END;
       END LOOP;
+    END $$`.execute(db)
+}
+
+/**
+ * Empties, of up to so many entries of these keys, what tells from where, by what and for what they were used. Runs with the rights of
+ * the owner: servers may change no entry in any other way.
+ */
+async function forgetAccesses(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    CREATE FUNCTION usage.forget_accesses(p_shard smallint, p_key_ids text[], p_entries integer, OUT forgotten integer)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    BEGIN
+      WITH told AS (
+        SELECT e.shard, e.account_id, e.at, e.entry_id
+          FROM usage.access_log e
+         WHERE e.shard = p_shard AND e.key_id = ANY (p_key_ids)
+           AND num_nonnulls(e.path, e.client_ip, e.user_agent, e.request_body, e.response_body) > 0
+         LIMIT p_entries)
+      UPDATE usage.access_log e
+         SET path = NULL, client_ip = NULL, user_agent = NULL, request_body = NULL, response_body = NULL
+        FROM told
+       WHERE e.shard = told.shard AND e.account_id = told.account_id AND e.at = told.at AND e.entry_id = told.entry_id;
+      GET DIAGNOSTICS forgotten = ROW_COUNT;
     END $$`.execute(db)
 }

@@ -321,11 +321,13 @@ CREATE TABLE state."user" (
   permissions text[] COLLATE "C" NOT NULL,
   created_at timestamp with time zone NOT NULL,
   removed_at timestamp with time zone,
+  erased_at timestamp with time zone,
   version integer NOT NULL,
   CONSTRAINT user_pkey PRIMARY KEY (shard, user_id)
 );
 
 CREATE INDEX user_by_creation ON state."user" USING btree (shard, account_id, created_at, user_id) WHERE (removed_at IS NULL);
+CREATE INDEX user_by_erasure ON state."user" USING btree (erased_at) WHERE (erased_at IS NOT NULL);
 CREATE INDEX account_by_creation ON state.account USING btree (created_at, account_id);
 CREATE INDEX code_by_digest ON state.code USING btree (digest);
 CREATE INDEX code_by_expiry ON state.code USING btree (shard, account_id, expires_at) WHERE ((replaced_at IS NULL) AND (deleted_at IS NULL) AND (expires_at IS NOT NULL));
@@ -508,6 +510,26 @@ CREATE TABLE usage.key_use (
   CONSTRAINT key_use_pkey PRIMARY KEY (shard, key_id)
 ) WITH (fillfactor=70);
 
+CREATE OR REPLACE FUNCTION usage.forget_accesses(p_shard smallint, p_key_ids text[], p_entries integer, OUT forgotten integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    BEGIN
+      WITH told AS (
+        SELECT e.shard, e.account_id, e.at, e.entry_id
+          FROM usage.access_log e
+         WHERE e.shard = p_shard AND e.key_id = ANY (p_key_ids)
+           AND num_nonnulls(e.path, e.client_ip, e.user_agent, e.request_body, e.response_body) > 0
+         LIMIT p_entries)
+      UPDATE usage.access_log e
+         SET path = NULL, client_ip = NULL, user_agent = NULL, request_body = NULL, response_body = NULL
+        FROM told
+       WHERE e.shard = told.shard AND e.account_id = told.account_id AND e.at = told.at AND e.entry_id = told.entry_id;
+      GET DIAGNOSTICS forgotten = ROW_COUNT;
+    END $function$;
+
 CREATE OR REPLACE FUNCTION usage.keep_access_log(p_now timestamp with time zone, p_days integer, OUT made integer, OUT dropped integer)
  RETURNS record
  LANGUAGE plpgsql
@@ -563,4 +585,5 @@ GRANT INSERT, SELECT ON TABLE usage.access_log TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE usage.code_day TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE usage.code_use TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE usage.key_use TO keyledger_serving;
+GRANT EXECUTE ON FUNCTION usage.forget_accesses(smallint,text[],integer) TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION usage.keep_access_log(timestamp with time zone,integer) TO keyledger_serving;

@@ -4,8 +4,10 @@ import type { BaseLogger } from 'pino'
 import type { CommandServices } from '#commands/command.ts'
 import type { Completed } from '#commands/completion.ts'
 import { fillDefaultKeys } from '#commands/fill-default-keys.ts'
+import { forgetErased } from '#commands/forget-accesses.ts'
 import { freezeKeys } from '#commands/freeze-keys.ts'
 import { type Database, statement } from '#database/connect.ts'
+import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { type AccessLogParts, forgetOldDays, keepAccessLog } from '#usage/keep.ts'
 
 export type Housekeeping = { begin(): void; stop(): Promise<void> }
@@ -14,6 +16,8 @@ const HOUR_MS = 3_600_000
 /** Not all at once where many instances start together, and yet before one that is often restarted ends again. */
 const FIRST_WITHIN_MS = 600_000
 const BATCH_SIZE = 1_000
+/** More than an entry of the access log may be late. */
+const LATE_DAYS = 7
 
 type HousekeepingParts = CommandServices & AccessLogParts
 
@@ -37,7 +41,13 @@ export function startHousekeeping(services: HousekeepingParts, log: BaseLogger):
     await finish()
     await attempt(forgetOutcomes(database, isStopped), 'old idempotency keys could not be forgotten')
     await attempt(keepAccessLog(database, clock, accessLogDays), 'the access log could not be kept')
+    await attempt(forgetAccessesOfErased(), 'what the access log knows of erased users could not be forgotten')
     await attempt(forgetOldDays(database, clock, isStopped), 'old counts of uses could not be forgotten')
+  }
+
+  /** Services tell of uses days later: as long as there may be entries from when they were still there. */
+  function forgetAccessesOfErased(): Promise<void> {
+    return forgetErased(database, plusMs(clock.now(), -(accessLogDays + LATE_DAYS) * DAY_MS), isStopped)
   }
 
   /** What a process that ended left undone. */

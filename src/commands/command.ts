@@ -50,7 +50,7 @@ export type Command<Input extends CommonInput, Result> = {
    * to be changed, and in the answer to a retry, as an earlier try may not have got there. A refusal where it is not so yet.
    */
   afterwards?(step: Omit<LocateStep, 'transaction'>, result: Result): Promise<Refusal | undefined>
-  /** What `afterwards` would do, command by command. Of every command that has it and can be planned. */
+  /** What `afterwards` would do, command by command, where it does so by commands. */
   planAfterwards?(step: PlanStep, result: Result): Promise<void>
 }
 

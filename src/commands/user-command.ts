@@ -67,6 +67,14 @@ export function deleteIdentity({ shard }: DecideStep, userId: string): CompiledQ
   return statement('DELETE FROM vault.identity WHERE shard = $1 AND user_id = $2', [shard, userId])
 }
 
+/** All that was ever told of them, and the key that it was encrypted with. */
+export function deletePersonal({ shard }: DecideStep, userId: string): readonly CompiledQuery[] {
+  return [
+    statement('DELETE FROM vault.user_key WHERE shard = $1 AND user_id = $2', [shard, userId]),
+    statement('DELETE FROM vault.personal WHERE shard = $1 AND user_id = $2', [shard, userId]),
+  ]
+}
+
 export function insertUserKey(
   { shard, accountId }: DecideStep,
   userId: string,

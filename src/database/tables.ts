@@ -159,6 +159,7 @@ export type UserTable = {
   permissions: readonly string[]
   created_at: Instant
   removed_at: Instant | null
+  erased_at: Instant | null
   version: number
 }
 

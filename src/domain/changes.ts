@@ -53,6 +53,7 @@ const FIELDS: { readonly [Kind in StreamKind]: (state: Existing<Kind>) => Fields
     role: user.role,
     permissions: user.permissions,
     removedAt: user.status === 'removed' ? user.removedAt : null,
+    erasedAt: user.status === 'removed' ? user.erasedAt : null,
   }),
   link: (link) => ({
     keyId: link.keyId,

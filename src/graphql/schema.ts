@@ -47,6 +47,7 @@ import './unlink-key.ts'
 import './add-user.ts'
 import './update-user.ts'
 import './remove-user.ts'
+import './erase-user.ts'
 import './record-access.ts'
 import { builder } from './builder.ts'
 

@@ -90,6 +90,8 @@ function predicateOf(fact: AnyFact, labels: Labels): string {
         : `changed user ${subject}: ${changesIn(fact.data, names)}`
     case 'user.removed':
       return `removed user ${subject} for good`
+    case 'user.erased':
+      return 'erased a user for good: who they were is kept no more'
     default:
       return unreachable(fact)
   }

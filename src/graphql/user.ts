@@ -69,6 +69,12 @@ export const User = builder.objectRef<UserRow>('User').implement({
       description:
         'When they were removed: they are in no list then, and own no keys that work. Null where they are not.',
     }),
+    erasedAt: t.expose('erased_at', {
+      type: 'DateTime',
+      nullable: true,
+      needs: 'parent',
+      description: 'When all that told who they were was destroyed; null where it is still kept.',
+    }),
     version: t.exposeInt('version', {
       needs: 'parent',
       description: 'Rises with each change, from 1; give it as `expectedVersion` to change only what you have seen.',

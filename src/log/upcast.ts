@@ -44,6 +44,7 @@ export const eventSchemas: { readonly [Type in AnyFact['type']]: EventSchema } =
   'user.added': first,
   'user.updated': first,
   'user.removed': first,
+  'user.erased': first,
 }
 
 /** Throws for a type or version that this software does not know: written by a newer one, or not by us. */

@@ -9,7 +9,17 @@ export const userTable: TableSpec = {
   name: 'user',
   key: ['shard', 'user_id'],
   stream: 'user_id',
-  columns: ['shard', 'user_id', 'account_id', 'role', 'permissions', 'created_at', 'removed_at', 'version'],
+  columns: [
+    'shard',
+    'user_id',
+    'account_id',
+    'role',
+    'permissions',
+    'created_at',
+    'removed_at',
+    'erased_at',
+    'version',
+  ],
 }
 
 export function userRow({ id, accountId, state, version }: Stream<'user'>): UserTable {
@@ -22,6 +32,7 @@ export function userRow({ id, accountId, state, version }: Stream<'user'>): User
     permissions: state.permissions,
     created_at: state.createdAt,
     removed_at: state.status === 'removed' ? state.removedAt : null,
+    erased_at: state.status === 'removed' ? state.erasedAt : null,
     version,
   }
 }

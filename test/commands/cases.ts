@@ -14,6 +14,7 @@ import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
+import { eraseUser } from '#commands/erase-user.ts'
 import { issueCode } from '#commands/issue-code.ts'
 import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
@@ -320,6 +321,14 @@ const userCases: readonly Omit<Case, 'name'>[] = [
     id: 'userId',
     versioned: true,
     events: ['user.removed'],
+    secrets: 0,
+    prepare: async (at, { accountId }) => ({ userId: await at.addUser(accountId) }),
+  },
+  {
+    command: eraseUser as AnyCommand,
+    id: 'userId',
+    versioned: true,
+    events: ['user.removed', 'user.erased'],
     secrets: 0,
     prepare: async (at, { accountId }) => ({ userId: await at.addUser(accountId) }),
   },

@@ -250,6 +250,7 @@ const columns: Columns = {
     permissions: 'text[]',
     created_at: 'timestamptz',
     removed_at: 'timestamptz?',
+    erased_at: 'timestamptz?',
     version: 'integer',
   },
   'vault.secret_check': { secret_id: 'text', check_value: 'bytea' },

@@ -131,13 +131,14 @@ describe('schema/events', () => {
         },
       },
       user: {
-        version: 3,
+        version: 4,
         state: {
           status: 'removed',
           role: 'ADMINISTRATOR',
           permissions: ['ads.*'],
           createdAt: '2026-03-03T10:00:00.000Z',
           removedAt: '2026-06-01T10:00:00.000Z',
+          erasedAt: '2026-07-01T10:00:00.000Z',
         },
       },
       key: {

@@ -16,6 +16,7 @@ import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
+import { eraseUser } from '#commands/erase-user.ts'
 import { issueCode } from '#commands/issue-code.ts'
 import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
@@ -175,6 +176,8 @@ async function userLife(done: Run, accountId: string, caller: Origin): Promise<v
   await done(updateKey, { keyId, ownerId: null, actsAs: externalId }, caller)
   await done(createKey, own, caller)
   await done(removeUser, { userId }, caller)
+  const gone = await done(addUser, { accountId, externalId, displayName: 'Nobody', role: 'MEMBER' }, caller)
+  await done(eraseUser, { userId: gone.userId }, caller)
 }
 
 async function keyLife(at: TestServices, done: Run, keyspaceId: string, caller: Origin): Promise<void> {

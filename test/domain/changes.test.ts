@@ -75,6 +75,7 @@ const FIELDS: { readonly [Type in keyof typeof eventSchemas]: readonly string[] 
   'user.added': CREATED,
   'user.updated': ['role', 'permissions'],
   'user.removed': ['removedAt'],
+  'user.erased': ['erasedAt'],
 }
 
 describe('what an event changed', () => {

@@ -299,6 +299,16 @@ export type EndpointRuleInput = {
   readonly path: string;
 };
 
+/** A user to erase. */
+export type EraseUserInput = {
+  /** Changes nothing (ConflictError) unless the user is still at this version. Absent: whatever it is at. */
+  readonly expectedVersion?: number | null | undefined;
+  /** Makes a retry safe, up to 255 characters of your choosing: for 48 hours the same key with the same input answers with the first outcome, without secrets, and changes nothing. Make a new one for each new request. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** The user, removed or not. */
+  readonly userId: string;
+};
+
 /** Why a mutation was not done, or not wholly. More codes may come: treat an unknown one by its type and message. */
 export type ErrorCode =
   /** The account has a link of the key already. */
@@ -1084,6 +1094,20 @@ export type EnableKeyMutationVariables = Exact<{
 export type EnableKeyMutation = { readonly enableKey:
     | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
     | { readonly __typename: 'EnableKeySuccess', readonly key: { readonly id: string, readonly name: string, readonly status: KeyStatus, readonly version: number }, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
+    | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
+    | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
+    | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
+   };
+
+export type EraseUserMutationVariables = Exact<{
+  input: EraseUserInput;
+}>;
+
+
+export type EraseUserMutation = { readonly eraseUser:
+    | { readonly __typename: 'ConflictError', readonly code: ErrorCode, readonly message: string, readonly actualVersion: number | null }
+    | { readonly __typename: 'DryRun' }
+    | { readonly __typename: 'EraseUserSuccess', readonly userId: string, readonly events: ReadonlyArray<{ readonly position: string, readonly summary: string }> }
     | { readonly __typename: 'InvalidInputError', readonly code: ErrorCode, readonly message: string, readonly issues: ReadonlyArray<{ readonly path: ReadonlyArray<string>, readonly message: string }> }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
@@ -2351,6 +2375,33 @@ export const EnableKeyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<EnableKeyMutation, EnableKeyMutationVariables>;
+export const EraseUserDocument = new TypedDocumentString(`
+    mutation EraseUser($input: EraseUserInput!) {
+  eraseUser(input: $input) {
+    __typename
+    ... on EraseUserSuccess {
+      userId
+      events {
+        position
+        summary
+      }
+    }
+    ... on Error {
+      code
+      message
+    }
+    ... on InvalidInputError {
+      issues {
+        path
+        message
+      }
+    }
+    ... on ConflictError {
+      actualVersion
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<EraseUserMutation, EraseUserMutationVariables>;
 export const EventDocument = new TypedDocumentString(`
     query Event($eventId: ID!) {
   event(id: $eventId) {

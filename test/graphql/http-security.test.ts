@@ -130,7 +130,7 @@ describe('without credentials', () => {
 
 describe('with the credentials of another account', () => {
   // Who is removed and what is unlinked is not found any more, also not by us.
-  const ends = ({ name }: RootField) => Number(name === 'removeUser' || name === 'unlinkKey')
+  const ends = ({ name }: RootField) => Number(['removeUser', 'eraseUser', 'unlinkKey'].includes(name))
   const removesLast = (a: RootField, b: RootField) => ends(a) - ends(b)
   const withIds = rootFields.filter(({ args }) => args.flatMap(slotsOf).some(isId)).toSorted(removesLast)
 

@@ -121,6 +121,7 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
     'root changed user SUBJECT: role now AUDITOR; permissions now none',
   ],
   'user.removed': [{}, 'root removed user SUBJECT for good'],
+  'user.erased': [{}, 'root erased a user for good: who they were is kept no more'],
 }
 
 const names = new Map([

@@ -139,7 +139,10 @@ function verdictAsSeen(world: World, caller: Caller, inquiry: Inquiry): Verdict 
   const { key, code, link } = match
   const ends = [key.expiresAt, code.expiresAt, code.overlapEndsAt].filter((end) => end !== null)
   const granted: readonly Grant[] | null = link === undefined ? null : grantsOfPolicies(world, link.policyIds)
-  const named = (userId: string | null) => world.users.get(userId ?? '')?.externalId ?? null
+  const named = (userId: string | null) => {
+    const user = world.users.get(userId ?? '')
+    return user === undefined || user.erased ? null : user.externalId
+  }
   return {
     code: verdictOn(world, code, key, { wish, endpoint }, granted),
     keyId: key.id,

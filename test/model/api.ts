@@ -43,6 +43,7 @@ const SUCCESS: { readonly [Name in Mutation]: string } = {
   addUser: `user { id } ${ISSUED}`,
   updateUser: 'user { id }',
   removeUser: 'userId',
+  eraseUser: 'userId',
   linkKey: 'link { id }',
   updateLink: 'link { id }',
   unlinkKey: 'linkId',

@@ -75,6 +75,7 @@ export const PERMISSIONS = {
   addUser: 'users.write',
   updateUser: 'users.write',
   removeUser: 'users.write',
+  eraseUser: 'users.write',
   linkKey: 'links.write',
   updateLink: 'links.write',
   unlinkKey: 'links.write',

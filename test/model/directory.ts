@@ -108,7 +108,12 @@ export function decideUser(world: World, caller: Caller, mutation: Mutation, inp
   const user = world.users.get(input.userId ?? '')
   if (user === undefined || !sees(caller, user.accountId)) return refuse('NOT_FOUND')
   if (isStale(input, user)) return refuse('CONFLICT')
-  if (mutation === 'removeUser') return user.gone ? nothing : removeUser(world, user)
+  if (mutation === 'removeUser') return user.gone ? nothing : endUser(world, user, ['user.removed'], {})
+  if (mutation === 'eraseUser') {
+    if (user.erased) return nothing
+    if (user.gone) return change(user, 'user.erased', { erased: true })
+    return endUser(world, user, ['user.removed', 'user.erased'], { erased: true })
+  }
   if (user.gone) return refuse('NOT_FOUND')
   const { displayName, role, permissions } = input
   const wanted = said({ displayName, role, permissions: permissions === null ? [] : permissions })
@@ -119,16 +124,17 @@ export function decideUser(world: World, caller: Caller, mutation: Mutation, inp
 }
 
 /** With them goes what was theirs, in the order of ids. */
-function removeUser(world: World, user: User): Decision {
+function endUser(world: World, user: User, events: readonly string[], changes: Partial<User>): Decision {
   const theirs = [...world.keys.values()]
     .filter(({ end, ownerId, actsAsId }) => end === null && (ownerId === user.id || actsAsId === user.id))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-  const { apply, ...removal } = change(user, 'user.removed', { gone: true })
+  const { apply, ...removal } = change(user, 'user.removed', { ...changes, gone: true })
   return {
     ...removal,
-    events: ['user.removed', ...theirs.map(({ id }) => ({ type: 'key.revoked', subjectId: id }))],
+    events: [...events, ...theirs.map(({ id }) => ({ type: 'key.revoked', subjectId: id }))],
     apply(made) {
       apply?.(made)
+      user.version += events.length - 1
       for (const key of theirs) {
         endKey(key, 'REVOKED')
         key.version += 1

@@ -141,6 +141,7 @@ export const SHAPES: { readonly [Name in Mutation]: Shape } = {
   addUser: { weight: 4, id: 'accountId', needs: ['externalId', 'role'], fields: ['displayName', 'permissions'] },
   updateUser: { weight: 4, id: 'userId', fields: ['displayName', 'role', 'permissions'] },
   removeUser: { weight: 1, id: 'userId' },
+  eraseUser: { weight: 1, id: 'userId' },
   linkKey: { weight: 6, id: 'accountId', needs: ['linked', 'policyIds'], fields: ['into'] },
   updateLink: { weight: 3, id: 'linkId', needs: ['policyIds'] },
   unlinkKey: { weight: 1, id: 'linkId' },

@@ -62,6 +62,7 @@ function decide(world: World, caller: Caller, mutation: Mutation, input: Input):
       return addUser(world, caller, input)
     case 'updateUser':
     case 'removeUser':
+    case 'eraseUser':
       return decideUser(world, caller, mutation, input)
     case 'linkKey':
       return linkKey(world, caller, input)

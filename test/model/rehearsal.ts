@@ -24,6 +24,7 @@ export const TRIABLE: readonly Mutation[] = [
   'updateLink',
   'updateUser',
   'removeUser',
+  'eraseUser',
   'deletePolicy',
   'deleteKeyspace',
 ]

@@ -83,6 +83,8 @@ export type Keyspace = Thing & { name: string; management: boolean; rules: Rules
 export type Policy = Thing & Grant & { name: string; description: string }
 export type Role = 'ADMINISTRATOR' | 'AUDITOR' | 'VERIFIER' | 'MEMBER'
 export type User = Thing & {
+  /** Nothing tells any more who they were. */
+  erased?: boolean
   externalId: string
   displayName: string | null
   role: Role

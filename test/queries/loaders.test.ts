@@ -107,6 +107,7 @@ beforeAll(async () => {
         permissions: [],
         created_at: PAST,
         removed_at: null,
+        erased_at: null,
         version: 1,
       })
       .execute()

@@ -14,6 +14,7 @@ import { disableCode } from '#commands/disable-code.ts'
 import { disableKey } from '#commands/disable-key.ts'
 import { enableCode } from '#commands/enable-code.ts'
 import { enableKey } from '#commands/enable-key.ts'
+import { eraseUser } from '#commands/erase-user.ts'
 import { issueCode } from '#commands/issue-code.ts'
 import { linkKey } from '#commands/link-key.ts'
 import { removeUser } from '#commands/remove-user.ts'
@@ -206,6 +207,7 @@ function inputFor({ command, which, text, flag, lifetimeMs }: Step, made: Made):
     ],
     [updateUser, { userId, role, displayName: flag ? text : null, permissions: flag ? null : [`p${which}`] }],
     [removeUser, { userId }],
+    [eraseUser, { userId }],
   ])
   const input = inputs.get(command)
   if (input === undefined) throw new Error(`${command.name} has no input here`)

@@ -20,5 +20,6 @@ export type UpdateUser = {
   readonly callerHoldsRole: boolean
 }
 export type RemoveUser = { readonly type: 'RemoveUser' }
+export type EraseUser = { readonly type: 'EraseUser' }
 
-export type UserCommand = AddUser | UpdateUser | RemoveUser
+export type UserCommand = AddUser | UpdateUser | RemoveUser | EraseUser

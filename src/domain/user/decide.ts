@@ -23,6 +23,12 @@ export function decideUser(command: UserCommand, state: UserState): Decision<Use
     case 'RemoveUser':
       invariant(state.status !== 'none', 'only an existing user is removed')
       return state.status === 'removed' ? accept() : accept({ type: 'user.removed', data: {} })
+    case 'EraseUser':
+      invariant(state.status !== 'none', 'only an existing user is erased')
+      // Nobody is nameless and still there.
+      if (state.status === 'active')
+        return accept({ type: 'user.removed', data: {} }, { type: 'user.erased', data: {} })
+      return state.erasedAt !== null ? accept() : accept({ type: 'user.erased', data: {} })
     default:
       return unreachable(command)
   }

@@ -7,5 +7,7 @@ export type UserAdded = Fact<'user.added', { readonly role: Role; readonly permi
 /** Only what changed; nothing where it is the display name alone. */
 export type UserUpdated = Fact<'user.updated', { readonly role?: Role; readonly permissions?: readonly string[] }>
 export type UserRemoved = Fact<'user.removed', Record<string, never>>
+/** Who they were is kept no more, nor the key that it was encrypted with. */
+export type UserErased = Fact<'user.erased', Record<string, never>>
 
-export type UserFact = UserAdded | UserUpdated | UserRemoved
+export type UserFact = UserAdded | UserUpdated | UserRemoved | UserErased

@@ -12,7 +12,12 @@ type Described = {
   readonly createdAt: Instant
 }
 export type ActiveUser = Described & { readonly status: 'active' }
-export type RemovedUser = Described & { readonly status: 'removed'; readonly removedAt: Instant }
+export type RemovedUser = Described & {
+  readonly status: 'removed'
+  readonly removedAt: Instant
+  /** From then on nothing tells who they were; null where it is still kept. */
+  readonly erasedAt: Instant | null
+}
 export type UserState = { readonly status: 'none' } | ActiveUser | RemovedUser
 
 export const initialUser: UserState = { status: 'none' }
@@ -22,13 +27,17 @@ export function evolveUser(state: UserState, event: Recorded<UserFact>): UserSta
     invariant(state.status === 'none', 'a stream is created once')
     return { status: 'active', ...event.data, createdAt: event.at }
   }
+  if (event.type === 'user.erased') {
+    invariant(state.status === 'removed' && state.erasedAt === null, 'who is erased was removed, and is so once')
+    return { ...state, erasedAt: event.at }
+  }
   // Nobody comes back: who returns is added again, with an id of their own.
   invariant(state.status === 'active', 'a user that was changed is there')
   switch (event.type) {
     case 'user.updated':
       return { ...state, ...event.data }
     case 'user.removed':
-      return { ...state, status: 'removed', removedAt: event.at }
+      return { ...state, status: 'removed', removedAt: event.at, erasedAt: null }
     default:
       return unreachable(event)
   }
