@@ -50,7 +50,7 @@ const Grant = builder.objectRef<ExposedGrant>('ExposedGrant').implement({
   }),
 })
 
-const Day = builder.objectRef<CodeDay>('CodeUses').implement({
+export const CodeUses = builder.objectRef<CodeDay>('CodeUses').implement({
   description: 'How often a code was found VALID, or called this API, on one day.',
   fields: (t) => ({
     day: t.exposeString('day', { needs: 'parent', description: 'The day in UTC: `2026-03-01`.' }),
@@ -125,7 +125,7 @@ const CodeExposure = builder.objectRef<Exposure>('CodeExposure').implement({
       resolve: ({ code }, _arguments, { loaders }) => loaders.lastUseOfCode.load(code.code_id),
     }),
     uses: t.field({
-      type: [Day],
+      type: [CodeUses],
       needs: 'parent',
       complexity: 10,
       description:

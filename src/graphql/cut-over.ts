@@ -2,21 +2,13 @@
 import { inOverlap } from '#domain/key/code-status.ts'
 import type { CodeRow } from '#queries/codes.ts'
 import type { RotationRow } from '#queries/rotations.ts'
-import type { DayOfUse } from '#queries/uses.ts'
 import { builder } from './builder.ts'
+import { CodeUses } from './code-exposure.ts'
 import { found } from './found.ts'
 import { costOfList } from './limits.ts'
 import { Rotation } from './rotation.ts'
 
 const DAYS_SHOWN = 7
-
-const UsesOfDay = builder.objectRef<DayOfUse>('UsesOfDay').implement({
-  description: 'How often a code was used on one day. Telemetry: a little high or low where a server was killed.',
-  fields: (t) => ({
-    day: t.exposeString('day', { needs: 'parent', description: 'The day of UTC, as `2026-03-01`.' }),
-    uses: t.exposeInt('uses', { needs: 'parent', description: 'How often it was found VALID, or called this API.' }),
-  }),
-})
 
 /** A rotation in overlap. */
 type Open = { readonly rotation: RotationRow; readonly retired: CodeRow & { readonly overlap_ends_at: string } }
@@ -48,11 +40,11 @@ const CutOver = builder.objectRef<Open>('CutOver').implement({
       resolve: ({ retired }, _arguments, { loaders }) => loaders.lastUseOfCode.load(retired.code_id),
     }),
     retiredUsesByDay: t.field({
-      type: [UsesOfDay],
+      type: [CodeUses],
       needs: 'parent',
       complexity: costOfList(DAYS_SHOWN),
       description:
-        'How often the retired code was used today and on the six days before (UTC), the newest first; days without a use are left out.',
+        'How often the retired code was used today and on the six days before (UTC), the earliest first; days without a use are left out.',
       resolve: ({ retired }, _arguments, { loaders }) => loaders.recentDaysOfCode.load(retired.code_id),
     }),
     replacementLastUsedAt: t.field({

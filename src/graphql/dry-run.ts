@@ -17,6 +17,8 @@ import { KeyLink } from './link.ts'
 import { findNode, Node } from './node.ts'
 import { plannedData, plannedSummary } from './planned-event.ts'
 
+/** GraphQL's greatest Int. */
+const INT_MAX = 2_147_483_647
 /** Of one plan; there are counts beside. */
 const LISTED_MAX = 1_000
 /** Most plans hold a few. */
@@ -137,7 +139,10 @@ const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
         'How often the code was found VALID today and on the six days before (UTC), as late and losable as `lastUsedAt`. Null for a link.',
       resolve: async (stop, _arguments, { loaders }) => {
         if (stop.kind === 'link') return null
-        return (await loaders.recentDaysOfCode.load(stop.codeId)).reduce((sum, { uses }) => sum + uses, 0)
+        return (await loaders.recentDaysOfCode.load(stop.codeId)).reduce(
+          (sum, { uses }) => Math.min(sum + uses, INT_MAX),
+          0,
+        )
       },
     }),
     lastAccess: t.field({

@@ -11,6 +11,7 @@ import { confinedTo, sees } from '#domain/member.ts'
 import type { AccessLogRow } from './access-log.ts'
 import type { AccountRow } from './accounts.ts'
 import { readChanges } from './changes.ts'
+import type { CodeDay } from './code-uses.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import type { KeyRow } from './keys.ts'
@@ -21,7 +22,7 @@ import { type Reader, runNamed } from './reader.ts'
 import type { RotationRow } from './rotations.ts'
 import { locate, type Place } from './shard.ts'
 import { type Profile, readProfiles, type UserRow } from './users.ts'
-import { type DayOfUse, lastAccess, recentDays } from './uses.ts'
+import { lastAccess, recentDays } from './uses.ts'
 
 export type Loader<Value> = { load(id: string): Promise<Value> }
 
@@ -36,8 +37,8 @@ export type Loaders = {
   readonly lastUseOfKey: Loader<Instant | null>
   /** By the code's id. */
   readonly lastUseOfCode: Loader<Instant | null>
-  /** By the code's id: how often it was found VALID on each of the last days, the newest first. */
-  readonly recentDaysOfCode: Loader<readonly DayOfUse[]>
+  /** By the code's id: how often it was found VALID on each of the last days, the earliest first. */
+  readonly recentDaysOfCode: Loader<readonly CodeDay[]>
   /** By the code's id: the last entry of it in the access log. */
   readonly lastAccessOfCode: Loader<AccessLogRow | null>
   /** By the link's id: the same of its key, as the linking account recorded it. */
@@ -114,7 +115,7 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     code: own<CodeRow>(ofTheirKey, 'code', 'state.code', 'code_id', CODE_COLUMNS),
     lastUseOfKey: loader<Instant, null>('key', null, lastUses(reader, 'usage.key_use', 'key_id')),
     lastUseOfCode: loader<Instant, null>('code', null, lastUses(reader, 'usage.code_use', 'code_id')),
-    recentDaysOfCode: loader<readonly DayOfUse[], readonly never[]>('code', [], recentDays(reader)),
+    recentDaysOfCode: loader<readonly CodeDay[], readonly never[]>('code', [], recentDays(reader)),
     lastAccessOfCode: loader<AccessLogRow, null>('code', null, lastAccess(reader, 'code')),
     lastAccessOfLink: loader<AccessLogRow, null>('lnk', null, lastAccess(reader, 'link')),
     rotation: own<RotationRow>(ofTheirKey, 'rot', 'state.rotation', 'rotation_id'),

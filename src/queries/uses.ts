@@ -1,6 +1,7 @@
 // How much codes are used of late, and what the access log has last of them: telemetry, read for what is about to stop.
 import { statement } from '#database/connect.ts'
 import type { AccessLogRow } from './access-log.ts'
+import type { CodeDay } from './code-uses.ts'
 import { parametersOf } from './codes.ts'
 import { type Reader, runNamed } from './reader.ts'
 import type { Place } from './shard.ts'
@@ -10,22 +11,20 @@ type Read<Value> = (places: readonly Place[], tenant: string | null) => Promise<
 /** Days of UTC, today's included. */
 export const RECENT_DAYS = 7
 
-export type DayOfUse = { readonly day: string; readonly uses: number }
-
 export const RECENT_USES = `
   SELECT row.code_id AS id,
-         (SELECT coalesce(json_agg(json_build_object('day', d.day, 'uses', d.uses) ORDER BY d.day DESC), '[]') FROM usage.code_day d
+         (SELECT coalesce(json_agg(json_build_object('day', d.day, 'uses', least(d.uses, 2147483647)) ORDER BY d.day), '[]') FROM usage.code_day d
            WHERE d.shard = row.shard AND d.code_id = row.code_id
              AND d.day > ($4::timestamptz AT TIME ZONE 'UTC')::date - ${RECENT_DAYS}) AS days
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.code AS row ON row.shard = wanted.shard AND row.code_id = wanted.id
    WHERE $3::text IS NULL OR row.account_id = $3`
 
-/** By the code's id: how often it was found VALID on each of the last RECENT_DAYS, the newest first, without those when it was not. */
-export function recentDays(reader: Reader): Read<readonly DayOfUse[]> {
+/** By the code's id: how often it was found VALID on each of the last RECENT_DAYS, the earliest first, without those when it was not. */
+export function recentDays(reader: Reader): Read<readonly CodeDay[]> {
   return async (places, tenant) => {
     const parameters = [...parametersOf(places, tenant), reader.now]
-    const rows = await runNamed(reader, statement<{ id: string; days: readonly DayOfUse[] }>(RECENT_USES, parameters))
+    const rows = await runNamed(reader, statement<{ id: string; days: readonly CodeDay[] }>(RECENT_USES, parameters))
     return new Map(rows.map(({ id, days }) => [id, days]))
   }
 }
