@@ -4,6 +4,7 @@ import { type Options, parseOptions } from './support/options.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<{ run(options: Options): Promise<void> }>>> = {
   history: () => import('./history.ts'),
+  memory: () => import('./memory.ts'),
   mutations: () => import('./mutations.ts'),
   replay: () => import('./replay.ts'),
   soak: () => import('./soak.ts'),
@@ -19,6 +20,7 @@ if (load === undefined) {
   )
   process.exitCode = 2
 } else {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const { run } = await load()
   await run(parseOptions(rest))
 }

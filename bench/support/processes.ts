@@ -23,6 +23,8 @@ export async function startProcess(
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  // A benchmark that is stopped midway leaves nothing that others would measure, too.
+  process.once('exit', () => child.kill('SIGKILL'))
   const printed: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     printed.push(line)
