@@ -6,6 +6,7 @@ import { knownShardOf } from '#domain/ids.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type CandidateColumns, type MatchedCode, matchedCode, throughLink } from './matched-code.ts'
 import { SEALED_NAMES } from './sealed-names.ts'
+import { createSharing } from './shared.ts'
 import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import type { Loaded, Snapshot } from './sourced-cache.ts'
 
@@ -89,19 +90,37 @@ export function readMatches(
   presented: readonly Presented[],
   rows: readonly (Match | NoMatch)[],
 ): Matches {
-  const byQuestion = Map.groupBy(rows.filter(isMatch), ({ question }) => question)
+  const byQuestion = Map.groupBy(rows.filter(isMatch).map(withShared), ({ question }) => question)
   const loaded = presented.map(({ digests, place }, question) => {
     const matches = byQuestion.get(question) ?? []
-    const found = matches.flatMap((row) => {
-      const code = matchedCode(keyring, row)
-      return row.link === null ? [code] : [code, throughLink(code, row.link)]
-    })
+    // A copy, as what flatMap gives has room for many more.
+    const found = [
+      ...matches.flatMap((row) => {
+        const code = matchedCode(keyring, row)
+        return row.link === null ? [code] : [code, throughLink(code, row.link)]
+      }),
+    ]
     return { found, sources: [...new Set([...digests, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
   })
   return { snapshot: snapshotOf(rows), loaded }
 }
 
 const isMatch = (row: Match | NoMatch): row is Match => row.question !== null
+
+const shared = createSharing()
+
+/** What other codes have alike, once for all of them. */
+function withShared(row: Match): Match {
+  return {
+    ...row,
+    account_id: shared(row.account_id),
+    keyspace_id: shared(row.keyspace_id),
+    slot: shared(row.slot),
+    tags: shared(row.tags),
+    permissions: shared(row.permissions),
+    policies: shared(row.policies),
+  }
+}
 
 /** Where it is not there yet, it may come to be, and then be what a link lets in to. */
 function namedIn(place: LinkPlace | null): readonly string[] {

@@ -1,6 +1,7 @@
 // What verdicts need, kept in memory and kept current by the feed. An entry has what was found for a question, and the sources it
 // was read from: streams, and the digest itself. Any event about a source ends the entry, whatever it says: to forget is always
 // right, and what is needed is read again.
+import { invariant } from '#domain/invariant.ts'
 import type { Feed } from '#log/feed.ts'
 import type { FeedEvent } from '#log/poll.ts'
 
@@ -57,6 +58,7 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
   const unknown = createUnknown()
   const sources = createSources()
   let epoch = 0
+  let turns = entries.entries()
 
   function forget(key: string, entry: Entry<Found>): void {
     entries.delete(key)
@@ -68,17 +70,27 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
    * while reading an entry moves nothing, which would cost more than finding it.
    */
   function makeRoom(): void {
-    let passedOver = 0
-    for (const [key, entry] of entries) {
+    for (let passedOver = 0; ; passedOver++) {
+      const [key, entry] = nextInTurn()
       if (!entry.used || passedOver === PASSED_OVER_MAX) {
         forget(key, entry)
         return
       }
-      passedOver += 1
       entry.used = false
       entries.delete(key)
       entries.set(key, entry)
     }
+  }
+
+  /** After the one before: who begins with the first each time passes over the places of all that have gone, half a million. */
+  function nextInTurn(): [string, Entry<Found>] {
+    let next = turns.next()
+    if (next.done === true) {
+      turns = entries.entries()
+      next = turns.next()
+    }
+    invariant(next.done !== true, 'there is an entry to be forgotten')
+    return next.value
   }
 
   const following = feed.follow({

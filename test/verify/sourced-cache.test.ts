@@ -129,6 +129,20 @@ describe('an entry', () => {
   })
 })
 
+test('gives way in turn for as long as it lasts, also after all was forgotten', () => {
+  const { cache, put, reset } = setUp(100)
+  for (const from of [0, 1_000]) {
+    for (let at = from; at < from + 500; at++) {
+      put(`${at}`)
+      expect(cache.size()).toBe(Math.min(at - from + 1, 100))
+      expect(cache.get(`${at - 100}`)).toBeUndefined()
+    }
+    for (let at = from + 400; at < from + 500; at++) expect(cache.get(`${at}`)).toBe(`found ${at}`)
+    reset()
+    expect(cache.size()).toBe(0)
+  }
+})
+
 describe('a digest that is nobody’s', () => {
   test('is known to be so until a code is issued with it', () => {
     const { cache, append, handOn, snapshot } = setUp()
