@@ -12,6 +12,7 @@ import { newRootKey } from '#secret/ids.ts'
 import { cpuMeterFor, residentMib } from './support/cpu.ts'
 import { describeMachine, type Installation, withInstallation } from './support/installation.ts'
 import type { Options } from './support/options.ts'
+import { measurePast } from './support/past-moments.ts'
 import { startProcess } from './support/processes.ts'
 import { type SeededHistory, seedHistory } from './support/seed-history.ts'
 import { figure, median, percentile, table } from './support/statistics.ts'
@@ -39,6 +40,7 @@ export async function run(options: Options): Promise<void> {
         `${figure(history.generateSeconds)} s, indexes ${figure(history.indexSeconds)} s, state ${figure(history.rebuildSeconds)} s`,
     )
     await measurePages(installation, history, sizes)
+    await measurePast(installation, history, sizes.rounds)
     await measureExports(installation, history, sizes)
   })
 }
