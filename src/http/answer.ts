@@ -49,5 +49,18 @@ export function send(
     ...headers,
     'content-length': Buffer.byteLength(body),
   })
-  response.end(response.req.method === 'HEAD' ? undefined : body)
+  endings.push([response, response.req.method === 'HEAD' ? undefined : body])
+  if (endings.length === 1) setImmediate(endAll)
+}
+
+let endings: [ServerResponse, string | Buffer | undefined][] = []
+
+/**
+ * The answers of one turn of the event loop, one right after the other. Each written as soon as it is known wakes its reader up,
+ * and a server that is busy spends a fifth of its time on that.
+ */
+function endAll(): void {
+  const ended = endings
+  endings = []
+  for (const [response, body] of ended) response.end(body)
 }
