@@ -89,7 +89,7 @@ const DESCRIPTIONS = {
   },
   KEYLEDGER_CACHE_CODES: {
     default: '500000',
-    meaning: 'most codes that verification keeps in memory, some 2 KB each',
+    meaning: 'most codes that verification keeps in memory, some 1.7 KB each',
     accepted: '0 to 10000000; with 0 every verification asks the database',
   },
   KEYLEDGER_STALENESS_MS: {
