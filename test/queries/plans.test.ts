@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USERS_WITHOUT } from '#commands/fill-default-keys.ts'
 import { KEYS_NOT_FROZEN } from '#commands/freeze-keys.ts'
 import { KEYS_OF_USER } from '#commands/remove-user.ts'
+import { KEYS_CONCERNED } from '#commands/standing.ts'
+import { LINKS_CONCERNED } from '#commands/stops.ts'
 import { send } from '#database/connect.ts'
 import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
@@ -354,6 +356,20 @@ describe('of users', () => {
       expect(blocksOf(plan)).toBeLessThan(100)
     }
   })
+})
+
+test('whom a change would concern is found by what changes: policies, users, links', async () => {
+  const now = '2026-06-01T00:00:00.000Z'
+  const asked = [
+    { text: KEYS_CONCERNED, values: [1, account.accountId, [seedId('pol', 1, 999)], [], [], now, 10_001] },
+    { text: KEYS_CONCERNED, values: [1, account.accountId, [], [seedId('usr', 1, 999)], [], now, 10_001] },
+    { text: LINKS_CONCERNED, values: [1, account.accountId, [seedId('lnk', 1, 999)], [], [], 10_001] },
+  ]
+  for (const statement of asked) {
+    const plan = await planFor(database.owner, statement)
+    expect(seqScansOf(plan)).toEqual([])
+    expect(blocksOf(plan)).toBeLessThan(100)
+  }
 })
 
 test('keys that are not frozen are found in an index of them, which has none where all are', async () => {
