@@ -31,7 +31,7 @@ export async function measurePast(
   const explain = (life: Life, instant: string) => {
     const reader: Reader = { database: serving, keyring: services.keyring, now: instant, memberId: null }
     const positionOf = async (id: string) => (await positionAt(reader, id)) ?? 0n
-    const then = { at: instant, position: null, positionOf }
+    const then = { at: instant, isNow: false, position: null, positionOf }
     return explainVerification(
       { database: serving, keyring: services.keyring },
       { kind: 'ROOT' },

@@ -1,6 +1,6 @@
 // Why a key was, or was not, good at a moment of the past, or is now.
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
-import type { Instant } from '#domain/instant.ts'
+import { INSTANT_MAX, type Instant } from '#domain/instant.ts'
 import { type ExplainQuestion, type Explanation, explainVerification } from '#history/explain-verification.ts'
 import type { Fact } from '#history/facts.ts'
 import type { Remedy as RemedyShape } from '#history/remedies.ts'
@@ -35,7 +35,7 @@ const ExplainVerificationInput = builder.inputType('ExplainVerificationInput', {
       type: 'DateTime',
       description:
         'The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and ' +
-        'expiries are judged by it. Absent: now. Not in the future.',
+        'expiries are judged by it. Absent: now, by all that has happened. Not in the future.',
     }),
     position: t.field({
       type: 'Position',
@@ -162,8 +162,9 @@ async function explain(context: Context, { at, position, ...question }: Given): 
     position,
     accountId: caller.kind === 'ROOT' ? question.accountId : caller.accountId,
   })
-  const then = { at: at ?? reader.now, position: position ?? null }
-  const positionOf = async (accountId: string) => (await positionAt({ ...reader, now: then.at }, accountId)) ?? 0n
+  const then = { at: at ?? reader.now, isNow: at == null, position: position ?? null }
+  const until = then.isNow ? INSTANT_MAX : then.at
+  const positionOf = async (accountId: string) => (await positionAt({ ...reader, now: until }, accountId)) ?? 0n
   try {
     return await explainVerification(services, caller, question, { ...then, positionOf })
   } catch (error) {

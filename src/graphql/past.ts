@@ -90,7 +90,8 @@ export const PAST_COST = 100
 export const AT =
   'Show it as it was at this instant, by all events up to the end of its millisecond; absent or null: as it is. Takes events.read ' +
   'as well. Null where it was not there yet. What can be read by way of it is of the same instant; what is known only as it is now ' +
-  '(lists, counts, last use) is refused with INVALID_INPUT, and people and actors are called what they are called now. Not in the future.'
+  '(lists, counts, last use) is refused with INVALID_INPUT, and people and actors are called what they are called now. Not in the future; ' +
+  'to the last seconds, changes that are still being written may yet be added.'
 
 export function costOfThing({ at }: { readonly at?: Instant | null | undefined }): number {
   return at == null ? 1 : PAST_COST

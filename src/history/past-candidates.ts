@@ -3,7 +3,7 @@ import { type Database, statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Grant } from '#domain/grant.ts'
 import { kindOf, knownShardOf, shardOf } from '#domain/ids.ts'
-import type { Instant } from '#domain/instant.ts'
+import { INSTANT_MAX, type Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import { digestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
@@ -33,7 +33,10 @@ export type PastCandidates = {
 
 /** What has happened by then: up to the end of the millisecond, and in the account that is asked about up to a position, if one is given. */
 export type Then = {
+  /** By which expiries are judged. */
   readonly at: Instant
+  /** All that is there has happened, whatever the clock of this instance says. */
+  readonly isNow: boolean
   readonly position: bigint | null
   /** Of the last event of an account up to the end of that millisecond. */
   readonly positionOf: (accountId: string) => Promise<bigint>
@@ -77,7 +80,10 @@ async function pastCodesOf(
   place: LinkPlace | null,
 ): Promise<readonly PastCode[]> {
   const accountId = known.asked_account_id ?? known.account_id
-  const moment = { at: then.at, upTo: then.position === null ? null : { accountId, position: then.position } }
+  const moment = {
+    at: then.isNow ? INSTANT_MAX : then.at,
+    upTo: then.position === null ? null : { accountId, position: then.position },
+  }
   const evidence = await homeEvidence(database, known, moment)
   if (evidence === null) return []
   const positionOf = async (id: string) => (id === accountId ? then.position : null) ?? (await then.positionOf(id))

@@ -386,7 +386,7 @@ export type EventFilter = {
 export type ExplainVerificationInput = {
   /** As in `VerifyKeyInput`. */
   readonly accountId?: string | null | undefined;
-  /** The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and expiries are judged by it. Absent: now. Not in the future. */
+  /** The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and expiries are judged by it. Absent: now, by all that has happened. Not in the future. */
   readonly at?: string | null | undefined;
   /** The code instead of its secret, which may long be forgotten; of the caller's own account, for root of any. That of another account answers NOT_FOUND, also where its key is linked. */
   readonly codeId?: string | null | undefined;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ExplainVerificationDocument, type ExplainVerificationInput } from '#test/generated/operations.ts'
 import { startTestApp } from '#test/support/app.ts'
+import { createTestClock } from '#test/support/clock.ts'
 import { statementsOf } from '#test/support/statements.ts'
 
 const app = await startTestApp()
@@ -287,6 +288,18 @@ describe('what is asked', () => {
     expect(await codeOf({ codeId, at: valid.checkedAt, position: valid.position })).toBe('VALID')
     expect(await codeOf({ codeId, at: valid.checkedAt, position: revoked.verifyKey.position })).toBe('REVOKED')
     expect(await codeOf({ codeId, at: valid.checkedAt })).toBe('REVOKED')
+  })
+
+  test('of now by all that has happened, also where the clock of the instance lags behind', async () => {
+    const clock = createTestClock()
+    const lagging = await startTestApp({ clock: { ...clock, now: () => plus(clock.now(), -500) } })
+    const account = await lagging.createAccount()
+    const { keyId, codeId } = await lagging.createKey(await lagging.createKeyspace(account.accountId))
+    await lagging.ask('mutation ($keyId: ID!) { revokeKey(input: { keyId: $keyId }) { __typename } }', { keyId })
+    const { explainVerification } = await lagging.ask(ExplainVerificationDocument, { input: { codeId } })
+    expect(explainVerification).toMatchObject({ code: 'REVOKED', decidedBy: [{ type: 'key.revoked' }] })
+    expect(explainVerification.verdict.position).toBe(explainVerification.decidedBy[0]?.position)
+    await lagging.close()
   })
 
   test('is never told again, nor counted as a use', async () => {

@@ -43,7 +43,7 @@ test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS
     await fc.asyncModelRun(() => setup, life)
     await agreeOnEverything(setup.model, app)
     moments += await agreeOnThePast(setup.real.recorded, app)
-    verdicts += await agreeOnExplanations(setup.real.recorded, app)
+    verdicts += await agreeOnExplanations(setup.real.recorded, app, setup.model)
     worlds.push(setup.model)
     count += [...life].length
   })
