@@ -9,7 +9,7 @@ import { EVENT_COLUMNS, type EventFilter, type EventScope } from '#queries/event
 import type { PageRequest } from '#queries/page.ts'
 import type { Reader } from '#queries/reader.ts'
 import { newRootKey } from '#secret/ids.ts'
-import { cpuMeterFor, residentMib } from './support/cpu.ts'
+import { type CpuMeter, cpuMeterFor, residentMib } from './support/cpu.ts'
 import { describeMachine, type Installation, withInstallation } from './support/installation.ts'
 import type { Options } from './support/options.ts'
 import { measurePast } from './support/past-moments.ts'
@@ -29,7 +29,6 @@ export async function run(options: Options): Promise<void> {
     ...whole,
     events,
     keys: Math.ceil(whole.keys * (events / whole.events)),
-    exported: Math.ceil(whole.exported * (events / whole.events)),
     rounds: options.rounds ?? whole.rounds,
   }
   await withInstallation(async (installation) => {
@@ -161,7 +160,8 @@ const WAYS = [
 ] as const
 
 /** The last so many events: those of things with a past. */
-async function measureExports({ database, environment }: Installation, history: SeededHistory, { exported }: Sizes) {
+async function measureExports({ database, environment }: Installation, history: SeededHistory, sizes: Sizes) {
+  const exported = Math.min(sizes.exported, history.events)
   const { accountId, shard } = history.account
   const { pool } = database.owner
   const { rows } = await pool.query<{ position: bigint }>('SELECT position FROM log.account WHERE account_id = $1', [
@@ -178,37 +178,28 @@ async function measureExports({ database, environment }: Installation, history: 
     const idle = residentMib(server.pid)
     const results: string[][] = []
     for (const [name, path] of WAYS) {
-      const copySeconds = await secondsOf(() =>
-        pool.query(`COPY (SELECT ${EVENT_COLUMNS.join(', ')} FROM log.event WHERE shard = ${shard} AND account_id = '${accountId}'
-                             AND position > ${after} ORDER BY position) TO '/dev/null'`),
+      const copied = await measured(meter, () =>
+        pool.query(`
+          COPY (SELECT ${EVENT_COLUMNS.join(', ')} FROM log.event
+                 WHERE shard = ${shard} AND account_id = '${accountId}' AND position > ${after}
+                 ORDER BY position) TO '/dev/null'`),
       )
       const url = new URL(`/accounts/${accountId}/events.${path}&after=${after}`, server.url)
-      let got = { lines: 0, bytes: 0, mostMib: 0 }
-      const readCpu = meter()
-      const seconds = await secondsOf(async () => {
-        got = await read(url, rootKey, server.pid)
-      })
-      if (got.lines - (name.startsWith('.csv') ? 1 : 0) < exported)
-        throw new Error(`${exported} events are due, ${got.lines} came`)
-      const cpu = readCpu()
+      const got = await measured(meter, () => read(url, rootKey, server.pid))
+      const { lines, bytes, residentMib: seen } = got.result
+      if (lines - (name.startsWith('.csv') ? 1 : 0) < exported)
+        throw new Error(`${exported} events are due, ${lines} came`)
+      const us = (ms: number) => (ms * 1_000) / exported
+      const half = seen.length / 2
       results.push([
-        ...[name, figure(exported / seconds), figure(seconds), figure(copySeconds), (copySeconds / seconds).toFixed(3)],
-        ...[figure((cpu.clientMs * 1_000) / exported), figure((cpu.serverMs * 1_000) / exported)],
-        ...[figure(got.bytes / 2 ** 20), figure(idle), figure(got.mostMib)],
+        ...[name, figure(exported / got.seconds), figure(got.seconds), (copied.seconds / got.seconds).toFixed(3)],
+        ...[us(copied.cpu.serverMs), us(got.cpu.clientMs), us(got.cpu.serverMs)].map(figure),
+        (copied.cpu.serverMs / (got.cpu.clientMs + got.cpu.serverMs)).toFixed(3),
+        ...[bytes / 2 ** 20, idle, Math.max(...seen.slice(0, half)), Math.max(...seen.slice(half))].map(figure),
       ])
     }
-    const head = [
-      'export',
-      'events/s',
-      's',
-      'COPY s',
-      'ratio',
-      'its CPU µs',
-      'PostgreSQL CPU µs',
-      'MiB',
-      'resident MiB before',
-      'most',
-    ]
+    const cpu = ["COPY's CPU µs", 'its CPU µs', "PostgreSQL's", 'ratio by CPU']
+    const head = ['export', 'events/s', 's', 'ratio', ...cpu, 'MiB', 'resident before', '1st half', '2nd half']
     console.log(
       `\n${exported.toLocaleString('en')} events, each after a COPY of the same rows to /dev/null\n\n${table(head, results, 1)}`,
     )
@@ -217,10 +208,11 @@ async function measureExports({ database, environment }: Installation, history: 
   }
 }
 
-async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+async function measured<Result>(meter: CpuMeter, work: () => Promise<Result>) {
+  const readCpu = meter()
   const began = performance.now()
-  await work()
-  return (performance.now() - began) / 1_000
+  const result = await work()
+  return { result, seconds: (performance.now() - began) / 1_000, cpu: readCpu() }
 }
 
 /** Reads to the end; a broken export is a failure. */
@@ -228,10 +220,9 @@ async function read(url: URL, credential: string, pid: number) {
   const asked: ClientRequest = request(url, { agent: false, headers: { authorization: `Bearer ${credential}` } })
   asked.end()
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
-  let [lines, bytes, mostMib] = [0, 0, 0]
-  const look = setInterval(() => {
-    mostMib = Math.max(mostMib, residentMib(pid))
-  }, 100)
+  let [lines, bytes] = [0, 0]
+  const seen: number[] = []
+  const look = setInterval(() => seen.push(residentMib(pid)), 100)
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       bytes += chunk.length
@@ -241,5 +232,5 @@ async function read(url: URL, credential: string, pid: number) {
     clearInterval(look)
   }
   if (response.statusCode !== 200 || !response.complete) throw new Error(`an export ended with ${response.statusCode}`)
-  return { lines, bytes, mostMib }
+  return { lines, bytes, residentMib: seen }
 }

@@ -92,7 +92,7 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
     }),
     correlationId: t.exposeString('correlation_id', {
       needs: 'parent',
-      description: 'The request that caused it; events of one request share it.',
+      description: 'The request that caused it, by the `X-Request-Id` of its answer; events of one request share it.',
     }),
     summary: t.string({
       needs: 'parent',
@@ -131,7 +131,7 @@ const EventFilter = builder.inputType('EventFilter', {
     actorId: t.id({ description: 'Only what this key or user did.' }),
     since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
     until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
-    correlationId: t.string({ description: 'Only what this request caused.' }),
+    correlationId: t.string({ description: 'Only what this request caused: the `X-Request-Id` of its answer.' }),
   }),
 })
 

@@ -370,7 +370,7 @@ export type ErrorCode =
 export type EventFilter = {
   /** Only what this key or user did. */
   readonly actorId?: string | null | undefined;
-  /** Only what this request caused. */
+  /** Only what this request caused: the `X-Request-Id` of its answer. */
   readonly correlationId?: string | null | undefined;
   /** Only what happened at this instant or later. */
   readonly since?: string | null | undefined;

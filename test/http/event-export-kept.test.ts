@@ -121,6 +121,15 @@ describe('an export that broke off', () => {
     expect(seen).toEqual(from1To(seen.length))
   })
 
+  test('went as far as the account had come when it began, and no further', async () => {
+    const response = await openExport(app, path(large, `?changes=false&after=${COUNT - 600}`))
+    await appendUpdates(app, large, 3, 10)
+    const { text: told, isWhole } = await readExport(response)
+    expect([isWhole, positionsIn(told).at(-1)]).toEqual([true, headOf(response)])
+    const rest = await exportOf(app, path(large, `?changes=false&after=${headOf(response)}`))
+    expect(positionsIn(rest.text)).toEqual([1, 2, 3].map((n) => headOf(response) + n))
+  })
+
   test('tells by a filter, too, how far it went', async () => {
     const account = await newAccount()
     const filter = '?types=key.updated,key.created'
