@@ -125,6 +125,28 @@ describe('what follows a command', () => {
     expect((await planned(updateKeyspace as AnyCommand, input)).events).toEqual([])
   })
 
+  test('keys that a rule freezes are planned as they are then frozen', async () => {
+    const account = await at.createAccount()
+    const policyId = await at.createPolicy(account.accountId, { permissions: ['ads.read'] })
+    const keyspaceId = await at.createKeyspace(account.accountId)
+    const keys = [await at.createKey(keyspaceId, { policyIds: [policyId] }), await at.createKey(keyspaceId)]
+    const input = { keyspaceId, rules: { authorizations: 'FROZEN' } }
+    const plan = await planned(updateKeyspace as AnyCommand, input)
+    const told = plan.events.map(({ fact, subject }) => [fact.type, subject.id, fact.data])
+    const { rows: heads } = await database.owner.pool.query(
+      'SELECT max(position) FROM log.event WHERE account_id = $1',
+      [account.accountId],
+    )
+    await at.done(updateKeyspace, input)
+    const { rows } = await database.owner.pool.query(
+      'SELECT type, stream_id, data FROM log.event WHERE account_id = $1 AND position > $2 ORDER BY position',
+      [account.accountId, heads[0]?.max],
+    )
+    expect(told).toEqual(rows.map(({ type, stream_id, data }) => [type, stream_id, data]))
+    expect(told).toHaveLength(1 + keys.length)
+    expect(plan.stopping.stops).toEqual([])
+  })
+
   async function headOf(accountId: string): Promise<number> {
     const { rows } = await database.owner.pool.query('SELECT position FROM log.account WHERE account_id = $1', [
       accountId,
