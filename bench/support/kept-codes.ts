@@ -21,7 +21,7 @@ async function run(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) secrets.push(line)
   const read = readConfig()
   if (!read.ok || read.config.keyring === null) throw new Error('the environment configures a server')
-  const log = pino({ level: 'warn' })
+  const log = pino({ level: 'silent' })
   const { serving: database, close } = await openDatabase(read.config, { log, maintenance: false })
   const feed = startFeed({ database, log })
   const { loading, asked } = counted(watchedConnection(database))

@@ -1,6 +1,8 @@
 // Several workers on one port, as real processes that are really killed.
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -55,14 +57,14 @@ function logged(msg: string): readonly LogEntry[] {
 const workerPids = () => logged('a worker serves').map(({ workerPid }) => Number(workerPid))
 
 /** A client with a connection of its own. */
-function connect() {
+function connect(to = origin) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   agents.push(agent)
   // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each looked at by one test.
   return (query: string, variables: object = {}): Promise<{ data: any; requestId: string }> =>
     new Promise((resolve, reject) => {
       const headers = { Authorization: `Bearer ${rootKey}`, 'Content-Type': 'application/json' }
-      const asked = request(`${origin}/graphql`, { method: 'POST', agent, headers }, async (response) => {
+      const asked = request(`${to}/graphql`, { method: 'POST', agent, headers }, async (response) => {
         try {
           const { data, errors } = JSON.parse(await text(response))
           if (errors !== undefined) throw new Error(JSON.stringify(errors))
@@ -135,6 +137,24 @@ describe('several workers', () => {
       expect(data.revokeKey).toEqual({ key: { id } })
       expect(await Promise.all([far, near].map((ask) => verdict(ask, secret)))).toEqual(['REVOKED', 'REVOKED'])
     }
+  })
+
+  test('of a server database need no right but to serve, and follow other instances', async () => {
+    const at = findRunningServer(place.dataFolder)
+    const other = keyledger(['start'], {
+      DATABASE_URL: `postgres://keyledger@localhost/keyledger?host=${at?.host}&port=${at?.port}`,
+      KEYLEDGER_SECRETS: (await readFile(join(place.dataFolder, 'secrets'), 'utf8')).trim(),
+      KEYLEDGER_WORKERS: String(WORKERS),
+      PORT: '0',
+    })
+    const [, there = ''] = await other.says(new RegExp(READY.source))
+    const [near, far] = [connect(), connect(there)]
+    const { id, secret } = await createKey(near)
+    expect(await verdict(far, secret)).toBe('VALID')
+    await near(REVOKE, { id })
+    expect(await verdict(far, secret)).toBe('REVOKED')
+    other.child.kill('SIGTERM')
+    expect(await other.ended).toMatchObject({ code: 0, stdout: expect.not.stringContaining('root_') })
   })
 
   test('a start that finds its port taken is told once, and makes nothing', async () => {
