@@ -77,8 +77,8 @@ async function untilAnswered(client: Client, { mutation, input }: Step): Promise
     ... on ${type}Success { key { id } events { id } } ... on Error { code message } } }`
   for (;;) {
     const answer = await client.execute<{ result: Result }, object>(document, { input }).catch((error: unknown) => {
-      // Nobody listens, or the connection broke.
-      if (error instanceof TypeError) return undefined
+      // Nobody listens, or the connection broke, maybe within the answer.
+      if (error instanceof TypeError || error instanceof SyntaxError) return undefined
       throw error
     })
     const code = answer?.data?.result.code ?? answer?.errors[0]?.extensions?.code

@@ -1,7 +1,7 @@
 // What STRONG promises, asked of several processes on one database: no verification that began after the answer of what ended a key
 // had arrived says VALID. Makes what is ended, and keeps the record of calls that is judged.
 import { randomUUID } from 'node:crypto'
-import { type Client, clientOf } from './app.ts'
+import { type Client, type ClientError, clientOf } from './app.ts'
 
 export type Verified = { readonly beganAt: number; readonly valid: boolean; readonly by: string }
 
@@ -97,9 +97,10 @@ export function acting(clients: readonly Client[]): Act {
     const idempotencyKey = randomUUID()
     for (;;) {
       const client = clients[turn++ % clients.length] as Client
-      const { data, errors } = await client.execute<{ result: Told & { code?: string } }, object>(document, {
+      const sent = client.execute<{ result: Told & { code?: string } }, object>(document, {
         input: { ...input, idempotencyKey },
       })
+      const { data, errors } = await sent.catch(unanswered)
       const code = data?.result.code ?? errors[0]?.extensions?.code
       // A busy machine; what was done all the same is told when it is sent again.
       if (code === 'UNAVAILABLE' || code === 'CONFLICT') continue
@@ -109,12 +110,18 @@ export function acting(clients: readonly Client[]): Act {
   }
 }
 
+/** A server that gets no turn on its core for long breaks connections off, as it would those of slow clients. */
+export function unanswered(): { data: null; errors: readonly ClientError[] } {
+  return { data: null, errors: [{ message: 'no answer', extensions: { code: 'UNAVAILABLE' } }] }
+}
+
 const DONE = '{ events { id } }'
 
 /** UNAVAILABLE is no: whoever is busy may say so at any time. */
 async function isValid(client: Client, document: string, variables: object, credential?: string): Promise<boolean> {
   const options = credential === undefined ? {} : { credential }
-  const { data, errors } = await client.execute<{ result: { valid?: boolean } }, object>(document, variables, options)
+  const sent = client.execute<{ result: { valid?: boolean } }, object>(document, variables, options)
+  const { data, errors } = await sent.catch(unanswered)
   const code = errors[0]?.extensions?.code
   if (code !== undefined && code !== 'UNAVAILABLE' && code !== 'UNAUTHENTICATED')
     throw new Error(`Not answered: ${JSON.stringify(errors)}`)

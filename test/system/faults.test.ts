@@ -16,7 +16,7 @@ import { newKeyringText } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
 import { expectWhole, keepMutating } from '../support/acknowledged.ts'
 import { type Client, clientOf } from '../support/app.ts'
-import { type Act, acting, createKeyWith, type Verified, violations } from '../support/linearizable.ts'
+import { type Act, acting, createKeyWith, unanswered, type Verified, violations } from '../support/linearizable.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { subscribe } from '../support/subscribe.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -85,9 +85,9 @@ type Answered = Verified & { readonly code: string }
 async function verify(client: Client, key: string, consistency: string): Promise<Answered> {
   const document = 'query ($input: VerifyKeyInput!) { verifyKey(input: $input) { code } }'
   const beganAt = performance.now()
-  const answer = await client.execute<{ verifyKey: { code: string } }, object>(document, {
-    input: { key, consistency },
-  })
+  const variables = { input: { key, consistency } }
+  const sent = client.execute<{ verifyKey: { code: string } }, object>(document, variables)
+  const answer = await sent.catch(unanswered)
   const code = answer.data?.verifyKey.code ?? String(answer.errors[0]?.extensions?.code)
   return { beganAt, code, valid: code === 'VALID', by: consistency }
 }
