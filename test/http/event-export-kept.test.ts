@@ -74,8 +74,7 @@ describe('a slow reader', () => {
 
   test('is not read ahead for', async () => {
     const response = await openExport(app, path(large))
-    await delay(300)
-    expect(await statementsOf(() => delay(500))).toEqual([])
+    await vi.waitFor(async () => expect(await statementsOf(() => delay(500))).toEqual([]), WAIT)
     response.destroy()
   })
 
