@@ -64,6 +64,7 @@ export function buildApp(parts: AppParts): App {
     ...given,
     feed,
     committed: feed.committed,
+    loading,
     codes: createCodeFinder({ ...given, loading, feed, cacheCodes }),
     keyspaces: createKeyspaceFinder({ loading, feed }),
     subscribers: createSubscribers({ ...given, feed }),
@@ -85,6 +86,8 @@ export function buildApp(parts: AppParts): App {
   return {
     services,
     async listen(at) {
+      // A root key that was stored just now is known before it is first presented. Without a database nobody is known anyway.
+      await feed.catchUp().catch(() => undefined)
       const port = await server.listen(at)
       housekeeping?.begin()
       return port

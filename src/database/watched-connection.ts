@@ -67,10 +67,15 @@ export function watchedConnection(
       if (asked >= ASKED_MAX) throw new UnavailableError('Too much waits for the database')
       asked += 1
       let timer: NodeJS.Timeout | undefined
+      let isAnswered = false
       const late = new Promise<never>((_resolve, reject) => {
         timer = setTimeout(() => {
-          abandon()
-          reject(new Error(`The database did not answer within ${withinMs} ms`))
+          // After a turn that took long the answer may be there, and only not read yet: that comes between timers and this.
+          setImmediate(() => {
+            if (isAnswered) return
+            abandon()
+            reject(new Error(`The database did not answer within ${withinMs} ms`))
+          })
         }, withinMs)
       })
       const answer = connected().then((client) => send(client, query))
@@ -78,6 +83,7 @@ export function watchedConnection(
       try {
         return await Promise.race([answer, late]).catch(reject)
       } finally {
+        isAnswered = true
         asked -= 1
         clearTimeout(timer)
       }

@@ -149,26 +149,20 @@ export const KeyVerification = builder.objectRef<Verification>('KeyVerification'
       description:
         'The external id of the user it acts as: do for the client what you would do for them. Null where it acts as nobody.',
     }),
-    tags: t.field({
-      type: ['String'],
-      needs: 'parent',
-      description: "The key's tags.",
-      resolve: ({ tags }) => tags,
-    }),
+    tags: t.expose('tags', { type: ['String'], needs: 'parent', description: "The key's tags." }),
     metadata: t.expose('metadata', {
       type: 'JSON',
       nullable: true,
       needs: 'parent',
       description: "The application's own data about the key.",
     }),
-    permissions: t.field({
+    permissions: t.expose('permissions', {
       type: ['String'],
       needs: 'parent',
       description:
         'All that the key grants, sorted, wherever it grants it: see `code` for whether it does so here. Of a key that acts as a user ' +
         'only what they may do themselves. Through a link what the policies of the link grant, and nothing of what the ' +
         "key's own account has granted.",
-      resolve: ({ permissions }) => permissions,
     }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',

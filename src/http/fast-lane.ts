@@ -53,12 +53,16 @@ const UNUSUAL: FastAnswer = { kind: 'unusual' }
 
 const JSON_TYPE = /^application\/json(?:;\s*charset=utf-8)?$/i
 const JSON_ANSWER = 'application/json; charset=utf-8'
-/** By the header Accept; everything else is negotiated by Yoga. */
+const RESPONSE_ANSWER = 'application/graphql-response+json; charset=utf-8'
+/** By the header Accept, as the usual clients send it; everything else is negotiated by Yoga. */
 const ANSWER_TYPES = new Map([
   [undefined, JSON_ANSWER],
   ['*/*', JSON_ANSWER],
   ['application/json', JSON_ANSWER],
-  ['application/graphql-response+json', 'application/graphql-response+json; charset=utf-8'],
+  ['application/json, text/plain, */*', JSON_ANSWER],
+  ['application/graphql-response+json', RESPONSE_ANSWER],
+  ['application/graphql-response+json, application/json', RESPONSE_ANSWER],
+  ['application/graphql-response+json,application/json;q=0.9', RESPONSE_ANSWER],
 ])
 
 export function createFastLane({ schema, documentsMax, enveloped }: FastLaneParts): FastLane {
@@ -90,12 +94,14 @@ export function createFastLane({ schema, documentsMax, enveloped }: FastLanePart
       const prepared = parameters && prepare(parameters.query)
       if (prepared === undefined || !answersOnce(prepared.document, parameters?.operationName)) return UNUSUAL
       const variables = parameters?.variables ?? {}
-      const data = await prepared.flat?.(context(), variables)
+      // One for both: what the first has found out of the caller and waited for, the second does not ask again.
+      const contextValue = context()
+      const data = await prepared.flat?.(contextValue, variables)
       if (data !== undefined) return { kind: 'whole', type, text: JSON.stringify({ data }) }
       const result = (await normalizedExecutor({
         schema,
         document: prepared.document,
-        contextValue: context(),
+        contextValue,
         variableValues: variables,
         ...(typeof parameters?.operationName === 'string' && { operationName: parameters.operationName }),
       })) as ExecutionResult

@@ -5,7 +5,6 @@ import {
   type DocumentNode,
   type FieldNode,
   type GraphQLField,
-  type GraphQLFieldResolver,
   type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
@@ -46,8 +45,10 @@ export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode
     const { variableValues } = getVariableValues(schema, variableDefinitions, variables)
     if (variableValues === undefined) return undefined
     try {
-      const values = await Promise.all(parts.map((part) => part.ask(context, variableValues)))
-      return Object.fromEntries(parts.map(({ key, complete }, index) => [key, complete(values[index], context)]))
+      // All of them before the first is asked: what fails later must not leave behind what nobody waits for.
+      const questions = parts.map((part) => part.questionOf(variableValues))
+      const values = await Promise.all(questions.map(async (ask) => ask(context)))
+      return Object.fromEntries(parts.map(({ key, complete }, index) => [key, complete(values[index])]))
     } catch {
       return undefined
     }
@@ -56,11 +57,12 @@ export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode
 
 type VariableValues = GraphQLResolveInfo['variableValues']
 /** Of a value as its resolver gave it. Throws where the general executor would tell an error. */
-type Complete = (value: unknown, context: object) => unknown
+type Complete = (value: unknown) => unknown
 
 type RootPart = {
   readonly key: string
-  readonly ask: (context: object, variableValues: VariableValues) => unknown
+  /** Throws for arguments that are not the field's. */
+  readonly questionOf: (variableValues: VariableValues) => (context: object) => unknown
   readonly complete: Complete
 }
 
@@ -101,11 +103,11 @@ function rootPart(
   return {
     key,
     complete,
-    ask: (context, variableValues) =>
-      resolve(undefined, getArgumentValues(field, node, variableValues), context, {
-        ...of,
-        variableValues,
-      } as unknown as GraphQLResolveInfo),
+    questionOf: (variableValues) => {
+      const args = getArgumentValues(field, node, variableValues)
+      const info = { ...of, variableValues } as unknown as GraphQLResolveInfo
+      return (context) => resolve(undefined, args, context, info)
+    },
   }
 }
 
@@ -113,11 +115,11 @@ function rootPart(
 function completing(type: GraphQLOutputType, node: FieldNode): Complete | undefined {
   if (isNonNullType(type)) {
     const complete = completing(type.ofType, node)
-    return complete && ((value, context) => demanded(complete(value, context)))
+    return complete && ((value) => demanded(complete(value)))
   }
   if (isListType(type)) {
     const complete = completing(type.ofType, node)
-    return complete && orNull((value, context) => listed(value).map((member) => complete(member, context)))
+    return complete && orNull((value) => listed(value).map(complete))
   }
   if (isLeafType(type)) return leafCompleting(type)
   return isObjectType(type) && node.selectionSet !== undefined ? objectCompleting(type, node.selectionSet) : undefined
@@ -127,37 +129,31 @@ function leafCompleting(type: GraphQLLeafType): Complete {
   return orNull((value) => demanded(type.coerceOutputValue(value)))
 }
 
+/** Of leaves that are members of the thing itself: what a resolver has to find out may take its time, or fail. */
 function objectCompleting(type: GraphQLObjectType, selections: SelectionSetNode): Complete | undefined {
   const fields = plainFields(selections, type)
   const parts = fields?.map(({ key, node, field }) => {
-    const { name, args, resolve = ofItsName(name) } = field
-    const isLeaf = isLeafType(getNamedType(field.type)) && args.length === 0
-    const complete = isLeaf ? completing(field.type, node) : undefined
-    return complete && { key, resolve, complete }
+    const { name, args, resolve } = field
+    const isMember = isLeafType(getNamedType(field.type)) && args.length === 0 && resolve === undefined
+    const complete = isMember ? completing(field.type, node) : undefined
+    return complete && { key, name, complete }
   })
   if (parts === undefined || !parts.every(isThere)) return undefined
-  return orNull((value, context) => {
-    const object: Record<string, unknown> = {}
-    for (const { key, resolve, complete } of parts)
-      object[key] = complete(resolve(value, NO_ARGUMENTS, context, NO_INFO), context)
+  return orNull((value) => {
+    const source = value as Variables
+    // Without a prototype, which a field could otherwise be called after.
+    const object: Record<string, unknown> = Object.create(null)
+    for (const { key, name, complete } of parts) object[key] = complete(source[name])
     return object
   })
 }
 
-function ofItsName(name: string): GraphQLFieldResolver<unknown, object> {
-  return (source) => (source as Variables)[name]
-}
-
-const NO_ARGUMENTS = {}
-/** Leaves have no use for it. One that had would throw here, and be asked again by the general executor. */
-const NO_INFO = undefined as unknown as GraphQLResolveInfo
-
 function orNull(complete: Complete): Complete {
-  return (value, context) => (value == null ? null : complete(value, context))
+  return (value) => (value == null ? null : complete(value))
 }
 
 function demanded(value: unknown): unknown {
-  if (value == null || typeof value === 'function' || value instanceof Promise) throw new NotPlainError()
+  if (value == null) throw new NotPlainError()
   return value
 }
 

@@ -122,7 +122,9 @@ async function judge({ services, view, request, headers, caller, asked, presenta
   const { keyspaceId, permission } = asked
   const { key } = presented
   const question = { key, keyspaceId, permission, endpoint: original.endpoint, upstreamUser }
-  const verification = await verified({ services, view, caller }, bearer, question)
+  // A body may take its time: what was current before it came is not any more.
+  const current = body.kind === 'none' ? view : viewOf(services)
+  const verification = await verified({ services, view: current, caller }, bearer, question)
   if ('kind' in verification) return verification
   const seen = seenAccess({ verification, headers, original, body, presented: key, presentations })
   return verification.valid ? { kind: 'valid', verification, seen } : { ...verdict(verification.code, bearer), seen }

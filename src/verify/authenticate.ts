@@ -1,6 +1,6 @@
 // Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there are the
 // one root key, and the tokens by which users sign in.
-import { send, statement } from '#database/connect.ts'
+import { statement } from '#database/connect.ts'
 import { type ActingUser, type Caller, callerOfUser } from '#domain/caller.ts'
 import { effectivePermissions } from '#domain/grant.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
@@ -11,6 +11,7 @@ import { hexDigestsOf, sameDigest } from '#secret/digest.ts'
 import { identitiesOf } from '#secret/identity.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
 import { isJwt } from './identity-token.ts'
+import { LOAD_MAX_MS } from './snapshot.ts'
 import { type Consistency, type VerifyingServices, type View, viewOf } from './view.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
@@ -88,7 +89,7 @@ const USER = `
  * so with their next request, however long their token lasts. Not to be there is the same everywhere: no account, no user, no more.
  */
 async function signedInUser(
-  { database, keyring, clock, identityTokens }: VerifyingServices,
+  { loading, keyring, clock, identityTokens }: VerifyingServices,
   token: string,
   accountId: string,
 ): Promise<Proof | undefined> {
@@ -96,7 +97,8 @@ async function signedInUser(
   const named = await identityTokens.userNamedBy(token, clock.now())
   if (named === undefined) return undefined
   const digests = identitiesOf(keyring, accountId, named.externalId).map(({ digest }) => digest)
-  const [user] = await send(database.pool, statement<ActingUser>(USER, [shardOf(accountId), accountId, digests]))
+  const query = statement<ActingUser>(USER, [shardOf(accountId), accountId, digests])
+  const [user] = await loading.ask(query, LOAD_MAX_MS)
   const caller = user && callerOfUser(user)
   return caller && { caller, endsAt: named.expiresAt }
 }

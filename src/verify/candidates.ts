@@ -3,6 +3,7 @@
 import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
 import { knownShardOf } from '#domain/ids.ts'
+import type { Cursors } from '#log/poll.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type CandidateColumns, type MatchedCode, matchedCode, throughLink } from './matched-code.ts'
 import { SEALED_NAMES } from './sealed-names.ts'
@@ -89,6 +90,7 @@ export function readMatches(
   keyring: Keyring,
   presented: readonly Presented[],
   rows: readonly (Match | NoMatch)[],
+  since: Cursors,
 ): Matches {
   const byQuestion = Map.groupBy(rows.filter(isMatch).map(withShared), ({ question }) => question)
   const loaded = presented.map(({ digests, place }, question) => {
@@ -102,7 +104,7 @@ export function readMatches(
     ]
     return { found, sources: [...new Set([...digests, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
   })
-  return { snapshot: snapshotOf(rows), loaded }
+  return { snapshot: snapshotOf(rows, since), loaded }
 }
 
 const isMatch = (row: Match | NoMatch): row is Match => row.question !== null

@@ -7,6 +7,7 @@ import { hexDigestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type LinkPlace, matchCodes, type Presented, readMatches } from './candidates.ts'
 import type { MatchedCode } from './matched-code.ts'
+import { LOAD_MAX_MS } from './snapshot.ts'
 import { createSourcedCache } from './sourced-cache.ts'
 
 export type PresentedSecret = {
@@ -33,8 +34,6 @@ export type CodeFinderParts = {
   readonly cacheCodes: number
 }
 
-/** Together with a catch-up of its usual length still below a second, within which a verdict is UNAVAILABLE. */
-const LOAD_MAX_MS = 800
 const BATCH_MAX = 200
 
 type Wanted = Presented & { readonly key: string }
@@ -46,8 +45,9 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
 
   async function load(wanted: readonly Wanted[]): Promise<readonly (readonly MatchedCode[])[]> {
     const epoch = cache.epoch()
+    const since = feed.cursors()
     const rows = await loading.ask(matchCodes(wanted), LOAD_MAX_MS)
-    const { snapshot, loaded } = readMatches(keyring, wanted, rows)
+    const { snapshot, loaded } = readMatches(keyring, wanted, rows, since)
     return wanted.map(({ key, digests }, index) => {
       const { found = [], sources = [] } = loaded[index] ?? {}
       if (found.length > 0) cache.put(key, { found, sources }, snapshot, epoch)

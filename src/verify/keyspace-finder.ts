@@ -4,7 +4,7 @@ import type { WatchedConnection } from '#database/watched-connection.ts'
 import { kindOf, shardOf } from '#domain/ids.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
 import type { Feed } from '#log/feed.ts'
-import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
+import { LOAD_MAX_MS, SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import { createSourcedCache } from './sourced-cache.ts'
 
 export type GuardedKeyspace = { readonly accountId: string; readonly presentations: readonly Presentation[] }
@@ -19,7 +19,6 @@ export type KeyspaceFinder = {
 }
 
 const KEYSPACES_MAX = 10_000
-const LOAD_MAX_MS = 800
 
 const KEYSPACE = `
   WITH ${SNAPSHOT}
@@ -35,12 +34,14 @@ export function createKeyspaceFinder({ loading, feed }: KeyspaceFinderParts): Ke
 
   async function load(keyspaceId: string): Promise<GuardedKeyspace | undefined> {
     const epoch = cache.epoch()
+    const since = feed.cursors()
     const query = statement<Row>(KEYSPACE, [shardOf(keyspaceId), keyspaceId])
     const rows = await loading.ask(query, LOAD_MAX_MS)
+    const snapshot = snapshotOf(rows, since)
     const [row] = rows
     if (row === undefined || row.account_id === null) return undefined
     const found = { accountId: row.account_id, presentations: row.presentations }
-    cache.put(keyspaceId, { found, sources: [keyspaceId] }, snapshotOf(rows), epoch)
+    cache.put(keyspaceId, { found, sources: [keyspaceId] }, snapshot, epoch)
     return found
   }
 

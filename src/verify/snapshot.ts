@@ -1,7 +1,12 @@
 // What everything that is kept is read with: how much of the log its snapshot had seen, without which nobody could tell whether what
 // happens to it will still be told.
+import { UnavailableError } from '#database/unavailable.ts'
 import { invariant } from '#domain/invariant.ts'
+import type { Cursors } from '#log/poll.ts'
 import type { Snapshot } from './sourced-cache.ts'
+
+/** For one load: together with a catch-up of its usual length still below a second, within which a verdict is UNAVAILABLE. */
+export const LOAD_MAX_MS = 800
 
 /** A common table expression of one row, to be joined with what is read in the same statement. */
 export const SNAPSHOT = `
@@ -15,8 +20,14 @@ export type SnapshotColumns = {
   readonly heads: readonly bigint[]
 }
 
-export function snapshotOf([first]: readonly SnapshotColumns[]): Snapshot {
+/**
+ * `since`: how far the feed had handed on when it was asked for. Throws UnavailableError where the snapshot had seen less: it is of
+ * another server then, a standby behind a pooler or one that is no primary any more, and older than what is promised.
+ */
+export function snapshotOf([first]: readonly SnapshotColumns[], since: Cursors): Snapshot {
   invariant(first !== undefined, 'a snapshot has a row')
   const heads = new Map(first.shards.map((shard, index) => [shard, first.heads[index] ?? 0n]))
+  for (const [shard, { position }] of since)
+    if ((heads.get(shard) ?? -1n) < position) throw new UnavailableError('What was read is older than the feed')
   return { generation: first.generation, heads }
 }

@@ -86,6 +86,27 @@ const corpus: readonly (readonly [string, () => Asked])[] = [
       ),
     }),
   ],
+  ...['', 'nobody'].map((credential): readonly [string, () => Asked] => [
+    `a plain field beside one that can not be asked, by ${credential || 'root'}`,
+    () => ({
+      body: json(
+        'query ($p: VerifyKeyInput = { key: "x" }) { a: verifyKey(input: { key: "x" }) { code } b: verifyKey(input: $p) { code } }',
+        { variables: { p: null } },
+      ),
+      ...(credential !== '' && { credential }),
+    }),
+  ]),
+  ['a field that is called __proto__', () => ({ body: json('{ viewer { __proto__: kind } }') })],
+  ...['application/json, text/plain, */*', 'application/graphql-response+json, application/json'].map(
+    (accept): readonly [string, () => Asked] => [
+      `a client that takes ${accept}`,
+      () => ({ body: json('{ viewer { kind } }'), accept }),
+    ],
+  ),
+  [
+    'a client that takes GraphQL answers rather than JSON',
+    () => ({ body: json('{ viewer { kind } }'), accept: 'application/graphql-response+json,application/json;q=0.9' }),
+  ],
   ['a plain field twice', () => ({ body: json('{ viewer { kind kind } viewer { permissions } }') })],
   [
     'a plain field that fails',

@@ -8,7 +8,10 @@ import { createCodeFinder } from '#verify/code-finder.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
-type Verifying = Pick<VerifyingServices, 'feed' | 'codes' | 'keyspaces' | 'subscribers' | 'stalenessMs' | 'committed'>
+type Verifying = Pick<
+  VerifyingServices,
+  'feed' | 'loading' | 'codes' | 'keyspaces' | 'subscribers' | 'stalenessMs' | 'committed'
+>
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
 export function testVerifying(database: Database, keyring: Keyring): Verifying {
@@ -55,5 +58,5 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
     read: async () => [],
     stop: () => undefined,
   }
-  return { feed, codes, keyspaces, subscribers, stalenessMs: 2_000, committed: feed.committed }
+  return { feed, loading, codes, keyspaces, subscribers, stalenessMs: 2_000, committed: feed.committed }
 }
