@@ -279,6 +279,7 @@ const wrong: Readonly<Record<string, Readonly<Record<string, readonly Wrong[]>>>
   },
   updateUser: { displayName: wrongLine(200), role, permissions: wrongPermissions },
   removeUser: {},
+  eraseUser: {},
   linkKey: { policyIds: [...wrongPolicyIds, NULL, ABSENT] },
   updateLink: { policyIds: [...wrongPolicyIds, NULL, ABSENT] },
   unlinkKey: {},
