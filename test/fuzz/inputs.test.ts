@@ -167,7 +167,7 @@ test('mutations name what is bad, and append nothing when they refuse', { timeou
     const mustRefuse = bad.some((value) => mustBeRefused(field, value))
     expect(faultOfResult(result, bad, mustRefuse)).toBeUndefined()
     for (const { id } of result.events ?? []) told.add(id)
-    if (result.events !== undefined && /^(delete|revoke|remove|unlink)/.test(field.name)) {
+    if (result.events !== undefined && /^(delete|revoke|remove|erase|unlink)/.test(field.name)) {
       const before = await eventIds()
       subjects = await makeSubjects()
       for (const id of await eventIds()) if (!before.has(id)) told.add(id)
