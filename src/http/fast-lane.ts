@@ -27,6 +27,8 @@ export type Enveloped = {
 }
 
 export type FastLaneParts = {
+  /** Of requests that are taken, whole: anything behind it is unusual. */
+  readonly path: string
   readonly schema: GraphQLSchema
   readonly documentsMax: number
   /** Yoga's parse and validate, with all that its plugins add. They may throw. */
@@ -65,7 +67,7 @@ const ANSWER_TYPES = new Map([
   ['application/graphql-response+json,application/json;q=0.9', RESPONSE_ANSWER],
 ])
 
-export function createFastLane({ schema, documentsMax, enveloped }: FastLaneParts): FastLane {
+export function createFastLane({ path, schema, documentsMax, enveloped }: FastLaneParts): FastLane {
   const documents = createCache<Prepared>({ max: documentsMax })
 
   /** Only what is without fault: the rest would have to be told by Yoga anyway. */
@@ -88,7 +90,7 @@ export function createFastLane({ schema, documentsMax, enveloped }: FastLanePart
   return {
     async answer({ method, url, headers }, body, context) {
       const type = ANSWER_TYPES.get(headers.accept)
-      if (method !== 'POST' || url !== '/graphql' || type === undefined) return UNUSUAL
+      if (method !== 'POST' || url !== path || type === undefined) return UNUSUAL
       if (!JSON_TYPE.test(headers['content-type'] ?? '')) return UNUSUAL
       const parameters = parametersIn(body)
       const prepared = parameters && prepare(parameters.query)

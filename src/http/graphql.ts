@@ -43,6 +43,7 @@ const ENDPOINT = '/graphql'
 export function graphqlHandler(parts: GraphqlParts): RequestHandler {
   const yoga = mount(parts)
   const fastLane = createFastLane({
+    path: ENDPOINT,
     schema,
     documentsMax: DOCUMENTS_CACHED_MAX,
     // Documents are the same for everyone: what Yoga's plugins ask of a request, they ask of one like this.

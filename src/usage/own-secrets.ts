@@ -2,7 +2,7 @@
 // whatever stands by itself in a text is compared with the key's codes by digest; what is sealed is looked for itself.
 import { send, statement } from '#database/connect.ts'
 import { shardOf } from '#domain/ids.ts'
-import { digestsOf } from '#secret/digest.ts'
+import { hexDigestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { SealBrokenError, unseal } from '#secret/seal.ts'
 import { isOwnSecret } from '#secret/token.ts'
@@ -86,7 +86,7 @@ export function searchForSecrets(keyring: Keyring): (secrets: SecretsOfKey) => R
     if (before !== undefined) return before
     left.digests -= keyring.all.length
     if (left.digests < 0) return undefined
-    const made = digestsOf(keyring, word).map(({ digest }) => digest.toString('hex'))
+    const made = hexDigestsOf(keyring, word)
     known.set(word, made)
     return made
   }

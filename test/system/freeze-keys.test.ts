@@ -53,11 +53,11 @@ test('thousands of keys are frozen, each once, though the server was killed whil
       ... on CreateKeySuccess { key { id } } }`,
   )
   const createSome = `mutation ($keyspaceId: ID!, $policyId: ID!) { ${fields.join(' ')} }`
+  type Created = { readonly key: { readonly id: string } }
   const keyIds: string[] = []
   while (keyIds.length < KEYS) {
     const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => ask(createSome, { keyspaceId, policyId })))
-    // biome-ignore lint/suspicious/noExplicitAny: an answer.
-    keyIds.push(...answers.flatMap((answer) => Object.values(answer).map(({ key }: any) => key.id)))
+    keyIds.push(...answers.flatMap((answer) => Object.values<Created>(answer).map(({ key }) => key.id)))
   }
 
   const position = async (): Promise<number> =>
