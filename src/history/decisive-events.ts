@@ -1,8 +1,8 @@
 // Which events decided a verdict: those that made so what the judge stopped at, or, where it stopped at nothing, what it let in by.
-import { suffices } from '#domain/grant.ts'
 import { reached } from '#domain/instant.ts'
 import type { Judged } from './judged.ts'
 import type { PastEvent } from './past-streams.ts'
+import { givenBy, takenBy } from './turning.ts'
 
 /** In the order in which they happened. Of a key that is let in by a link, none of its own account's. */
 export function decisiveEvents(judged: Judged): readonly PastEvent[] {
@@ -29,19 +29,18 @@ function decisive(judged: Judged): readonly (PastEvent | null)[] {
     case 'INSUFFICIENT_PERMISSIONS':
       return lacking(judged)
     default:
-      return [changedBy.issued, changedBy.enabled, changedBy.codeEnabled, ...grantedBy(judged)]
+      return [
+        ...[changedBy.issued, changedBy.enabled, changedBy.codeEnabled, changedBy.replaced],
+        evidence.link?.link.changedBy.linked ?? null,
+        ...givenBy(judged),
+      ]
   }
 }
 
-/** What took the right away, where it would have been enough but for whom the key acts as; else all that gave it what it had. */
+/** What took the right away; of a key that never had it all that gave it what it had. */
 function lacking(judged: Judged): readonly (PastEvent | null)[] {
-  const { matched, evidence, asked } = judged
-  const user = evidence.user?.changedBy
-  const acting = evidence.key.changedBy.actsAsId
-  if (matched.link === null && matched.key.actsAs?.removed) return [acting, user?.removed ?? null]
-  const byItself = suffices(matched.key.grants, asked)
-  if (byItself) return [acting, (matched.management ? user?.role : user?.permissions) ?? null]
-  return grantedBy(judged)
+  const taken = takenBy(judged)
+  return taken === null ? grantedBy(judged) : [taken]
 }
 
 function grantedBy({ matched, evidence }: Judged): readonly (PastEvent | null)[] {

@@ -6,6 +6,7 @@ import type { LinkState } from '#domain/link/state.ts'
 import type { PolicyState } from '#domain/policy/state.ts'
 import type { StreamKind } from '#domain/streams.ts'
 import type { LinkPlace } from '#verify/candidates.ts'
+import { byPosition, namedBy } from './granted.ts'
 import { type Folded, foldWithChanges, type Parts } from './last-changes.ts'
 import type { Moment } from './moment.ts'
 import { type PastEvent, readPastEvents } from './past-streams.ts'
@@ -34,6 +35,8 @@ export type Evidence = {
     readonly link: Folded<'link', 'linked' | 'policyIds'>
     readonly into: Folded<'keyspace', 'upstreamUserRequired'> | null
   } | null
+  /** Of all that its grants may ever have hung on, in their order: key, keyspace, policies and users; of one let in, link and policies. */
+  readonly history: readonly PastEvent[]
 }
 
 /** A code that is known today: which key it is of never changes. */
@@ -83,13 +86,14 @@ export async function homeEvidence(
   { code_id: codeId, key_id: keyId, account_id: accountId }: KnownCode,
   moment: Moment,
 ): Promise<Evidence | null> {
-  const key = foldWithChanges('key', await readPastEvents(database, [keyId], moment, accountId), keyParts(codeId))
+  const keyEvents = await readPastEvents(database, [keyId], moment, accountId)
+  const key = foldWithChanges('key', keyEvents, keyParts(codeId))
   const state = key?.stream.state
   const code = state && codeOf(state, codeId)
   if (key == null || state === undefined || state.status === 'none' || code === undefined) return null
   const { keyspaceId, actsAsId, policyIds } = state
-  const ids = [keyspaceId, ...policyIds, ...(actsAsId === null ? [] : [actsAsId])]
-  const events = byStream(await readPastEvents(database, [...new Set(ids)], moment, accountId))
+  const others = await readPastEvents(database, namedBy(keyEvents), moment, accountId)
+  const events = byStream(others)
   const keyspace = fold('keyspace', events.get(keyspaceId), KEYSPACE_PARTS)
   invariant(keyspace !== null, 'a key is in a keyspace')
   return {
@@ -99,6 +103,7 @@ export async function homeEvidence(
     user: actsAsId === null ? null : fold('user', events.get(actsAsId), USER_PARTS),
     policies: policiesIn(events, policyIds),
     link: null,
+    history: [...keyEvents, ...others].sort(byPosition),
   }
 }
 
@@ -110,18 +115,21 @@ export async function linkEvidence(
   { keyspaceId }: LinkPlace,
   moment: Moment,
 ): Promise<Evidence | null> {
-  const link = fold('link', await readPastEvents(database, [linkId], moment, null), LINK_PARTS)
+  const linkEvents = await readPastEvents(database, [linkId], moment, null)
+  const link = fold('link', linkEvents, LINK_PARTS)
   if (link === null || link.stream.state.status !== 'active') return null
   const { keyspaceId: soleId, policyIds } = link.stream.state
   if (keyspaceId !== null && soleId !== null && soleId !== keyspaceId) return null
   const intoId = keyspaceId ?? soleId
-  const ids = [...policyIds, ...(intoId === null ? [] : [intoId])]
-  const events = byStream(await readPastEvents(database, [...new Set(ids)], moment, link.stream.accountId))
+  const ids = [...namedBy(linkEvents), ...(intoId === null ? [] : [intoId])]
+  const others = await readPastEvents(database, ids, moment, link.stream.accountId)
+  const events = byStream(others)
   const into = intoId === null ? null : fold('keyspace', events.get(intoId), KEYSPACE_PARTS)
   // The one that is asked about must be there, and an application's.
   const state = into?.stream.state
   if (keyspaceId !== null && (state?.status !== 'active' || state.management)) return null
-  return { ...home, user: null, policies: policiesIn(events, policyIds), link: { link, into } }
+  const history = [...linkEvents, ...others].sort(byPosition)
+  return { ...home, user: null, policies: policiesIn(events, policyIds), link: { link, into }, history }
 }
 
 function policiesIn(events: ReadonlyMap<string, readonly PastEvent[]>, ids: readonly string[]) {
@@ -162,9 +170,10 @@ function keyParts(codeId: string): Parts<'key', KeyPart | CodePart> {
     actsAsId: (state) => ofKey(state)?.actsAsId,
     issued: (state) => ofCode(state) !== undefined,
     codeEnabled: (state) => ofCode(state)?.enabled,
-    replaced: (state) => ofCode(state)?.replacedAt,
-    overlapEndsAt: (state) => ofCode(state)?.overlapEndsAt,
-    codeDeleted: (state) => ofCode(state)?.deletedAt,
+    // As before there was a code: its issue changes none of them.
+    replaced: (state) => ofCode(state)?.replacedAt ?? null,
+    overlapEndsAt: (state) => ofCode(state)?.overlapEndsAt ?? null,
+    codeDeleted: (state) => ofCode(state)?.deletedAt ?? null,
   }
 }
 

@@ -1,14 +1,13 @@
 // What whoever had a code could open with it, and when: the stretches of time in which each grant of its key was good by it.
 import type { Database } from '#database/connect.ts'
 import type { EndpointRule } from '#domain/endpoint.ts'
-import { effectivePermissions, type Grant } from '#domain/grant.ts'
+import { effectivePermissions } from '#domain/grant.ts'
 import { earlier, type Instant, later } from '#domain/instant.ts'
 import { standingOf } from '#domain/key/key-status.ts'
-import type { ExistingKey, KeyState } from '#domain/key/state.ts'
 import { evolveStream, newStream, type Stream, type StreamKind } from '#domain/streams.ts'
-import { permissionsOfRole } from '#domain/user/roles.ts'
 import { judge } from '#domain/verdict.ts'
 import { recordedOf } from '#log/load.ts'
+import { byPosition, grantsOf, limitOf, namedBy, type Streams, stateOf } from './granted.ts'
 import { momentAt } from './moment.ts'
 import { type PastEvent, readPastEvents } from './past-streams.ts'
 
@@ -36,18 +35,6 @@ export async function readExposure(
   const keyEvents = await readPastEvents(database, [keyId], moment, accountId)
   const others = await readPastEvents(database, namedBy(keyEvents), moment, accountId)
   return exposureIn([...keyEvents, ...others].sort(byPosition), keyId, codeId, span)
-}
-
-const byPosition = (a: PastEvent, b: PastEvent) => (a.position < b.position ? -1 : 1)
-
-/** Its keyspace, and each policy and user that it ever held or acted as. */
-function namedBy(keyEvents: readonly PastEvent[]): readonly string[] {
-  const named = keyEvents.flatMap((event) => {
-    const { type, data } = recordedOf(event)
-    if (type === 'key.created') return [data.keyspaceId, ...data.policyIds, data.actsAsId]
-    return type === 'key.updated' ? [...(data.policyIds ?? []), data.actsAsId ?? null] : []
-  })
-  return [...new Set(named)].filter((id) => id !== null)
 }
 
 /** Of all these events, in their order. */
@@ -89,7 +76,7 @@ type Carried = { readonly grants: readonly Omit<ExposedGrant, 'from' | 'until'>[
 const NOTHING: Carried = { grants: [], until: null }
 
 /** What it opens at an instant, and when time itself ends that. Standing is the judge's to tell, asked for nothing in particular. */
-function carriedAt(streams: ReadonlyMap<string, Stream>, keyId: string, codeId: string, now: Instant): Carried {
+function carriedAt(streams: Streams, keyId: string, codeId: string, now: Instant): Carried {
   const key = stateOf(streams, 'key', keyId)
   const code = key === undefined ? undefined : key.codes.find((one) => one.codeId === codeId)
   if (key === undefined || code === undefined) return NOTHING
@@ -109,38 +96,4 @@ function carriedAt(streams: ReadonlyMap<string, Stream>, keyId: string, codeId: 
     return permissions.length > 0 || opensByRules ? [{ ...grant, permissions }] : []
   })
   return { grants: carried, until: expiresAt }
-}
-
-type Named = Grant & { readonly policyId: string | null }
-
-function grantsOf(streams: ReadonlyMap<string, Stream>, key: ExistingKey): readonly Named[] {
-  const { permissions, frozenPolicies, policyIds } = key
-  const policies =
-    frozenPolicies ??
-    policyIds.flatMap((policyId) => {
-      const policy = stateOf(streams, 'policy', policyId)
-      return policy?.status === 'active' ? [{ ...policy, policyId }] : []
-    })
-  return [{ policyId: null, permissions, endpoints: [] as const }, ...policies].map(
-    ({ policyId, permissions, endpoints }) => ({ policyId, permissions, endpoints }),
-  )
-}
-
-/** What the user may whom it acts as; null for nobody, undefined for who had been removed. */
-function limitOf(streams: ReadonlyMap<string, Stream>, key: ExistingKey): readonly string[] | null | undefined {
-  if (key.actsAsId === null) return null
-  const user = stateOf(streams, 'user', key.actsAsId)
-  if (user?.status !== 'active') return undefined
-  return stateOf(streams, 'keyspace', key.keyspaceId)?.management ? permissionsOfRole(user.role) : user.permissions
-}
-
-type Existing<Kind extends StreamKind> = Exclude<Stream<Kind>['state'], Extract<KeyState, { status: 'none' }>>
-
-function stateOf<Kind extends StreamKind>(
-  streams: ReadonlyMap<string, Stream>,
-  kind: Kind,
-  id: string,
-): Existing<Kind> | undefined {
-  const stream = streams.get(id)
-  return stream?.kind === kind && stream.state.status !== 'none' ? (stream.state as Existing<Kind>) : undefined
 }
