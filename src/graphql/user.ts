@@ -1,5 +1,6 @@
 // The user: a person or service of the account's own directory.
 import type { Role as RoleName } from '#domain/user/roles.ts'
+import { ERASED } from '#domain/user/state.ts'
 import { findUserByExternalId, listUsers, type UserRow } from '#queries/users.ts'
 import { Account } from './account.ts'
 import { builder } from './builder.ts'
@@ -19,9 +20,6 @@ export const Role = builder.enumType('Role', {
   description: 'What a user may do in this API. What they may do in the application are their permissions.',
   values: ROLES,
 })
-
-/** Of whom the vault holds nothing any more. */
-const ERASED = '(erased)'
 
 export const User = builder.objectRef<UserRow>('User').implement({
   description:

@@ -141,13 +141,15 @@ export const KeyVerification = builder.objectRef<Verification>('KeyVerification'
     owner: t.exposeString('owner', {
       nullable: true,
       needs: 'parent',
-      description: "The external id of the user whose key it is; null where it is nobody's.",
+      description:
+        "The external id of the user whose key it is, `(erased)` where that is kept no more; null where it is nobody's.",
     }),
     actsAs: t.exposeString('actsAs', {
       nullable: true,
       needs: 'parent',
       description:
-        'The external id of the user it acts as: do for the client what you would do for them. Null where it acts as nobody.',
+        'The external id of the user it acts as: do for the client what you would do for them. `(erased)` where that is kept no ' +
+        'more, never where VALID; null where it acts as nobody.',
     }),
     tags: t.expose('tags', { type: ['String'], needs: 'parent', description: "The key's tags." }),
     metadata: t.expose('metadata', {

@@ -21,9 +21,12 @@ function decisive(judged: Judged): readonly (PastEvent | null)[] {
     case 'REPLACED':
       return [changedBy.replaced, changedBy.overlapEndsAt]
     case 'DISABLED':
-      return matched.key.enabled ? [changedBy.codeEnabled] : [changedBy.enabled]
+      return [matched.key.enabled ? null : changedBy.enabled, matched.code.enabled ? null : changedBy.codeEnabled]
     case 'EXPIRED':
-      return reached(matched.key.expiresAt, now) ? [changedBy.expiresAt] : [changedBy.issued]
+      return [
+        reached(matched.key.expiresAt, now) ? changedBy.expiresAt : null,
+        reached(matched.code.expiresAt, now) ? changedBy.issued : null,
+      ]
     case 'UPSTREAM_USER_REQUIRED':
       return [(evidence.link === null ? evidence.keyspace : evidence.link.into)?.changedBy.upstreamUserRequired ?? null]
     case 'INSUFFICIENT_PERMISSIONS':

@@ -1,8 +1,8 @@
 // What a verdict hung on, as a list that people read: what was so, of what, and which event had made it so.
 import { type Grant, suffices } from '#domain/grant.ts'
 import { invariant } from '#domain/invariant.ts'
-import { codeStatus } from '#domain/key/code-status.ts'
-import { keyStatus } from '#domain/key/key-status.ts'
+import { type CodeStatus, codeStatus } from '#domain/key/code-status.ts'
+import { type KeyStatus, keyStatus } from '#domain/key/key-status.ts'
 import type { KnownCode } from './evidence.ts'
 import type { Judged } from './judged.ts'
 import type { PastCode } from './past-candidates.ts'
@@ -33,7 +33,8 @@ export function unfoundFacts(elsewhere: readonly PastCode[], notYet: readonly Kn
   ]
 }
 
-function factsAtHome({ matched, evidence, now }: Judged): readonly Fact[] {
+function factsAtHome(judged: Judged): readonly Fact[] {
+  const { matched, evidence, now } = judged
   const { keyId, codeId, key, code } = matched
   const { changedBy, stream } = evidence.key
   const ended = key.revokedAt !== null
@@ -42,11 +43,9 @@ function factsAtHome({ matched, evidence, now }: Judged): readonly Fact[] {
   const { state } = stream
   invariant(state.status !== 'none', 'a key with events exists')
   return [
-    ofKey('key', keyStatus(key, now), ended ? (changedBy.deleted ?? changedBy.ended) : changedBy.enabled),
-    ofCode('code', codeStatus(code, ended, now), codeEvent(evidence)),
-    ...(code.replacedAt === null
-      ? []
-      : [ofCode('overlapEndsAt', code.overlapEndsAt ?? 'none', changedBy.overlapEndsAt)]),
+    ofKey('key', keyStatus(key, now), changedBy[KEY_PART[keyStatus(key, now)]]),
+    ofCode('code', codeStatus(code, ended, now), changedBy[CODE_PART[codeStatus(code, ended, now)]]),
+    ...(code.replacedAt === null ? [] : [ofCode('overlapEndsAt', ...overlapEnd(judged))]),
     ofKey('keyExpiresAt', key.expiresAt ?? 'never', changedBy.expiresAt),
     ofCode('codeExpiresAt', code.expiresAt ?? 'never', changedBy.issued),
     upstreamRule(matched.keyspaceId, matched.upstreamUserRequired, evidence.keyspace.changedBy.upstreamUserRequired),
@@ -60,9 +59,31 @@ function factsAtHome({ matched, evidence, now }: Judged): readonly Fact[] {
   ]
 }
 
-/** The latest of what made the code what it was. */
-function codeEvent({ key: { changedBy } }: Judged['evidence']): PastEvent | null {
-  return changedBy.codeDeleted ?? changedBy.ended ?? changedBy.replaced ?? changedBy.codeEnabled
+type Part = keyof Judged['evidence']['key']['changedBy']
+
+/** By what a key came to its status: one that is past its expiry by what set that. */
+const KEY_PART: { readonly [Status in KeyStatus]: Part } = {
+  ACTIVE: 'enabled',
+  DISABLED: 'enabled',
+  EXPIRED: 'expiresAt',
+  REVOKED: 'ended',
+  DELETED: 'deleted',
+}
+
+/** A code's expiry is set when it is issued, and never after; REVOKED it is with its key. */
+const CODE_PART: { readonly [Status in CodeStatus]: Part } = {
+  VALID: 'codeEnabled',
+  DISABLED: 'codeEnabled',
+  EXPIRED: 'issued',
+  REPLACED: 'replaced',
+  REVOKED: 'ended',
+  DELETED: 'codeDeleted',
+}
+
+/** What ended it, or would have; where there never was one, what replaced the code without. */
+function overlapEnd({ matched: { code }, evidence: { key } }: Judged): readonly [string, PastEvent | null] {
+  const { replaced, overlapEndsAt } = key.changedBy
+  return code.overlapEndsAt === null ? ['none', replaced] : [code.overlapEndsAt, overlapEndsAt]
 }
 
 /** Of the key no more than its own verdict tells: it is another account's. */

@@ -24,7 +24,7 @@ export type MatchedCode = Candidate & {
   readonly logging: AccessLogging
   /** All that it grants, within what the user may whom it acts as; sorted. */
   readonly permissions: readonly string[]
-  /** The owner's external id; null for nobody, and for who was erased. */
+  /** The owner's external id, ERASED for who was erased; null for nobody. */
   readonly owner: string | null
   /** Whom it acts as, as they are now; null for nobody. */
   readonly user: ActingUser | null

@@ -1,4 +1,5 @@
 // Who the owner of a key is, and the user it acts as: read sealed together with the key, and opened only for a verdict that tells it.
+import { ERASED } from '#domain/user/state.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { decryptPersonal, openPersonalKey } from '#secret/personal.ts'
 
@@ -19,10 +20,11 @@ export const SEALED_NAMES = `
     JOIN vault.personal p ON p.shard = v.shard AND p.user_id = v.user_id AND p.name = 'externalId'
    WHERE v.shard = k.shard AND v.user_id IN (k.owner_id, k.acts_as_id)`
 
-/** The external id of a user among the names; null for nobody, and for who was erased. */
+/** The external id of a user among the names, ERASED for who has none there any more; null for nobody. */
 export function nameOf(keyring: Keyring, names: readonly SealedName[], userId: string | null): string | null {
+  if (userId === null) return null
   const told = names.find((name) => name.userId === userId)
-  if (told === undefined) return null
+  if (told === undefined) return ERASED
   const { secretId, version } = told
   const key = openPersonalKey(keyring, told.userId, { secretId, sealed: Buffer.from(told.key, 'base64') })
   const place = { userId: told.userId, version, name: 'externalId' }

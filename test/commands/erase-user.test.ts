@@ -169,7 +169,7 @@ describe('erasing a user', () => {
     expect(await at.refusal(updateUser, { userId, displayName: 'Again' })).toMatchObject({ code: 'NOT_FOUND' })
     // From memory as little as from the tables.
     const [forgotten] = await verifyKeys(at, at.root.caller, [{ key: owned.secrets[0] ?? '' }])
-    expect(forgotten).toMatchObject({ code: 'REVOKED', owner: null })
+    expect(forgotten).toMatchObject({ code: 'REVOKED', owner: '(erased)' })
   })
 
   test('frees their external id: who is added with it is another', async () => {

@@ -141,7 +141,8 @@ function verdictAsSeen(world: World, caller: Caller, inquiry: Inquiry): Verdict 
   const granted: readonly Grant[] | null = link === undefined ? null : grantsOfPolicies(world, link.policyIds)
   const named = (userId: string | null) => {
     const user = world.users.get(userId ?? '')
-    return user === undefined || user.erased ? null : user.externalId
+    if (user === undefined) return null
+    return user.erased ? '(erased)' : user.externalId
   }
   return {
     code: verdictOn(world, code, key, { wish, endpoint }, granted),

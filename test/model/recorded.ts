@@ -98,8 +98,9 @@ export async function agreeOnExplanations({ verdicts }: Recorded, app: TestApp, 
     const { position, checkedAt: at } = verdict
     const input = { ...question, at, position }
     const explained = await explain(app, input)
-    // Names are told as they are now: of who has been erased since there is none.
-    const nameNow = (then: string | null, now: string | null) => (now === null && erased.has(then ?? '') ? null : then)
+    // Names are told as they are now, who has been erased since included.
+    const nameNow = (then: string | null, now: string | null) =>
+      now === '(erased)' && erased.has(then ?? '') ? now : then
     const owner = nameNow(verdict.owner, explained.verdict.owner)
     const actsAs = nameNow(verdict.actsAs, explained.verdict.actsAs)
     expect(explained.verdict).toEqual({ ...verdict, owner, actsAs })

@@ -5,6 +5,9 @@ import { invariant, unreachable } from '../invariant.ts'
 import type { UserFact } from './events.ts'
 import type { Role } from './roles.ts'
 
+/** What an erased user is called where the external id of one is told: nothing would mean that there is nobody. */
+export const ERASED = '(erased)'
+
 type Described = {
   readonly role: Role
   /** In the application. */
