@@ -32,11 +32,17 @@ export type Evidence = {
   readonly policies: readonly Folded<'policy', 'grant'>[]
   /** By which it is let in, and the keyspace that it is let in to; null: at home. */
   readonly link: {
-    readonly link: Folded<'link', 'linked' | 'policyIds'>
+    readonly link: PastLink['link']
     readonly into: Folded<'keyspace', 'upstreamUserRequired'> | null
   } | null
   /** Of all that its grants may ever have hung on, in their order: key, keyspace, policies and users; of one let in, link and policies. */
   readonly history: readonly PastEvent[]
+}
+
+/** A link as it was, ended or not, and its events. */
+export type PastLink = {
+  readonly link: Folded<'link', 'linked' | 'ended' | 'policyIds'>
+  readonly events: readonly PastEvent[]
 }
 
 /** A code that is known today: which key it is of never changes. */
@@ -107,17 +113,26 @@ export async function homeEvidence(
   }
 }
 
+/** Null where it was not there yet. */
+export async function pastLink(
+  database: Pick<Database, 'kysely'>,
+  linkId: string,
+  moment: Moment,
+): Promise<PastLink | null> {
+  const events = await readPastEvents(database, [linkId], moment, null)
+  const link = fold('link', events, LINK_PARTS)
+  return link && { link, events }
+}
+
 /** Of the same code by a link at that moment; null where the link let nothing in there then. */
 export async function linkEvidence(
   database: Pick<Database, 'kysely'>,
   home: Evidence,
-  linkId: string,
+  { link, events: linkEvents }: PastLink,
   { keyspaceId }: LinkPlace,
   moment: Moment,
 ): Promise<Evidence | null> {
-  const linkEvents = await readPastEvents(database, [linkId], moment, null)
-  const link = fold('link', linkEvents, LINK_PARTS)
-  if (link === null || link.stream.state.status !== 'active') return null
+  if (link.stream.state.status !== 'active') return null
   const { keyspaceId: soleId, policyIds } = link.stream.state
   if (keyspaceId !== null && soleId !== null && soleId !== keyspaceId) return null
   const intoId = keyspaceId ?? soleId
@@ -196,7 +211,8 @@ const POLICY_PARTS: Parts<'policy', 'grant'> = {
     state.status === 'active' ? [state.permissions, state.endpoints.map((rule) => ({ ...rule }))] : state.status,
 }
 
-const LINK_PARTS: Parts<'link', 'linked' | 'policyIds'> = {
-  linked: (state: LinkState) => state.status,
+const LINK_PARTS: Parts<'link', 'linked' | 'ended' | 'policyIds'> = {
+  linked: (state: LinkState) => state.status !== 'none',
+  ended: (state: LinkState) => state.status === 'unlinked',
   policyIds: (state: LinkState) => (state.status === 'none' ? undefined : state.policyIds),
 }

@@ -18,7 +18,9 @@ import {
   type VerifyQuestion,
 } from '#verify/verify-keys.ts'
 import { decisiveEvents } from './decisive-events.ts'
+import type { PastLink } from './evidence.ts'
 import { type Fact, factsOf, unfoundFacts } from './facts.ts'
+import { byPosition } from './granted.ts'
 import { findPastCodes, type PastCandidates, type Then } from './past-candidates.ts'
 import type { PastEvent } from './past-streams.ts'
 import { type Remedy, remediesFor, remediesForUnfound } from './remedies.ts'
@@ -89,18 +91,23 @@ export async function explainVerification(
 const unexplained = { facts: [], decidedBy: [] } as const
 
 /** What its own account may know of a code that was not found. */
-function unfound(caller: Caller, { codes, notYet }: PastCandidates, then: Then): Explanation {
+function unfound(caller: Caller, { codes, notYet, shut }: PastCandidates, then: Then): Explanation {
   const own = codes.filter(
     ({ matched: { link, accountId } }) => link === null && (caller.kind === 'ROOT' || caller.accountId === accountId),
   )
   const elsewhere = own[0]?.matched ?? null
+  // A key may have been linked again and again: the last tells why it is not let in.
+  const link = shut.toSorted((a, b) => (linkedAt(a) < linkedAt(b) ? -1 : 1)).at(-1) ?? null
+  const linkEvents = [link?.link.changedBy.linked, link?.link.changedBy.ended].filter((event) => event != null)
   return {
     verdict: nothingTold('NOT_FOUND', then.at),
-    facts: unfoundFacts(own, notYet),
-    decidedBy: own.flatMap(({ evidence }) => evidence.key.changedBy.issued ?? []),
+    facts: unfoundFacts(own, notYet, link),
+    decidedBy: [...own.flatMap(({ evidence }) => evidence.key.changedBy.issued ?? []), ...linkEvents].sort(byPosition),
     remedies: remediesForUnfound('NOT_FOUND', elsewhere),
   }
 }
+
+const linkedAt = ({ link }: PastLink) => link.changedBy.linked?.position ?? 0n
 
 /** Of the one question: the place of what is wrong is without its number. */
 function permissionAsked(question: ExplainQuestion): Question['permission'] {

@@ -3,7 +3,7 @@ import { type Grant, suffices } from '#domain/grant.ts'
 import { invariant } from '#domain/invariant.ts'
 import { type CodeStatus, codeStatus } from '#domain/key/code-status.ts'
 import { type KeyStatus, keyStatus } from '#domain/key/key-status.ts'
-import type { KnownCode } from './evidence.ts'
+import type { KnownCode, PastLink } from './evidence.ts'
 import type { Judged } from './judged.ts'
 import type { PastCode } from './past-candidates.ts'
 import type { PastEvent } from './past-streams.ts'
@@ -22,14 +22,19 @@ export function factsOf(judged: Judged): readonly Fact[] {
   return [...(judged.evidence.link === null ? factsAtHome(judged) : factsByLink(judged)), ...factsAsked(judged)]
 }
 
-/** Of codes that were found but not there where the question was about, or not yet. */
-export function unfoundFacts(elsewhere: readonly PastCode[], notYet: readonly KnownCode[]): readonly Fact[] {
+/** Of codes that were found but not there where the question was about, or not yet, and of the link that let none in. */
+export function unfoundFacts(
+  elsewhere: readonly PastCode[],
+  notYet: readonly KnownCode[],
+  shut: PastLink | null,
+): readonly Fact[] {
   return [
     ...elsewhere.map(({ matched, evidence }) => {
       const event = evidence.key.changedBy.issued
       return { name: 'keyspace', value: `the key is one of ${matched.keyspaceId}`, subjectId: matched.keyId, event }
     }),
     ...notYet.map(({ code_id: subjectId }) => ({ name: 'code', value: 'not issued yet', subjectId, event: null })),
+    ...(shut === null ? [] : [linkFact(shut)]),
   ]
 }
 
@@ -89,20 +94,26 @@ function overlapEnd({ matched: { code }, evidence: { key } }: Judged): readonly 
 /** Of the key no more than its own verdict tells: it is another account's. */
 function factsByLink({ matched, evidence: { link, policies }, now }: Judged): readonly Fact[] {
   if (link === null) return []
-  const { id, state } = link.link.stream
-  const into = state.status === 'none' ? null : state.keyspaceId
   const about = link.into?.stream.id ?? null
   return [
     { name: 'key', value: keyStatus(matched.key, now), subjectId: matched.keyId, event: null },
-    {
-      name: 'link',
-      value: into === null ? 'into all of the account' : `into ${into}`,
-      subjectId: id,
-      event: link.link.changedBy.linked,
-    },
+    linkFact(link),
     upstreamRule(about, matched.upstreamUserRequired, link.into?.changedBy.upstreamUserRequired ?? null),
     ...policyFacts({ policies }),
   ]
+}
+
+function linkFact({ link: { stream, changedBy } }: Pick<PastLink, 'link'>): Fact {
+  const { id, state } = stream
+  const into =
+    state.status === 'none' || state.keyspaceId === null ? 'into all of the account' : `into ${state.keyspaceId}`
+  const ended = changedBy.ended !== null
+  return {
+    name: 'link',
+    value: ended ? `${into}, ended` : into,
+    subjectId: id,
+    event: changedBy.ended ?? changedBy.linked,
+  }
 }
 
 function upstreamRule(subjectId: string | null, required: boolean, event: PastEvent | null): Fact {

@@ -21,7 +21,17 @@ import {
   throughLink,
 } from '#verify/matched-code.ts'
 import { SEALED_NAMES, type SealedName } from '#verify/sealed-names.ts'
-import { type Evidence, findKnownCodes, homeEvidence, type KnownCode, linkEvidence, type Sought } from './evidence.ts'
+import {
+  type Evidence,
+  findKnownCodes,
+  homeEvidence,
+  type KnownCode,
+  linkEvidence,
+  type PastLink,
+  pastLink,
+  type Sought,
+} from './evidence.ts'
+import type { Moment } from './moment.ts'
 
 export type PastCode = { readonly matched: MatchedCode; readonly evidence: Evidence }
 
@@ -29,6 +39,8 @@ export type PastCandidates = {
   readonly codes: readonly PastCode[]
   /** Known today to whom it is no secret, root or the account of the code itself, and not issued by then. */
   readonly notYet: readonly KnownCode[]
+  /** Of the account that is asked about: those of the codes that let nothing in there, as they had ended or lead elsewhere. */
+  readonly shut: readonly PastLink[]
 }
 
 /** What has happened by then: up to the end of the millisecond, and in the account that is asked about up to a position, if one is given. */
@@ -58,8 +70,9 @@ export async function findPastCodes(
   const found = await Promise.all(known.map((code) => pastCodesOf(parts, code, place)))
   const isTheirs = (code: KnownCode) => tenant === null || tenant === code.account_id
   return {
-    codes: found.flat(),
-    notYet: known.filter((code, index) => found[index]?.length === 0 && isTheirs(code)),
+    codes: found.flatMap(({ codes }) => codes),
+    notYet: known.filter((code, index) => found[index]?.codes.length === 0 && isTheirs(code)),
+    shut: found.flatMap(({ shut }) => shut),
   }
 }
 
@@ -78,22 +91,40 @@ async function pastCodesOf(
   { database, keyring, then }: Parts,
   known: KnownCode,
   place: LinkPlace | null,
-): Promise<readonly PastCode[]> {
+): Promise<Pick<PastCandidates, 'codes' | 'shut'>> {
   const accountId = known.asked_account_id ?? known.account_id
   const moment = {
     at: then.isNow ? INSTANT_MAX : then.at,
     upTo: then.position === null ? null : { accountId, position: then.position },
   }
   const evidence = await homeEvidence(database, known, moment)
-  if (evidence === null) return []
+  if (evidence === null) return { codes: [], shut: [] }
   const positionOf = async (id: string) => (id === accountId ? then.position : null) ?? (await then.positionOf(id))
   const names = await namesOf(database, evidence)
   const matched = matchedCode(keyring, columnsOf(evidence, names, await positionOf(known.account_id)))
-  const linked = place === null ? [] : known.link_ids.map((id) => linkEvidence(database, evidence, id, place, moment))
-  const away = (await Promise.all(linked)).filter((one) => one !== null)
+  const links = place === null ? [] : await linksOf(database, evidence, known.link_ids, place, moment)
+  const away = links.flatMap(({ byLink }) => byLink ?? [])
   const position = away.length === 0 ? 0n : await positionOf(accountId)
-  const byLink = away.map((one) => ({ matched: throughLink(matched, linkedIn(one, position)), evidence: one }))
-  return [{ matched, evidence }, ...byLink]
+  const letIn = away.map((one) => ({ matched: throughLink(matched, linkedIn(one, position)), evidence: one }))
+  return {
+    codes: [{ matched, evidence }, ...letIn],
+    shut: links.flatMap(({ link, byLink }) => (byLink === null ? [link] : [])),
+  }
+}
+
+/** Those that were there by then; `byLink`: of the code by it, null where it let nothing in. */
+async function linksOf(
+  database: Database,
+  home: Evidence,
+  linkIds: readonly string[],
+  place: LinkPlace,
+  moment: Moment,
+) {
+  const found = linkIds.map(async (id) => {
+    const link = await pastLink(database, id, moment)
+    return link && { link, byLink: await linkEvidence(database, home, link, place, moment) }
+  })
+  return (await Promise.all(found)).filter((one) => one !== null)
 }
 
 function columnsOf(

@@ -353,7 +353,18 @@ describe('a key of another account', () => {
     ])
     expect(JSON.stringify(facts)).not.toContain('their.own')
     expect(await why({ ...asked, at: disabled })).toEqual(['DISABLED', [], ['enableKey']])
-    expect(await why({ ...asked, at: unlinked })).toEqual(['NOT_FOUND', [], [null, 'linkKey']])
+    expect((await why({ ...asked, at: unlinked })).slice(0, 2)).toEqual(['NOT_FOUND', ['key.linked', 'key.unlinked']])
+    const ended = await explain({ ...asked, at: unlinked })
+    expect(ended.facts).toEqual([
+      {
+        name: 'link',
+        value: `into ${keyspaceId}, ended`,
+        subjectId: linkId,
+        event: { id: ended.decidedBy.at(-1)?.id },
+      },
+    ])
+    expect(ended.verdict).toMatchObject({ keyId: null, name: null, accountId: null, linkId: null })
+    expect(JSON.stringify(ended)).not.toContain(lent.keyId)
     expect(await why({ ...asked, at: linked, permission: 'their.own' })).toMatchObject([
       'INSUFFICIENT_PERMISSIONS',
       ['policy.created', 'key.linked'],
