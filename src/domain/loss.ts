@@ -74,7 +74,8 @@ function instanceOf(permission: string) {
   return { kind: 'permission', permission: name } as const
 }
 
-function endpointsOf({ methods, path }: EndpointRule): readonly Endpoint[] {
+/** Some that the rule allows, one for each way in which it can be met. */
+export function endpointsOf({ methods, path }: EndpointRule): readonly Endpoint[] {
   const literal = path.replaceAll(/(?<!\\):[A-Za-z_][A-Za-z0-9_]*/g, ANY)
   const paths = /(?<!\\)\*/.test(literal) ? RESTS.map((rest) => literal.replace(/(?<!\\)\*/, rest)) : [literal]
   const told = methods.includes('*') ? [ANY.toUpperCase()] : methods

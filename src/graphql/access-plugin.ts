@@ -36,7 +36,7 @@ declare global {
     > {
       /** Several: each of them. */
       needs: Need | readonly [Right, ...Right[]]
-      /** Of mutations: rights that together will do as well, where these arguments make it a mere question. */
+      /** Of queries and mutations: rights that together will do as well, where these arguments ask for less. */
       orNeeds?: (args: InputShapeFromFields<Args>) => readonly Right[] | undefined
       /** As currently as this the caller is judged; STRONG unless given. Of fields of the root. */
       consistencyOf?: (args: InputShapeFromFields<Args>) => Consistency
@@ -57,17 +57,19 @@ export class AccessPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
     const { needs, orNeeds, consistencyOf } = field.pothosOptions
     if (needs === 'parent') return resolve
     const demandAll = demanding(needs)
+    const demandEither = (caller: Caller | undefined, args: object) => {
+      const instead = orNeeds?.(args as never)
+      if (caller === undefined || !instead?.every((right) => holds(caller, right))) demandAll(caller)
+    }
     switch (field.parentType) {
       case 'Query':
         return async (parent, args, context, info) => {
-          demandAll(await judgeCaller(context as Context, consistencyOf?.(args as never)))
+          demandEither(await judgeCaller(context as Context, consistencyOf?.(args as never)), args)
           return resolve(parent, args, context, info)
         }
       case 'Mutation':
         return async (parent, args, context, info) => {
-          const caller = await judgeCallerAnew(context as Context)
-          const instead = orNeeds?.(args as never)
-          if (caller === undefined || !instead?.every((right) => holds(caller, right))) demandAll(caller)
+          demandEither(await judgeCallerAnew(context as Context), args)
           return resolve(parent, args, context, info)
         }
       // Each event: as judged for it before it was let out of its stream.

@@ -4,6 +4,7 @@ import { INSTANT_MAX, type Instant } from '#domain/instant.ts'
 import { type ExplainQuestion, type Explanation, explainVerification } from '#history/explain-verification.ts'
 import type { Fact } from '#history/facts.ts'
 import type { Remedy as RemedyShape } from '#history/remedies.ts'
+import type { Step } from '#history/remedy-steps.ts'
 import { positionAt } from '#queries/past-loaders.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
@@ -24,7 +25,7 @@ const ExplainVerificationInput = builder.inputType('ExplainVerificationInput', {
     codeId: t.id({
       description:
         "The code instead of its secret, which may long be forgotten; of the caller's own account, for root of any. That of another " +
-        'account answers NOT_FOUND, also where its key is linked.',
+        'account answers NOT_FOUND, also where its key is linked. Takes events.read.',
     }),
     keyspaceId: t.id({ description: 'As in `VerifyKeyInput`.' }),
     accountId: t.id({ description: 'As in `VerifyKeyInput`.' }),
@@ -35,7 +36,7 @@ const ExplainVerificationInput = builder.inputType('ExplainVerificationInput', {
       type: 'DateTime',
       description:
         'The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and ' +
-        'expiries are judged by it. Absent: now, by all that has happened. Not in the future.',
+        'expiries are judged by it. Absent: now, by all that has happened. Not in the future. Takes events.read.',
     }),
     position: t.field({
       type: 'Position',
@@ -67,17 +68,17 @@ const VerificationFact = builder.objectRef<Fact>('VerificationFact').implement({
     event: t.field({
       type: Event,
       nullable: true,
-      needs: 'parent',
+      needs: 'events.read',
       description:
         'What had made it so. Null for what was asked, and for what belongs to another account: of a linked key no more is told ' +
-        'than a verdict tells.',
+        'than a verdict tells. Null, with a FORBIDDEN error, without the permission events.read.',
       resolve: ({ event }, _arguments, { loaders }) => (event === null ? null : loaders.event.load(event.event_id)),
     }),
   }),
 })
 
-const Remedy = builder.objectRef<RemedyShape>('Remedy').implement({
-  description: 'One way to have the key let in.',
+const RemedyStep = builder.objectRef<Step>('RemedyStep').implement({
+  description: 'One step of a remedy.',
   fields: (t) => ({
     operation: t.exposeString('operation', {
       nullable: true,
@@ -85,6 +86,18 @@ const Remedy = builder.objectRef<RemedyShape>('Remedy').implement({
       description: 'The mutation that does it; null for what whoever presents or verifies the key does.',
     }),
     message: t.exposeString('message', { needs: 'parent', description: 'What to do, for people.' }),
+  }),
+})
+
+const Remedy = builder.objectRef<RemedyShape>('Remedy').implement({
+  description: 'One way to have the key let in.',
+  fields: (t) => ({
+    steps: t.field({
+      type: [RemedyStep],
+      needs: 'parent',
+      description: 'What it takes, all of it and in this order; at least one.',
+      resolve: ({ steps }) => steps,
+    }),
   }),
 })
 
@@ -108,16 +121,21 @@ const VerificationExplanation = builder.objectRef<Explanation>('VerificationExpl
       type: [VerificationFact],
       needs: 'parent',
       complexity: costOfList(EVENTS_EXPECTED),
-      description: 'What it hung on, in the order in which it is judged. Empty where nothing was found.',
+      description:
+        'What it hung on, in the order in which it is judged. Where it is NOT_FOUND: what the account that is asked about may know of a ' +
+        'code of its own or of a link that has ended, else none.',
       resolve: ({ facts }) => facts,
     }),
     decidedBy: t.field({
       type: [Event],
-      needs: 'parent',
+      nullable: true,
+      needs: 'events.read',
       complexity: costOfList(EVENTS_EXPECTED),
       description:
-        'The events that decided it, the oldest first: those that had made so what the verdict says, or, where it is VALID, by which ' +
-        'the code and its grants came to be. Never those of another account.',
+        'The events that decided it, the oldest first: those that had made so what the verdict says; where it is VALID, by which the ' +
+        'code came to be, and those of its grants that were enough for what was asked; of INSUFFICIENT_PERMISSIONS the last that took ' +
+        'away what was asked for, or, where it had never been granted, by which all came to be that was. Never those of another account. ' +
+        'Null, with a FORBIDDEN error, without the permission events.read.',
       resolve: async ({ decidedBy }, _arguments, { loaders }) => {
         const events = await Promise.all(decidedBy.map(({ event_id }) => loaders.event.load(event_id)))
         return events.filter((event) => event !== null)
@@ -126,7 +144,9 @@ const VerificationExplanation = builder.objectRef<Explanation>('VerificationExpl
     remedies: t.field({
       type: [Remedy],
       needs: 'parent',
-      description: 'What would have made it VALID, any of it by itself; empty where it is.',
+      description:
+        'What would have made it VALID, each by itself and found so by the same rules, as long as those of the keyspace permit it; empty ' +
+        'where it is. Of a key of another account it is told as far as the verdict tells of it, and where it is NOT_FOUND, how to ask instead.',
       resolve: ({ remedies }) => remedies,
     }),
   }),
@@ -136,6 +156,9 @@ builder.queryField('explainVerification', (t) =>
   t.field({
     type: VerificationExplanation,
     needs: 'events.read',
+    // What is now may be told to whoever may verify the key, and has it: nothing of how it came to be.
+    orNeeds: ({ input: { key, codeId, at, position } }) =>
+      key != null && codeId == null && at == null && position == null ? ['keys.verify'] : undefined,
     args: {
       input: t.arg({ type: ExplainVerificationInput, required: true, description: 'What was asked, and when.' }),
     },
@@ -143,7 +166,8 @@ builder.queryField('explainVerification', (t) =>
     description:
       'Whether a key would have been let in at any moment of the past, by what was true then, and why: also where the code, a policy, ' +
       'a link or a user has been deleted since. Judged from the history, not remembered, and no use of the key. What belongs to others ' +
-      'answers NOT_FOUND, like what does not exist.',
+      'answers NOT_FOUND, like what does not exist. Needs the permission events.read; for a whole `key`, and as it is now, keys.verify ' +
+      'will do, without the events.',
     resolve: (_root, { input }, context) => explain(context, input),
   }),
 )
@@ -155,7 +179,7 @@ type Given = ExplainQuestion & {
 
 async function explain(context: Context, { at, position, ...question }: Given): Promise<Explanation> {
   const { caller: someone, reader, services } = context
-  const caller = demand(someone, 'events.read')
+  const caller = demand(someone, 'caller')
   if (at != null) checkPast(context, ['input', 'at'], at)
   await checkPosition(context, {
     at,

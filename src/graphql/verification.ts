@@ -149,7 +149,7 @@ export const KeyVerification = builder.objectRef<Verification>('KeyVerification'
       needs: 'parent',
       description:
         'The external id of the user it acts as: do for the client what you would do for them. `(erased)` where that is kept no ' +
-        'more, never where VALID; null where it acts as nobody.',
+        'more; null where it acts as nobody.',
     }),
     tags: t.expose('tags', { type: ['String'], needs: 'parent', description: "The key's tags." }),
     metadata: t.expose('metadata', {

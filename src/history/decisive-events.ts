@@ -53,10 +53,10 @@ function grantedBy({ matched, evidence }: Judged): readonly (PastEvent | null)[]
     return [linked, policyIds, ...policies]
   }
   const { permissions, policyIds, frozenPolicies, actsAsId } = evidence.key.changedBy
-  const user =
-    evidence.user && (matched.management ? evidence.user.changedBy.role : evidence.user.changedBy.permissions)
+  const user = evidence.user?.changedBy
+  const limit = (matched.management ? user?.role : user?.permissions) ?? null
   const frozen = isFrozen(evidence.key.stream.state)
-  return [permissions, policyIds, frozenPolicies, actsAsId, user, ...(frozen ? [] : policies)]
+  return [permissions, policyIds, frozenPolicies, actsAsId, limit, user?.removed ?? null, ...(frozen ? [] : policies)]
 }
 
 function isFrozen(state: Judged['evidence']['key']['stream']['state']): boolean {

@@ -23,7 +23,7 @@ import { type Fact, factsOf, unfoundFacts } from './facts.ts'
 import { byPosition } from './granted.ts'
 import { findPastCodes, type PastCandidates, type Then } from './past-candidates.ts'
 import type { PastEvent } from './past-streams.ts'
-import { type Remedy, remediesFor, remediesForUnfound } from './remedies.ts'
+import { MALFORMED_REMEDIES, type Remedy, remediesFor, remediesForUnfound } from './remedies.ts'
 
 /** What was asked then: by the whole key or, for whoever does not have it, by its code. */
 export type ExplainQuestion = Omit<VerifyQuestion, 'key' | 'consistency'> & {
@@ -62,7 +62,7 @@ export async function explainVerification(
     return {
       verdict: nothingTold('MALFORMED', then.at),
       ...unexplained,
-      remedies: remediesForUnfound('MALFORMED', null),
+      remedies: MALFORMED_REMEDIES,
     }
   }
   const asQuestion: VerifyQuestion = { ...question, key: key ?? '' }
@@ -76,7 +76,7 @@ export async function explainVerification(
     asQuestion,
   )
   const chosen = allowed.find(({ matched }) => matched === meant)
-  if (chosen === undefined) return unfound(caller, candidates, then)
+  if (chosen === undefined) return unfound({ caller, question, asked }, candidates, then)
   const { matched, evidence } = chosen
   const verdict = told(matched, asked, then.at)
   const judged = { matched, evidence, asked, code: verdict.code, now: later(then.at, matched.updatedAt) }
@@ -90,20 +90,34 @@ export async function explainVerification(
 
 const unexplained = { facts: [], decidedBy: [] } as const
 
-/** What its own account may know of a code that was not found. */
-function unfound(caller: Caller, { codes, notYet, shut }: PastCandidates, then: Then): Explanation {
+type Asking = { readonly caller: Caller; readonly question: ExplainQuestion; readonly asked: Question }
+
+/** What its own account may know of a code that was not found, or the one that had linked its key in of the link. */
+function unfound(
+  { caller, question, asked }: Asking,
+  { codes, notYet, shut }: PastCandidates,
+  then: Then,
+): Explanation {
   const own = codes.filter(
     ({ matched: { link, accountId } }) => link === null && (caller.kind === 'ROOT' || caller.accountId === accountId),
   )
-  const elsewhere = own[0]?.matched ?? null
+  const elsewhere = own.map((found) => ({
+    ...found,
+    asked,
+    code: 'NOT_FOUND' as const,
+    now: later(then.at, found.matched.updatedAt),
+  }))
   // A key may have been linked again and again: the last tells why it is not let in.
   const link = shut.toSorted((a, b) => (linkedAt(a) < linkedAt(b) ? -1 : 1)).at(-1) ?? null
-  const linkEvents = [link?.link.changedBy.linked, link?.link.changedBy.ended].filter((event) => event != null)
+  const { linked, ended } = link?.link.changedBy ?? { linked: null, ended: null }
+  const issued = own.map(({ evidence }) => evidence.key.changedBy.issued)
+  // Of one account, whose positions order them.
+  const deciding = (link === null ? issued : [linked, ended]).filter((event) => event !== null)
   return {
     verdict: nothingTold('NOT_FOUND', then.at),
     facts: unfoundFacts(own, notYet, link),
-    decidedBy: [...own.flatMap(({ evidence }) => evidence.key.changedBy.issued ?? []), ...linkEvents].sort(byPosition),
-    remedies: remediesForUnfound('NOT_FOUND', elsewhere),
+    decidedBy: deciding.toSorted(byPosition),
+    remedies: remediesForUnfound({ caller, question, elsewhere, isTooEarly: notYet.length > 0, shut: link }),
   }
 }
 

@@ -1,115 +1,96 @@
-// What would make a key VALID that was not: the mutation that changes what the judge stopped at, or another way to ask.
-import { suffices } from '#domain/grant.ts'
-import { reached } from '#domain/instant.ts'
-import type { MatchedCode } from '#verify/matched-code.ts'
+// What would make a key VALID that was not: steps that change what the judge stopped at, or another way to ask. The judge is asked again
+// after each, so that what is told is enough.
+import type { Caller } from '#domain/caller.ts'
+import { judge } from '#domain/verdict.ts'
+import type { VerifyQuestion } from '#verify/verify-keys.ts'
+import type { PastLink } from './evidence.ts'
 import type { Judged } from './judged.ts'
+import { nextSteps, type Situation, type Step } from './remedy-steps.ts'
 
-/** `operation`: the mutation that does it; null for what whoever presents or verifies the key can do. */
-export type Remedy = { readonly operation: string | null; readonly message: string }
+/** All of the steps, in this order. */
+export type Remedy = { readonly steps: readonly Step[] }
 
-/** Any one of them; of what stands in the way behind the first obstacle the next explanation tells. None where it is VALID. */
+/** More than there are obstacles to a key. */
+const STEPS_MAX = 10
+
+/** Each by itself; none where it is VALID. */
 export function remediesFor(judged: Judged): readonly Remedy[] {
-  const { matched, code, now } = judged
-  const { key } = matched
-  // What another account has to do, it alone can.
-  const owner = matched.link === null ? '' : ' The account that the key belongs to can do that.'
-  const by = (operation: string | null, message: string): Remedy => ({ operation, message: `${message}${owner}` })
-  switch (code) {
-    case 'REVOKED':
-      if (key.revokedAt !== null) return [by('createKey', 'Nothing brings a revoked key back: make another.')]
-      return [by('issueCode', 'A deleted code does not come back: issue another into its slot.')]
-    case 'REPLACED':
-      return [
-        by(null, 'Present the code that has replaced it.'),
-        by('rotateKey', 'Rotate with an overlap, so that clients have time to take up the new code.'),
-      ]
-    case 'DISABLED':
-      return [key.enabled ? by('enableCode', 'Switch the code on.') : by('enableKey', 'Switch the key on.')]
-    case 'EXPIRED':
-      return reached(key.expiresAt, now)
-        ? [by('updateKey', 'Give the key a later expiry, or none.')]
-        : [by('rotateKey', 'Put a new code into the slot of the one that has expired.')]
-    case 'UPSTREAM_USER_REQUIRED':
-      return [
-        { operation: null, message: 'Authenticate a user beside the key, and say who it is in upstreamUser.' },
-        { operation: 'updateKeyspace', message: 'Take the rule upstreamUserRequired from the keyspace.' },
-      ]
-    case 'INSUFFICIENT_PERMISSIONS':
-      return remediesForGrants(judged)
-    default:
-      return []
-  }
+  return judged.code === 'VALID' ? [] : waysFrom(judged).map((steps) => ({ steps }))
 }
 
-function remediesForGrants(judged: Judged): readonly Remedy[] {
-  const { matched, evidence, asked } = judged
-  const state = evidence.key.stream.state
-  const isFrozen = matched.link === null && state.status !== 'none' && state.frozenPolicies !== null
-  const asking = remediesInAsking(judged)
-  if (matched.link !== null) {
-    return [
-      ...asking,
-      { operation: 'updateLink', message: 'Give the link a policy that grants what is asked for.' },
-      { operation: 'updatePolicy', message: 'Let a policy of the link grant what is asked for.' },
-    ]
+/** One way of no steps where it is VALID already. */
+function waysFrom(
+  judged: Judged,
+  situation: Situation = { candidate: judged.matched, asked: judged.asked },
+  stepsLeft = STEPS_MAX,
+): readonly (readonly Step[])[] {
+  const { code } = judge(situation.candidate, situation.asked, judged.now)
+  if (code === 'VALID') return [[]]
+  if (stepsLeft === 0) return []
+  return nextSteps(judged, situation, code).flatMap(({ steps, after }) =>
+    waysFrom(judged, after, stepsLeft - 1).map((others) => [...steps, ...others]),
+  )
+}
+
+export const MALFORMED_REMEDIES: readonly Remedy[] = [
+  alone('Present the whole secret, as it was issued, and nothing else.'),
+]
+
+type Unfound = {
+  readonly caller: Caller
+  readonly question: Omit<VerifyQuestion, 'key'> & { readonly codeId?: string | null | undefined }
+  /** Codes that the caller may know of, which are not what was asked about. */
+  readonly elsewhere: readonly Judged[]
+  /** One that the caller may know of had not been issued by then. */
+  readonly isTooEarly: boolean
+  /** By which it was not let in. */
+  readonly shut: PastLink | null
+}
+
+/** How to ask instead, and what it takes besides where that is known. Of another account's key only its links are. */
+export function remediesForUnfound(unfound: Unfound): readonly Remedy[] {
+  const { caller, question, elsewhere } = unfound
+  if (elsewhere.length > 0) {
+    return elsewhere.flatMap((judged) =>
+      waysFrom(judged).map((steps) => ({ steps: [rightPlace(judged, question), ...steps] })),
+    )
   }
-  if (isFrozen && !suffices(matched.key.grants, asked)) {
-    return [
-      ...asking,
-      { operation: 'createKey', message: 'What this key grants is fixed for good: make one that grants more.' },
-    ]
-  }
-  if (matched.key.actsAs?.removed) {
-    return [
-      isFrozen
-        ? {
-            operation: 'createKey',
-            message: 'The user is gone whom the key acts as, and that is fixed for good: make another key.',
-          }
-        : {
-            operation: 'updateKey',
-            message: 'The user is gone whom the key acts as: let it act as another, or as nobody.',
-          },
-    ]
-  }
-  if (suffices(matched.key.grants, asked)) {
-    const what = matched.management ? 'a role' : 'permissions'
-    return [
-      { operation: 'updateUser', message: `Give the user whom the key acts as ${what} that cover what is asked for.` },
-    ]
+  const isForeign = caller.kind !== 'ROOT' && question.accountId != null && question.accountId !== caller.accountId
+  const own: readonly Step[] = isForeign
+    ? [{ operation: null, message: 'Ask about your own account: of another nothing is told.' }]
+    : []
+  return guesses(unfound).map(({ steps }) => ({ steps: [...own, ...steps] }))
+}
+
+/** Of the account too, where another one was named: the two must agree. */
+function rightPlace({ matched: { accountId, keyspaceId } }: Judged, question: Unfound['question']): Step {
+  const isElsewhere = question.accountId != null && question.accountId !== accountId
+  const message = isElsewhere
+    ? `Ask about the account and the keyspace that the key is one of: ${accountId}, ${keyspaceId}.`
+    : `Ask about the keyspace that the key is one of: ${keyspaceId}.`
+  return { operation: null, message }
+}
+
+function guesses({ caller, question, isTooEarly, shut }: Unfound): readonly Remedy[] {
+  if (isTooEarly) return [alone('Ask about an instant at which the code had been issued.')]
+  if (shut !== null) return [throughLink(shut)]
+  if (question.codeId != null && caller.kind !== 'ROOT') {
+    return [alone('Name a code of your own account that had been issued by then; of a linked key, present the secret.')]
   }
   return [
-    ...asking,
-    { operation: 'updateKey', message: 'Give the key a permission, or a policy, that grants what is asked for.' },
-    { operation: 'updatePolicy', message: 'Let a policy of the key grant what is asked for.' },
+    alone('Present a secret that had been issued by then, and name the keyspace or account it is for.'),
+    alone('If it is of a key of another account, link that key in.', 'linkKey'),
   ]
 }
 
-/** Grants that hold at endpoints only give nothing to a question that names none. */
-function remediesInAsking({ matched, asked }: Judged): readonly Remedy[] {
-  const scoped = matched.key.grants.some(({ endpoints }) => endpoints.length > 0)
-  if (!scoped || asked.endpoint !== null) return []
-  return [
-    {
-      operation: null,
-      message: 'Say which endpoint is to be reached: some of what it grants holds at certain ones only.',
-    },
-  ]
+function throughLink({ link: { stream, changedBy } }: PastLink): Remedy {
+  const { state } = stream
+  if (changedBy.ended !== null) return alone('The link has ended: link the key in again.', 'linkKey')
+  return state.status === 'none' || state.keyspaceId === null
+    ? alone('Name no keyspace, or one of the account that is there and not the management keyspace.')
+    : alone(`Ask about the keyspace that it is linked into: ${state.keyspaceId}.`)
 }
 
-/** `elsewhere`: a code of the caller's own account that was found, but not for what was asked about. */
-export function remediesForUnfound(code: 'MALFORMED' | 'NOT_FOUND', elsewhere: MatchedCode | null): readonly Remedy[] {
-  if (code === 'MALFORMED') {
-    return [{ operation: null, message: 'Present the whole secret, as it was issued, and nothing else.' }]
-  }
-  if (elsewhere !== null) {
-    return [{ operation: null, message: `Ask about the keyspace that the key is one of: ${elsewhere.keyspaceId}.` }]
-  }
-  return [
-    {
-      operation: null,
-      message: 'Present a secret that had been issued by then, and name the keyspace or account it is for.',
-    },
-    { operation: 'linkKey', message: 'If it is of a key of another account, link that key in.' },
-  ]
+function alone(message: string, operation: string | null = null): Remedy {
+  return { steps: [{ operation, message }] }
 }

@@ -46,8 +46,10 @@ function partsOf(state: States['key']): readonly unknown[] {
  */
 export function givenBy({ evidence, asked }: Judged): readonly PastEvent[] {
   const { link, key, history } = evidence
-  const streams = new Map<string, Stream>()
-  for (const event of history) evolved(streams, event)
+  const standing: readonly Stream[] = [key, evidence.keyspace, evidence.user, ...evidence.policies].flatMap(
+    (folded): readonly Stream[] => (folded === null ? [] : [folded.stream]),
+  )
+  const streams = new Map(standing.map((stream) => [stream.id, stream]))
   const state = stateOf(streams, 'key', key.stream.id)
   const holderId = link?.link.stream.id ?? key.stream.id
   const limit = (link === null && state && limitOf(streams, state)) || null

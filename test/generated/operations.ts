@@ -386,9 +386,9 @@ export type EventFilter = {
 export type ExplainVerificationInput = {
   /** As in `VerifyKeyInput`. */
   readonly accountId?: string | null | undefined;
-  /** The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and expiries are judged by it. Absent: now, by all that has happened. Not in the future. */
+  /** The instant at which it was asked, such as `checkedAt` of a verdict: events up to the end of its millisecond count, and expiries are judged by it. Absent: now, by all that has happened. Not in the future. Takes events.read. */
   readonly at?: string | null | undefined;
-  /** The code instead of its secret, which may long be forgotten; of the caller's own account, for root of any. That of another account answers NOT_FOUND, also where its key is linked. */
+  /** The code instead of its secret, which may long be forgotten; of the caller's own account, for root of any. That of another account answers NOT_FOUND, also where its key is linked. Takes events.read. */
   readonly codeId?: string | null | undefined;
   /** As in `VerifyKeyInput`. */
   readonly endpoint?: EndpointInput | null | undefined;
@@ -1146,7 +1146,7 @@ export type ExplainVerificationQueryVariables = Exact<{
 }>;
 
 
-export type ExplainVerificationQuery = { readonly explainVerification: { readonly code: VerificationCode, readonly verdict: { readonly code: VerificationCode, readonly message: string, readonly checkedAt: string, readonly position: string | null, readonly accountId: string | null, readonly keyspaceId: string | null, readonly keyId: string | null, readonly codeId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null }, readonly facts: ReadonlyArray<{ readonly name: string, readonly value: string, readonly subjectId: string | null, readonly event: { readonly id: string } | null }>, readonly decidedBy: ReadonlyArray<{ readonly id: string, readonly position: string, readonly type: string, readonly occurredAt: string, readonly subjectId: string, readonly summary: string }>, readonly remedies: ReadonlyArray<{ readonly operation: string | null, readonly message: string }> } };
+export type ExplainVerificationQuery = { readonly explainVerification: { readonly code: VerificationCode, readonly verdict: { readonly code: VerificationCode, readonly message: string, readonly checkedAt: string, readonly position: string | null, readonly accountId: string | null, readonly keyspaceId: string | null, readonly keyId: string | null, readonly codeId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null }, readonly facts: ReadonlyArray<{ readonly name: string, readonly value: string, readonly subjectId: string | null, readonly event: { readonly id: string } | null }>, readonly decidedBy: ReadonlyArray<{ readonly id: string, readonly position: string, readonly type: string, readonly occurredAt: string, readonly subjectId: string, readonly summary: string }> | null, readonly remedies: ReadonlyArray<{ readonly steps: ReadonlyArray<{ readonly operation: string | null, readonly message: string }> }> } };
 
 export type IssueCodeMutationVariables = Exact<{
   input: IssueCodeInput;
@@ -2521,8 +2521,10 @@ export const ExplainVerificationDocument = new TypedDocumentString(`
       summary
     }
     remedies {
-      operation
-      message
+      steps {
+        operation
+        message
+      }
     }
   }
 }

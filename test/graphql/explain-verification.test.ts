@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ExplainVerificationDocument, type ExplainVerificationInput } from '#test/generated/operations.ts'
 import { startTestApp } from '#test/support/app.ts'
 import { createTestClock } from '#test/support/clock.ts'
+import { explaining, plus } from '#test/support/explaining.ts'
 import { statementsOf } from '#test/support/statements.ts'
 
 const app = await startTestApp()
@@ -17,34 +18,7 @@ beforeAll(async () => {
   reviewer = await app.createCredential(accountId, ['events.read'])
 })
 
-type Document = { __typename: string; code?: string }
-
-/** Done a second after what was done before, and answers the instant at which. */
-async function later(mutation: string, input: object): Promise<string> {
-  app.clock.advance(1_000)
-  const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}`
-  const document = `mutation ($input: ${type}Input!) { ${mutation}(input: $input) { __typename ... on Error { code message } } }`
-  const answer = await app.ask<Record<string, Document>, object>(document, { input })
-  expect(answer).toEqual({ [mutation]: { __typename: `${type}Success` } })
-  return app.clock.now()
-}
-
-const plus = (instant: string, ms: number) => new Date(Date.parse(instant) + ms).toISOString()
-
-async function explain(input: ExplainVerificationInput, credential = reviewer) {
-  const { explainVerification } = await app.ask(ExplainVerificationDocument, { input }, { credential })
-  return explainVerification
-}
-
-async function codeOf(input: ExplainVerificationInput, credential = reviewer): Promise<string> {
-  return (await explain(input, credential)).verdict.code
-}
-
-/** In short: the verdict, the events that decided it, and what would help. */
-async function why(input: ExplainVerificationInput, credential = reviewer) {
-  const { verdict, decidedBy, remedies } = await explain(input, credential)
-  return [verdict.code, decidedBy.map(({ type }) => type), remedies.map(({ operation }) => operation)]
-}
+const { later, explain, codeOf, why } = explaining(app, () => reviewer)
 
 describe('at each moment of its life a key', () => {
   test('is explained by the verdict of then and the events that made it so', async () => {
@@ -59,7 +33,7 @@ describe('at each moment of its life a key', () => {
     const deleted = await later('deleteKey', { keyId })
     const ask = (at: string) => why({ key: secret, keyspaceId, permission: 'ads.read', at })
 
-    expect(await ask(plus(created, -1))).toEqual(['NOT_FOUND', [], [null, 'linkKey']])
+    expect(await ask(plus(created, -1))).toEqual(['NOT_FOUND', [], [null]])
     expect(await ask(created)).toEqual(['VALID', ['key.created', 'code.issued'], []])
     expect(await ask(disabled)).toEqual(['DISABLED', ['key.disabled'], ['enableKey']])
     expect(await ask(enabled)).toEqual(['VALID', ['key.created', 'code.issued', 'key.enabled'], []])
@@ -182,155 +156,6 @@ describe('what is gone today is told of the time before', () => {
   })
 })
 
-describe('what took a right away', () => {
-  /** What is told of a question now: the verdict, and the positions of what decided it, to be held against those of mutations. */
-  async function blamed(input: ExplainVerificationInput) {
-    const { code, decidedBy } = await explain(input)
-    return [code, ...decidedBy.map(({ type, occurredAt }) => `${type} ${occurredAt.replace(/000Z$/, 'Z')}`)]
-  }
-  const INSUFFICIENT = 'INSUFFICIENT_PERMISSIONS'
-
-  test('is told also where something harmless followed', async () => {
-    const policyId = await app.createPolicy(accountId, { permissions: ['one.x', 'two.x'] })
-    const { keyId, secret } = await app.createKey(keyspaceId, { policyIds: [policyId] })
-    const asked = { key: secret, permission: 'one.x' }
-    const narrowed = await later('updatePolicy', { policyId, permissions: ['two.x'] })
-    await later('updatePolicy', { policyId, permissions: ['two.x', 'three.x'] })
-    await later('updateKey', { keyId, permissions: ['four.x'] })
-    await later('rotateKey', { keyId, overlapSeconds: 60 })
-    expect(await blamed(asked)).toEqual([INSUFFICIENT, `policy.updated ${narrowed}`])
-    const given = await later('updatePolicy', { policyId, permissions: ['one.x'] })
-    const harmless = await later('updatePolicy', { policyId, permissions: ['one.x', 'two.x'] })
-    const [code, ...events] = await blamed(asked)
-    expect(code).toBe('VALID')
-    expect(events).toContain(`policy.updated ${given}`)
-    expect(events).not.toContain(`policy.updated ${harmless}`)
-  })
-
-  test('is the taking of a policy that the key holds no more, whatever becomes of that', async () => {
-    const [held, other] = [
-      await app.createPolicy(accountId, { permissions: ['one.x'] }),
-      await app.createPolicy(accountId, { permissions: ['two.x'] }),
-    ]
-    const { keyId, secret } = await app.createKey(keyspaceId, { policyIds: [held, other] })
-    const taken = await later('updateKey', { keyId, policyIds: [other] })
-    await later('updatePolicy', { policyId: held, permissions: ['three.x'] })
-    await later('updatePolicy', { policyId: other, permissions: ['two.x', 'four.x'] })
-    expect(await blamed({ key: secret, permission: 'one.x' })).toEqual([INSUFFICIENT, `key.updated ${taken}`])
-  })
-
-  test('is the event that left too little of two grants that were enough together', async () => {
-    const some = await app.createPolicy(accountId, { permissions: ['one.x'] })
-    const others = await app.createPolicy(accountId, { permissions: ['two.x'] })
-    const idle = await app.createPolicy(accountId, { permissions: ['three.x'] })
-    const { secret } = await app.createKey(keyspaceId, { policyIds: [idle, some, others] })
-    const asked = { key: secret, permission: 'one.x AND two.x' }
-    const valid = await explain(asked)
-    expect(valid.decidedBy.map(({ type, subjectId }) => [type, subjectId])).toEqual([
-      ['policy.created', some],
-      ['policy.created', others],
-      ['key.created', expect.any(String)],
-      ['code.issued', expect.any(String)],
-    ])
-    const deleted = await later('updatePolicy', { policyId: some, permissions: ['four.x'] })
-    await later('updatePolicy', { policyId: others, permissions: ['five.x'] })
-    expect(await blamed(asked)).toEqual([INSUFFICIENT, `policy.updated ${deleted}`])
-  })
-
-  test('is of the user the key acts as, or the key that took up another', async () => {
-    const narrow = await app.addUser(accountId, { externalId: 'narrow@example.org', permissions: ['two.x'] })
-    await app.addUser(accountId, { externalId: 'wide@example.org', permissions: ['one.x'] })
-    const { keyId, secret } = await app.createKey(keyspaceId, { actsAs: 'wide@example.org', permissions: ['*'] })
-    const asked = { key: secret, permission: 'one.x' }
-    expect(await blamed(asked)).toMatchObject([
-      'VALID',
-      ...['user.added', 'key.created', 'code.issued'].map((type) => expect.stringContaining(type)),
-    ])
-    const changed = await later('updateKey', { keyId, actsAs: 'narrow@example.org' })
-    await later('updateUser', { userId: narrow, permissions: ['two.x', 'three.x'] })
-    expect(await blamed(asked)).toEqual([INSUFFICIENT, `key.updated ${changed}`])
-  })
-
-  test('of a link, is of its own account', async () => {
-    const lent = await app.createForeignKey({ permissions: ['one.x'] })
-    const policyId = await app.createPolicy(accountId, { permissions: ['one.x'] })
-    const linkId = await app.linkKey(accountId, lent.keyId, { policyIds: [policyId], keyspaceId })
-    const asked = { key: lent.secret, keyspaceId, permission: 'one.x' }
-    const other = await app.createPolicy(accountId, { permissions: ['two.x'] })
-    const taken = await later('updateLink', { linkId, policyIds: [other] })
-    await later('updatePolicy', { policyId: other, permissions: ['two.x', 'three.x'] })
-    await later('updateKey', { keyId: lent.keyId, permissions: [] })
-    expect(await blamed(asked)).toEqual([INSUFFICIENT, `link.updated ${taken}`])
-  })
-})
-
-describe('the fact of a status names the event that led to it:', () => {
-  async function factOf(input: ExplainVerificationInput, name: string) {
-    const { facts, decidedBy } = await explain(input)
-    const fact = facts.find((one) => one.name === name)
-    const type = fact?.event?.id === undefined ? null : await typeOf(fact.event.id)
-    return [fact?.value, type, decidedBy.some(({ id }) => id === fact?.event?.id)]
-  }
-
-  async function typeOf(id: string): Promise<string> {
-    const document = 'query ($id: ID!) { node(id: $id) { ... on Event { type } } }'
-    const { node } = await app.ask<{ node: { type: string } }, object>(document, { id })
-    return node.type
-  }
-
-  test('each of a code', async () => {
-    const strict = await app.createKeyspace(accountId)
-    const [made, expiring] = [await app.createKey(strict), plus(app.clock.now(), 60_000)]
-    const short = await app.createKey(strict, { codes: [{ expiresAt: expiring }] })
-    const { keyId, codeId } = made
-    const ofCode = (id = codeId) => factOf({ codeId: id }, 'code')
-    expect(await ofCode()).toEqual(['VALID', 'code.issued', true])
-    await later('disableCode', { codeId })
-    expect(await ofCode()).toEqual(['DISABLED', 'code.disabled', true])
-    await later('enableCode', { codeId })
-    expect(await ofCode()).toEqual(['VALID', 'code.enabled', true])
-    await later('rotateKey', { keyId })
-    expect(await ofCode()).toEqual(['REPLACED', 'key.rotated', true])
-    expect(await factOf({ codeId }, 'overlapEndsAt')).toEqual(['none', 'key.rotated', true])
-    const replacement = await replacementOf(keyId)
-    expect(await ofCode(replacement)).toEqual(['VALID', 'key.rotated', true])
-    await later('disableCode', { codeId: replacement })
-    expect(await ofCode(replacement)).toEqual(['DISABLED', 'code.disabled', true])
-    await later('revokeKey', { keyId })
-    expect(await ofCode(replacement)).toEqual(['REVOKED', 'key.revoked', true])
-    app.clock.advance(120_000)
-    expect(await ofCode(short.codeId)).toEqual(['EXPIRED', 'code.issued', true])
-    const gone = await app.createKey(strict)
-    await later('deleteCode', { codeId: gone.codeId })
-    expect(await ofCode(gone.codeId)).toEqual(['DELETED', 'code.deleted', true])
-  })
-
-  async function replacementOf(keyId: string): Promise<string> {
-    const { key } = await app.ask<{ key: { codes: { id: string; status: string }[] } }, object>(
-      'query ($id: ID!) { key(id: $id) { codes { id status } } }',
-      { id: keyId },
-    )
-    return key.codes.find(({ status }) => status === 'VALID')?.id ?? ''
-  }
-
-  test('each of a key', async () => {
-    const { keyId, codeId } = await app.createKey(keyspaceId)
-    const ofKey = () => factOf({ codeId }, 'key')
-    expect(await ofKey()).toEqual(['ACTIVE', 'key.created', true])
-    await later('disableKey', { keyId })
-    expect(await ofKey()).toEqual(['DISABLED', 'key.disabled', true])
-    await later('enableKey', { keyId })
-    expect(await ofKey()).toEqual(['ACTIVE', 'key.enabled', true])
-    await later('updateKey', { keyId, expiresAt: plus(app.clock.now(), 60_000) })
-    app.clock.advance(120_000)
-    expect(await ofKey()).toEqual(['EXPIRED', 'key.updated', true])
-    await later('revokeKey', { keyId })
-    expect(await ofKey()).toEqual(['REVOKED', 'key.revoked', true])
-    await later('deleteKey', { keyId })
-    expect(await ofKey()).toEqual(['DELETED', 'key.deleted', true])
-  })
-})
-
 describe('a key of another account', () => {
   test('is explained through the link that let it in, also when that has ended, and nothing is told of its own account', async () => {
     const lent = await app.createForeignKey({ name: 'lent', permissions: ['their.own'] })
@@ -353,7 +178,7 @@ describe('a key of another account', () => {
     ])
     expect(JSON.stringify(facts)).not.toContain('their.own')
     expect(await why({ ...asked, at: disabled })).toEqual(['DISABLED', [], ['enableKey']])
-    expect((await why({ ...asked, at: unlinked })).slice(0, 2)).toEqual(['NOT_FOUND', ['key.linked', 'key.unlinked']])
+    expect(await why({ ...asked, at: unlinked })).toEqual(['NOT_FOUND', ['key.linked', 'key.unlinked'], ['linkKey']])
     const ended = await explain({ ...asked, at: unlinked })
     expect(ended.facts).toEqual([
       {
@@ -371,7 +196,7 @@ describe('a key of another account', () => {
       ['updateLink', 'updatePolicy'],
     ])
     // Codes are their own account's.
-    expect(await why({ codeId: lent.codeId, keyspaceId, at: linked })).toEqual(['NOT_FOUND', [], [null, 'linkKey']])
+    expect(await why({ codeId: lent.codeId, keyspaceId, at: linked })).toEqual(['NOT_FOUND', [], [null]])
     expect(await why({ codeId: lent.codeId, accountId, at: linked, permission: 'ads.read' }, app.rootKey)).toEqual([
       'VALID',
       ['policy.created', 'key.linked'],
@@ -411,7 +236,7 @@ describe('a key of another account', () => {
     const { verdict, facts, remedies } = await explain({ key: secret, keyspaceId: other })
     expect(verdict).toMatchObject({ code: 'NOT_FOUND', keyId: null })
     expect(facts).toMatchObject([{ name: 'keyspace', value: `the key is one of ${keyspaceId}` }])
-    expect(remedies[0]?.message).toContain(keyspaceId)
+    expect(remedies).toEqual([{ steps: [{ operation: null, message: expect.stringContaining(keyspaceId) }] }])
   })
 })
 
@@ -458,7 +283,7 @@ describe('what is asked', () => {
     await lagging.ask('mutation ($keyId: ID!) { revokeKey(input: { keyId: $keyId }) { __typename } }', { keyId })
     const { explainVerification } = await lagging.ask(ExplainVerificationDocument, { input: { codeId } })
     expect(explainVerification).toMatchObject({ code: 'REVOKED', decidedBy: [{ type: 'key.revoked' }] })
-    expect(explainVerification.verdict.position).toBe(explainVerification.decidedBy[0]?.position)
+    expect(explainVerification.verdict.position).toBe(explainVerification.decidedBy?.[0]?.position)
     await lagging.close()
   })
 

@@ -123,6 +123,7 @@ type Explained = {
 
 async function explain(app: TestApp, input: object): Promise<Explained> {
   const document = `query ($input: ExplainVerificationInput!) { explainVerification(input: $input) { verdict {
-    code keyId codeId linkId accountId owner actsAs permissions expiresAt checkedAt position } decidedBy { type } remedies { message } } }`
+    code keyId codeId linkId accountId owner actsAs permissions expiresAt checkedAt position } decidedBy { type }
+    remedies { steps { message } } } }`
   return (await app.ask<{ explainVerification: Explained }, object>(document, { input })).explainVerification
 }
