@@ -1,10 +1,10 @@
-// Which codes and links stop opening things, or open less, once some streams are what a command makes of them. Of the command's own
-// account alone: whoever has linked a key of it is their own account's affair, and of a linked key's codes this one knows nothing.
+// Which codes and links stop opening things, or open less, once some streams are what a command makes of them: at once, or at an
+// end that it brings forward. Of the command's own account alone: whoever has linked a key of it is their own account's affair, and of a linked key's codes this one knows nothing.
 import { setImmediate } from 'node:timers/promises'
 import { statement } from '#database/connect.ts'
 import type { Instant } from '#domain/instant.ts'
 import type { KeyStanding } from '#domain/key/key-status.ts'
-import { type Loss, lossOf } from '#domain/loss.ts'
+import { type Lost, lossesOf, lossOf } from '#domain/loss.ts'
 import type { Stream } from '#domain/streams.ts'
 import type { Candidate } from '#domain/verdict.ts'
 import {
@@ -21,12 +21,15 @@ import {
   surroundingsAfter,
 } from './standing.ts'
 
-export type Stop =
-  | { readonly kind: 'code'; readonly codeId: string; readonly keyId: string; readonly loss: Loss }
-  | { readonly kind: 'link'; readonly linkId: string; readonly loss: Loss }
+/** `at`: from when on. */
+export type Stop = Lost &
+  (
+    | { readonly kind: 'code'; readonly codeId: string; readonly keyId: string }
+    | { readonly kind: 'link'; readonly linkId: string }
+  )
 
 export type Stops = {
-  /** Those that open nothing any more first. */
+  /** Those that open nothing any more first, and of these what stops sooner; a code that loses some at once and the rest later is in it twice. */
   readonly stops: readonly Stop[]
   /** False where more keys or links are concerned than were looked at. */
   readonly complete: boolean
@@ -40,7 +43,7 @@ export const CONCERNED_MAX = 10_000
 /** Then others have their turn. */
 const TURN_LENGTH = 100
 
-/** By the judge, before and after, at `now`. */
+/** By the judge, before and after: at `now`, and at the ends that lie ahead. */
 export async function findStops(scope: Scope, turns: readonly Turn[], now: Instant): Promise<Stops> {
   const concern = concernOf(turns)
   const changed = new Map(turns.filter(({ before }) => is(before, 'key')).map((turn) => [turn.before.id, turn]))
@@ -76,7 +79,11 @@ export async function findStops(scope: Scope, turns: readonly Turn[], now: Insta
   }
   for (const turn of linkTurns) stops.push(...stopOfLink(turn, concern.keyspaceIds, before, after, now))
   const complete = Math.max(others.length, links.length) <= CONCERNED_MAX
-  return { stops: stops.toSorted((a, b) => Number(b.loss === 'ALL') - Number(a.loss === 'ALL')), complete }
+  return { stops: stops.toSorted(gravestFirst), complete }
+}
+
+function gravestFirst(a: Stop, b: Stop): number {
+  return Number(b.loss === 'ALL') - Number(a.loss === 'ALL') || Number(a.at > b.at) - Number(a.at < b.at)
 }
 
 /** What the changes concern beyond the streams themselves. */
@@ -113,8 +120,8 @@ function stopsOfKey(key: KeyTurn, before: Surroundings, after: Surroundings, now
   return key.before.codes.flatMap((code): readonly Stop[] => {
     const { codeId } = code
     const then = codesAfter.get(codeId) ?? code
-    const loss = lossOf(candidateOf(code, key.before, before), candidateOf(then, key.after, after), now)
-    return loss === undefined ? [] : [{ kind: 'code', codeId, keyId, loss }]
+    const losses = lossesOf(candidateOf(code, key.before, before), candidateOf(then, key.after, after), now)
+    return losses.map((lost) => ({ kind: 'code', codeId, keyId, ...lost }))
   })
 }
 
@@ -186,8 +193,10 @@ function stopOfLink(
   const losses = places.map((keyspaceId) => {
     const then = candidate(policiesAfter ?? [], keyspaceId, after)
     const ended = policiesAfter === undefined ? { ...then, key: { ...then.key, revokedAt: now } } : then
+    // The ends of its key are no command's of this account.
     return lossOf(candidate(link.policy_ids, keyspaceId, before), ended, now)
   })
   if (losses.every((loss) => loss === undefined)) return []
-  return [{ kind: 'link', linkId: link.link_id, loss: losses.every((loss) => loss === 'ALL') ? 'ALL' : 'SOME' }]
+  const loss = losses.every((lost) => lost === 'ALL') ? 'ALL' : 'SOME'
+  return [{ kind: 'link', linkId: link.link_id, loss, at: now }]
 }

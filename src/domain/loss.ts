@@ -2,15 +2,40 @@
 // are as many as it takes: whatever the first was granted is asked for, once for each way in which it can be asked for.
 import type { Endpoint, EndpointRule } from './endpoint.ts'
 import { effectivePermissions, type Grant, type Limit } from './grant.ts'
-import type { Instant } from './instant.ts'
+import { earlier, type Instant, reached } from './instant.ts'
 import { sameValue } from './same-value.ts'
 import { type Candidate, judge, type Question } from './verdict.ts'
 
 /** ALL: nothing of what it opened is left. SOME: something is. */
 export type Loss = 'ALL' | 'SOME'
 
+/** From `at` on. */
+export type Lost = { readonly loss: Loss; readonly at: Instant }
+
 /** Beyond these a change of what is granted counts as a loss, looked at or not: a policy may hold a hundred permissions for each of its rules. */
 const QUESTIONS_MAX = 1_000
+
+/**
+ * What is lost at once, and what at the end that is set for it now where that comes sooner than it would have: none of them, one, or
+ * first some of it and later the rest.
+ */
+export function lossesOf(before: Candidate, after: Candidate, now: Instant): readonly Lost[] {
+  const atOnce = lossOf(before, after, now)
+  if (atOnce === 'ALL') return [{ loss: atOnce, at: now }]
+  const end = endOf(after)
+  // Until then nothing changes that has not changed already: what is granted depends on no time.
+  const later = end === null || reached(end, now) ? undefined : lossOf(before, after, end)
+  return [
+    ...(atOnce === undefined ? [] : [{ loss: atOnce, at: now }]),
+    // What ends when it would have ended anyway loses nothing by it.
+    ...(later === undefined || end === null ? [] : [{ loss: later, at: end }]),
+  ]
+}
+
+/** When time alone closes it. */
+function endOf({ code, key }: Candidate): Instant | null {
+  return earlier(earlier(key.expiresAt, code.expiresAt), code.overlapEndsAt)
+}
 
 /** Undefined where nothing is lost: all that it opened before it opens after, or it had opened nothing. */
 export function lossOf(before: Candidate, after: Candidate, now: Instant): Loss | undefined {

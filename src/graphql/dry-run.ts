@@ -87,7 +87,7 @@ const PlannedEvent = builder.objectRef<PlannedShape>('PlannedEvent').implement({
 })
 
 const LOSSES: { readonly [Name in Loss]: { readonly description: string } } = {
-  ALL: { description: 'It would open nothing more of what it opens now.' },
+  ALL: { description: 'From then on it would open nothing more of what it opens now.' },
   SOME: {
     description:
       'It would open less: somewhere, for some permission or without an authenticated user it would be refused where it is not now.',
@@ -98,8 +98,8 @@ const StopExtent = builder.enumType('StopExtent', { description: 'How much would
 
 const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
   description:
-    'A code of the account, or a link by which it lets in a key of another account, that opens something now and would open less: ' +
-    'told by the very judge of verifications. When its secret is presented in the wrong place, which a change of `presentations` ' +
+    'A code of the account, or a link by which it lets in a key of another account, that opens something now and would open less, ' +
+    'at once or sooner than it would have: told by the very judge of verifications. When its secret is presented in the wrong place, which a change of `presentations` ' +
     'may bring about, that is not counted.',
   fields: (t) => ({
     extent: t.field({
@@ -107,6 +107,13 @@ const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
       needs: 'parent',
       description: 'Whether all of it would stop.',
       resolve: ({ loss }) => loss,
+    }),
+    stopsAt: t.field({
+      type: 'DateTime',
+      needs: 'parent',
+      description:
+        'From when on: now, or the end of the overlap or of the validity that the mutation sets, where that is sooner than it would have been.',
+      resolve: ({ at }) => at,
     }),
     accessCode: t.field({
       type: AccessCode,
@@ -187,9 +194,10 @@ export const DryRun = builder.objectRef<PlanShown>('DryRun').implement({
       needs: 'parent',
       complexity: costOfList(LISTED_EXPECTED),
       description:
-        'The codes and links that would stop opening things, those that would open nothing first, at most 1000. Beside those of the ' +
-        'very key or link that is changed, codes are there only with the permission keys.read, links only with accounts.read. Links ' +
-        'that other accounts have to keys of this one are theirs, and not told.',
+        'The codes and links that would stop opening things, those that would open nothing first, and of these what stops sooner, at ' +
+        'most 1000. A code that would open less at once, and sooner than it would have nothing any more, is there twice. Beside those of the ' +
+        'very key or link that is changed, codes are there only with the permission keys.read, links only with accounts.read, so that ' +
+        'fewer may be listed than are counted. Links that other accounts have to keys of this one are theirs, and not told.',
       resolve: ({ stopping, subjectId, caller }) =>
         stopping.stops
           .filter((stop) =>
@@ -203,7 +211,8 @@ export const DryRun = builder.objectRef<PlanShown>('DryRun').implement({
       nullable: true,
       needs: 'parent',
       description:
-        'How many codes and links that are, listed or not; null where more are concerned than were looked at.',
+        'How many that are, whether or not the caller may have them listed in `stops`: who may not read keys or accounts is told no ' +
+        'more of them than this. Null where more are concerned than were looked at.',
       resolve: ({ stopping }) => (stopping.complete ? stopping.stops.length : null),
     }),
   }),

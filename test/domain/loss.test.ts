@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Grant } from '#domain/grant.ts'
-import { lossOf } from '#domain/loss.ts'
+import { lossesOf, lossOf } from '#domain/loss.ts'
 import { type Candidate, judge, type Question } from '#domain/verdict.ts'
 
 const NOW = '2026-03-02T09:00:00.000Z'
@@ -102,6 +102,45 @@ describe('nothing is lost', () => {
     const before = candidate([direct('a')])
     const after = candidate([direct('a')], { code: { replacedAt: NOW, overlapEndsAt: FUTURE } })
     expect(loss(before, after)).toBeUndefined()
+  })
+})
+
+describe('later is lost', () => {
+  const LATER = '2026-03-04T09:00:00.000Z'
+  const losses = (before: Candidate, after: Candidate) => lossesOf(before, after, NOW)
+  const inOverlap = { code: { replacedAt: NOW, overlapEndsAt: FUTURE } }
+
+  test.each([
+    ['a code that is replaced, when its overlap ends', {}, inOverlap],
+    ['what never expired, when it is to expire', {}, { key: { expiresAt: FUTURE } }],
+    ['what expires sooner than it would have', { key: { expiresAt: LATER } }, { key: { expiresAt: FUTURE } }],
+    ['a code in overlap that is cut short', { code: { replacedAt: PAST, overlapEndsAt: LATER } }, inOverlap],
+  ])('%s', (_what, before, after) => {
+    expect(losses(candidate([direct('a')], before), candidate([direct('a')], after))).toEqual([
+      { loss: 'ALL', at: FUTURE },
+    ])
+  })
+
+  test.each([
+    ['lasts as long as it would have', { key: { expiresAt: FUTURE } }, { key: { expiresAt: FUTURE } }],
+    ['lasts longer', { key: { expiresAt: FUTURE } }, { key: { expiresAt: LATER } }],
+    ['expires before its overlap ends', { code: { expiresAt: FUTURE } }, { code: { ...inOverlap.code, expiresAt: FUTURE } }],
+    ['opened nothing', { key: { enabled: false } }, { key: { expiresAt: FUTURE } }],
+  ])('nothing of what %s', (_what, before, after) => {
+    expect(losses(candidate([direct('a')], before), candidate([direct('a')], after))).toEqual([])
+  })
+
+  test('the rest of what loses some at once', () => {
+    const after = candidate([direct('a')], { key: { expiresAt: FUTURE } })
+    expect(losses(candidate([direct('a', 'b')]), after)).toEqual([
+      { loss: 'SOME', at: NOW },
+      { loss: 'ALL', at: FUTURE },
+    ])
+  })
+
+  test('nothing more of what loses all at once', () => {
+    const after = candidate([direct('a')], { key: { enabled: false, expiresAt: FUTURE } })
+    expect(losses(candidate([direct('a')]), after)).toEqual([{ loss: 'ALL', at: NOW }])
   })
 })
 

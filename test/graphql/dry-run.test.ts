@@ -1,5 +1,6 @@
 // A mutation tried over HTTP: no more of what it would do is told than whoever asks may read, and no secret at all.
 import { afterAll, describe, expect, test } from 'vitest'
+import { plusMs } from '#domain/instant.ts'
 import { startTestApp } from '#test/support/app.ts'
 import { checksums } from '#test/support/plaintexts.ts'
 
@@ -11,11 +12,12 @@ const keyspaceId = await app.createKeyspace(accountId, { managedBy: 'OWNERS', se
 
 const PLAN = `__typename ... on DryRun {
   planned { type schemaVersion subjectId subject { id } subjectVersion actor { label } follows summary data } plannedCount
-  stops { extent accessCode { id key { name } } link { id } lastUsedAt usesLastWeek lastAccess { clientIp userAgent } } stopCount }
+  stops { extent stopsAt accessCode { id key { name } } link { id } lastUsedAt usesLastWeek lastAccess { clientIp userAgent } } stopCount }
   ... on Error { code } ... on InvalidInputError { issues { path } }`
 
 type Stop = {
   readonly extent: string
+  readonly stopsAt: string
   readonly accessCode: { readonly id: string } | null
   readonly link: { readonly id: string } | null
   readonly lastUsedAt: string | null
@@ -81,6 +83,7 @@ test('tells what would happen, what would stop, and who used it last', async () 
   expect(told.stops).toEqual([
     {
       extent: 'ALL',
+      stopsAt: app.clock.now(),
       accessCode: { id: codeId, key: { name: 'nightly export' } },
       link: null,
       lastUsedAt: app.clock.now(),
@@ -88,6 +91,23 @@ test('tells what would happen, what would stop, and who used it last', async () 
       lastAccess: { clientIp: '192.0.2.7', userAgent: 'curl' },
     },
   ])
+})
+
+test('tells of ends that are yet to come when they are and who would be met by them', async () => {
+  const { keyId, codeId, secret } = await app.createKey(keyspaceId)
+  await verify(secret)
+  await app.app.services.uses.flush()
+  const soon = plusMs(app.clock.now(), 3_600_000)
+  const stop = { extent: 'ALL', stopsAt: soon, accessCode: { id: codeId }, usesLastWeek: 1, lastUsedAt: app.clock.now() }
+  const overlap = await trial('rotateKey', { keyId, overlapSeconds: 3_600 })
+  expect(overlap.told).toMatchObject({ stops: [stop], stopCount: 1 })
+  const expiry = await trial('updateKey', { keyId, expiresAt: soon })
+  expect(expiry.told).toMatchObject({ stops: [stop], stopCount: 1 })
+  await app.ask(`mutation ($input: UpdateKeyInput!) { updateKey(input: $input) { __typename } }`, {
+    input: { keyId, expiresAt: soon },
+  })
+  const postponed = await trial('updateKey', { keyId, expiresAt: plusMs(soon, 1) })
+  expect(postponed.told).toMatchObject({ stops: [], stopCount: 0, plannedCount: 1 })
 })
 
 test('tells nothing of what would only be made', async () => {
