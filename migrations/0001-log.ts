@@ -76,7 +76,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX event_by_actor ON log.event (shard, account_id, actor_id, type, position)
       WHERE actor_id IS NOT NULL`.execute(db)
+  // By the kind alone, too: whoever reviews what the root key did can name no id.
+  await sql`CREATE INDEX event_by_kind ON log.event (shard, account_id, actor_kind, type, position)`.execute(db)
   await sql`CREATE INDEX event_by_request ON log.event (shard, account_id, correlation_id, position)`.execute(db)
+
+  // Whose keys were whose: what is to be forgotten of people who are erased is found by it, when the keys have long been others'.
+  await sql`
+    CREATE INDEX event_of_owner ON log.event (shard, (data ->> 'ownerId'))
+      WHERE data ->> 'ownerId' IS NOT NULL`.execute(db)
+  await sql`
+    CREATE INDEX event_of_acted_as ON log.event (shard, (data ->> 'actsAsId'))
+      WHERE data ->> 'actsAsId' IS NOT NULL`.execute(db)
 
   await sql`
     CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$

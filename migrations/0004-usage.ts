@@ -126,12 +126,13 @@ async function keepAccessLog(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Empties, of up to so many entries of these keys, what tells from where, by what and for what they were used. Runs with the rights of
- * the owner: servers may change no entry in any other way.
+ * Empties, of up to so many entries of these keys, each in a time of its own (from `p_since`, before `p_until`, null being never), what
+ * tells from where, by what and for what they were used. Runs with the rights of the owner: servers may change no entry in any other way.
  */
 async function forgetAccesses(db: Kysely<unknown>): Promise<void> {
   await sql`
-    CREATE FUNCTION usage.forget_accesses(p_shard smallint, p_key_ids text[], p_entries integer, OUT forgotten integer)
+    CREATE FUNCTION usage.forget_accesses(
+      p_shard smallint, p_key_ids text[], p_since timestamptz[], p_until timestamptz[], p_entries integer, OUT forgotten integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
       WITH told AS (
@@ -139,6 +140,9 @@ async function forgetAccesses(db: Kysely<unknown>): Promise<void> {
           FROM usage.access_log e
          WHERE e.shard = p_shard AND e.key_id = ANY (p_key_ids)
            AND num_nonnulls(e.path, e.client_ip, e.user_agent, e.request_body, e.response_body) > 0
+           AND EXISTS (
+             SELECT 1 FROM unnest(p_key_ids, p_since, p_until) AS held (key_id, since, until)
+              WHERE held.key_id = e.key_id AND e.at >= held.since AND (held.until IS NULL OR e.at < held.until))
          LIMIT p_entries)
       UPDATE usage.access_log e
          SET path = NULL, client_ip = NULL, user_agent = NULL, request_body = NULL, response_body = NULL

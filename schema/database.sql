@@ -160,8 +160,11 @@ AS $function$
     END $function$;
 
 CREATE INDEX event_by_actor ON log.event USING btree (shard, account_id, actor_id, type, "position") WHERE (actor_id IS NOT NULL);
+CREATE INDEX event_by_kind ON log.event USING btree (shard, account_id, actor_kind, type, "position");
 CREATE INDEX event_by_request ON log.event USING btree (shard, account_id, correlation_id, "position");
 CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, "position");
+CREATE INDEX event_of_acted_as ON log.event USING btree (shard, ((data ->> 'actsAsId'::text))) WHERE ((data ->> 'actsAsId'::text) IS NOT NULL);
+CREATE INDEX event_of_owner ON log.event USING btree (shard, ((data ->> 'ownerId'::text))) WHERE ((data ->> 'ownerId'::text) IS NOT NULL);
 
 CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON log.event FOR EACH ROW EXECUTE FUNCTION log.refuse_change();
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON log.event FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
@@ -510,7 +513,7 @@ CREATE TABLE usage.key_use (
   CONSTRAINT key_use_pkey PRIMARY KEY (shard, key_id)
 ) WITH (fillfactor=70);
 
-CREATE OR REPLACE FUNCTION usage.forget_accesses(p_shard smallint, p_key_ids text[], p_entries integer, OUT forgotten integer)
+CREATE OR REPLACE FUNCTION usage.forget_accesses(p_shard smallint, p_key_ids text[], p_since timestamp with time zone[], p_until timestamp with time zone[], p_entries integer, OUT forgotten integer)
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -522,6 +525,9 @@ AS $function$
           FROM usage.access_log e
          WHERE e.shard = p_shard AND e.key_id = ANY (p_key_ids)
            AND num_nonnulls(e.path, e.client_ip, e.user_agent, e.request_body, e.response_body) > 0
+           AND EXISTS (
+             SELECT 1 FROM unnest(p_key_ids, p_since, p_until) AS held (key_id, since, until)
+              WHERE held.key_id = e.key_id AND e.at >= held.since AND (held.until IS NULL OR e.at < held.until))
          LIMIT p_entries)
       UPDATE usage.access_log e
          SET path = NULL, client_ip = NULL, user_agent = NULL, request_body = NULL, response_body = NULL
@@ -585,5 +591,5 @@ GRANT INSERT, SELECT ON TABLE usage.access_log TO keyledger_serving;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE usage.code_day TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE usage.code_use TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE usage.key_use TO keyledger_serving;
-GRANT EXECUTE ON FUNCTION usage.forget_accesses(smallint,text[],integer) TO keyledger_serving;
+GRANT EXECUTE ON FUNCTION usage.forget_accesses(smallint,text[],timestamp with time zone[],timestamp with time zone[],integer) TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION usage.keep_access_log(timestamp with time zone,integer) TO keyledger_serving;

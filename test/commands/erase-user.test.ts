@@ -4,6 +4,7 @@ import { addUser } from '#commands/add-user.ts'
 import { eraseUser } from '#commands/erase-user.ts'
 import { forgetErased } from '#commands/forget-accesses.ts'
 import { removeUser } from '#commands/remove-user.ts'
+import { updateKey } from '#commands/update-key.ts'
 import { updateUser } from '#commands/update-user.ts'
 import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { checkState } from '#state/check.ts'
@@ -25,6 +26,8 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
+/** More than clocks may differ by. */
+const APART_MS = 360_000
 const CLIENT_IP = '198.51.100.77'
 const USER_AGENT = 'Kharnagys-own-client/1.0'
 
@@ -177,6 +180,39 @@ describe('erasing a user', () => {
     await at.done(eraseUser, { userId })
     const { result } = await at.done(addUser, { accountId: account.accountId, externalId, role: 'MEMBER' })
     expect(result.userId).not.toBe(userId)
+  })
+
+  test('takes what is kept of keys that were theirs once, of the time when they were, and of no other', async () => {
+    const { userId } = await person('former')
+    const { userId: successorId } = await person('successor')
+    const { keyId } = await at.createKey(keyspaceId)
+    const givenTo = (ownerId: string | null) => at.done(updateKey, { keyId, ownerId })
+    const stages = ['nobody-yet', 'the-former', 'nobody-between', 'the-successor', 'the-former-again', 'nobody-since']
+    const owners = [null, userId, null, successorId, userId, null]
+    for (const [index, stage] of stages.entries()) {
+      const ownerId = owners[index] ?? null
+      if (index > 0) await givenTo(ownerId)
+      at.clock.advance(APART_MS)
+      await used(keyId, '203.0.113.50', stage)
+      at.clock.advance(APART_MS)
+    }
+    await at.done(eraseUser, { userId })
+    const kept = async () => {
+      const tables = await readAllTables(database.owner)
+      return stages.filter((stage) => tablesWith(tables, stage).length > 0)
+    }
+    expect(await kept()).toEqual(stages.filter((stage) => !stage.startsWith('the-former')))
+    await at.done(eraseUser, { userId: successorId })
+    expect(await kept()).toEqual(stages.filter((stage) => stage.startsWith('nobody')))
+  })
+
+  test('takes what is kept of keys that acted as them once', async () => {
+    const { userId, externalId } = await person('double')
+    const { keyId } = await at.createKey(keyspaceId, { actsAs: externalId })
+    await used(keyId, '203.0.113.51', 'acting-double')
+    await at.done(updateKey, { keyId, actsAs: null })
+    await at.done(eraseUser, { userId })
+    expect(tablesWith(await readAllTables(database.owner), 'acting-double')).toEqual([])
   })
 
   test('of uses that are told of later, the next sweep forgets the same', async () => {
