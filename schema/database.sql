@@ -160,9 +160,8 @@ AS $function$
     END $function$;
 
 CREATE INDEX event_by_actor ON log.event USING btree (shard, account_id, actor_id, type, "position") WHERE (actor_id IS NOT NULL);
-CREATE INDEX event_by_kind ON log.event USING btree (shard, account_id, actor_kind, type, "position");
 CREATE INDEX event_by_request ON log.event USING btree (shard, account_id, correlation_id, "position");
-CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, "position");
+CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, actor_kind, "position");
 CREATE INDEX event_of_acted_as ON log.event USING btree (shard, ((data ->> 'actsAsId'::text))) WHERE ((data ->> 'actsAsId'::text) IS NOT NULL);
 CREATE INDEX event_of_owner ON log.event USING btree (shard, ((data ->> 'ownerId'::text))) WHERE ((data ->> 'ownerId'::text) IS NOT NULL);
 

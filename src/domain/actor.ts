@@ -1,6 +1,7 @@
 // Who did it. Names are not kept here: labels are resolved on reading, so that an erased person stays erased.
 
-export type ActorKind = 'ROOT' | 'KEY' | 'USER' | 'SYSTEM'
+export const ACTOR_KINDS = ['ROOT', 'KEY', 'USER', 'SYSTEM'] as const
+export type ActorKind = (typeof ACTOR_KINDS)[number]
 
 /** `id` is null for ROOT and SYSTEM. */
 export type Actor = { readonly kind: ActorKind; readonly id: string | null }

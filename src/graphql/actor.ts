@@ -12,7 +12,7 @@ const KINDS: { readonly [Name in Kind]: { readonly description: string } } = {
   SYSTEM: { description: 'The server itself.' },
 }
 
-const ActorKind = builder.enumType('ActorKind', { description: 'What kind of actor it is.', values: KINDS })
+export const ActorKind = builder.enumType('ActorKind', { description: 'What kind of actor it is.', values: KINDS })
 
 /** For people: `root`, `system`, or the name of the key or user as it is now. */
 export async function labelOf({ kind, id }: ActorShape, { loaders }: Context): Promise<string> {

@@ -1,6 +1,6 @@
 // What a leaked code could reach: what it carried and when, where else it was let in, how it was used, and what was done by it here.
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
-import type { Instant } from '#domain/instant.ts'
+import { earlier, type Instant } from '#domain/instant.ts'
 import { type ExposedGrant, readExposure, type Span } from '#history/exposure.ts'
 import { type CodeDay, type LinkedThen, readCodeDays, readLinksOfKey } from '#queries/code-uses.ts'
 import type { CodeRow } from '#queries/codes.ts'
@@ -143,7 +143,13 @@ const CodeExposure = builder.objectRef<Exposure>('CodeExposure').implement({
         'The events of the time whose actor was its key, a credential of this API: by whichever code of the key. The oldest first ' +
         'with `first`, the newest first with `last`. What a key did that acts as a user is told as done by that user.',
       resolve: ({ code, span: { since, until } }, page, { reader }) =>
-        listEvents(reader, { accountId: code.account_id }, { actorId: code.key_id, since, until }, page),
+        // Asked about a time before the code was there, of which nothing is to be told.
+        listEvents(
+          reader,
+          { accountId: code.account_id },
+          { actorId: code.key_id, since: earlier(since, until), until },
+          page,
+        ),
     }),
   }),
 })

@@ -3,7 +3,7 @@ import type { Change } from '#domain/changes.ts'
 import { listEvents } from '#queries/event-search.ts'
 import type { EventRow } from '#queries/events.ts'
 import { Account } from './account.ts'
-import { Actor } from './actor.ts'
+import { Actor, ActorKind } from './actor.ts'
 import { builder } from './builder.ts'
 import { bothWays, connectionOf } from './connection.ts'
 import { publicData } from './event-data.ts'
@@ -126,10 +126,24 @@ export const EventConnection = connectionOf(Event, 'events')
 const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
   fields: (t) => ({
-    types: t.stringList({ description: 'Only events of one of these types, such as `key.rotated`.' }),
-    subjectId: t.id({ description: 'Only events of this account, keyspace, key, link, policy or user itself.' }),
+    types: t.stringList({
+      description: 'Only events of one of these types, such as `key.rotated`; at most 100. INVALID_INPUT for what is none.',
+    }),
+    subjectId: t.id({
+      description:
+        'Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: ' +
+        'INVALID_INPUT for the id of a code, a rotation or an event.',
+    }),
     actorId: t.id({ description: 'Only what this key or user did.' }),
-    since: t.field({ type: 'DateTime', description: 'Only what happened at this instant or later.' }),
+    actorKinds: t.field({
+      type: [ActorKind],
+      description:
+        'Only what was done by one of these kinds of actors, such as ROOT, which has no id. Absent or empty: by anybody.',
+    }),
+    since: t.field({
+      type: 'DateTime',
+      description: 'Only what happened at this instant or later. Not after `until`.',
+    }),
     until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
     correlationId: t.string({ description: 'Only what this request caused: the `X-Request-Id` of its answer.' }),
   }),

@@ -7,7 +7,7 @@ import { AccessCode, CodeSlot } from './code.ts'
 import { connectionOf, forward } from './connection.ts'
 import { found } from './found.ts'
 import { ApiKey } from './key.ts'
-import { costOfPage } from './limits.ts'
+import { costOfList, costOfPage } from './limits.ts'
 import { Node } from './node.ts'
 
 export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
@@ -58,6 +58,22 @@ export const Rotation = builder.objectRef<RotationRow>('Rotation').implement({
     }),
   }),
 })
+
+/** One for each slot: another rotation of it ends the overlap before. */
+const OPEN_MAX = 2
+
+builder.objectField(ApiKey, 'openRotations', (t) =>
+  t.field({
+    type: [Rotation],
+    // Part of the key itself, like its codes.
+    needs: 'parent',
+    complexity: costOfList(OPEN_MAX),
+    description:
+      'Its rotations of which the retired code still works beside its replacement, the newest first: at most one of each slot, none ' +
+      'once the key is revoked.',
+    resolve: async ({ key_id }, _arguments, { loaders }) => [...(await loaders.openRotations.load(key_id))],
+  }),
+)
 
 const RotationConnection = connectionOf(Rotation, 'rotations')
 

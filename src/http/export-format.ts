@@ -38,13 +38,24 @@ const CELLS: Readonly<Record<string, (event: ToldEvent) => string | number | nul
   correlationId: (event) => event.correlationId,
   accountId: (event) => event.accountId,
   schemaVersion: (event) => event.schemaVersion,
-  data: (event) => JSON.stringify(event.data),
-  changes: (event) => (event.changes === undefined ? null : JSON.stringify(event.changes)),
+  data: (event) => jsonCell(event.data),
+  changes: (event) => (event.changes === undefined ? null : jsonCell(event.changes)),
 }
 
-/** What a spreadsheet would take for a formula, which can send away what stands beside it. */
-const FORMULA = /^\s*[=+\-@]|^[\t\r\n]/
-const NEEDS_QUOTES = /[",\r\n]/
+/**
+ * What a spreadsheet would take for a formula, which can send away what stands beside it: signs of ASCII and full-width ones, at the
+ * beginning of a cell, or of what programs make one of that separate cells by semicolons or tabs. An apostrophe there says that it is
+ * none, and so one that is part of the value needs another.
+ */
+const FORMULA = /^(?:[\t\r\n]|\s*['=+\-@\uff1d\uff0b\uff0d\uff20])/
+const FORMULA_WITHIN = /[;\t\r\n](?=[^\S\t\r\n]*['=+\-@\uff1d\uff0b\uff0d\uff20])/g
+/** Of JSON, which has another way to write the semicolon, so that it stays as it is to those who parse it. */
+const FORMULA_IN_JSON = /;(?=\s*['=+\-@\uff1d\uff0b\uff0d\uff20])/g
+const NEEDS_QUOTES = /[",;\t\r\n]/
+
+function jsonCell(value: unknown): string {
+  return JSON.stringify(value).replaceAll(FORMULA_IN_JSON, '\\u003b')
+}
 
 export function csvRecord(cells: readonly (string | number | null)[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`
@@ -52,7 +63,8 @@ export function csvRecord(cells: readonly (string | number | null)[]): string {
 
 function csvCell(value: string | number | null): string {
   if (value === null) return ''
-  const text = FORMULA.test(String(value)) ? `'${value}` : String(value)
+  const told = String(value).replaceAll(FORMULA_WITHIN, "$&'")
+  const text = FORMULA.test(told) ? `'${told}` : told
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 

@@ -1,5 +1,6 @@
 // What an export is asked for, in its URL: the filter of `events` under the same names, and where to go on.
 import { GraphQLError } from 'graphql'
+import { ACTOR_KINDS } from '#domain/actor.ts'
 import { type ArgumentIssue, BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Instant } from '#domain/instant.ts'
 import { parseDateTime } from '#graphql/scalars.ts'
@@ -14,7 +15,7 @@ export type ExportQuery = {
   readonly withHeader: boolean
 }
 
-const NAMES = ['types', 'subjectId', 'actorId', 'since', 'until', 'correlationId', 'after', 'changes', 'header']
+const NAMES = ['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId', 'after', 'changes', 'header']
 const POSITION = /^\d{1,18}$/
 
 /** `search` is what follows the question mark. Throws BadQueryArgumentError, with all that is wrong. */
@@ -47,13 +48,22 @@ export function readExportQuery(search: string): ExportQuery {
   }
   const after = one('after') ?? '0'
   if (!POSITION.test(after)) complain('after', 'must be a position: a whole number')
-  const types = given.getAll('types').flatMap((value) => value.split(','))
-  if (types.includes('')) complain('types', 'is empty')
+  const list = (name: string): readonly string[] => {
+    const values = given.getAll(name).flatMap((value) => value.split(','))
+    if (values.includes('')) complain(name, 'is empty')
+    return values
+  }
+  const types = list('types')
+  const actorKinds = list('actorKinds').flatMap((value) => {
+    const kind = ACTOR_KINDS.find((known) => known === value)
+    return kind ?? complain('actorKinds', `must be of ${ACTOR_KINDS.join(', ')}`) ?? []
+  })
   const query = {
     filter: {
       types,
       subjectId: one('subjectId'),
       actorId: one('actorId'),
+      actorKinds,
       since: instant('since'),
       until: instant('until'),
       correlationId: one('correlationId'),

@@ -1,9 +1,10 @@
 // Finds the events of a filter, each kind of filter in the index that has them in the order of the list, and pages through them:
 // oldest first with `first`, newest first with `last`. Events never change and come in dense positions, so that pages stay as
-// they were while more are appended. What a page costs is bounded by its own length, times the types where several are asked for,
-// however many events there are and however few are let through. Two bounds are wider: what else is asked of the events of a
+// they were while more are appended. What a page costs is bounded by its own length, times the types and the kinds of actors where
+// several are asked for, however many events there are and however few are let through. Two bounds are wider: what else is asked of the events of a
 // subject, or of those of a request, walks through all of that subject or request.
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { ACTOR_KINDS, type ActorKind } from '#domain/actor.ts'
 import type { Instant } from '#domain/instant.ts'
 import { checkFilter, EVENT_COLUMNS, type EventFilter, type EventRow, type EventScope } from './events.ts'
 import { along, beyond, goesUp, type Keyset } from './keyset.ts'
@@ -47,7 +48,8 @@ export function searchEvents(reader: Reader, scope: EventScope, filter: EventFil
   const run = Object.values(wanted).some((value) => value != null) ? runPlanned : runNamed
   const isOfAccount = 'accountId' in scope
   const ofManySubjects = isOfAccount && wanted.subjectId == null
-  if (ofManySubjects && wanted.correlationId == null && (wanted.types?.length || wanted.actorId != null))
+  const ofKinds = wanted.types?.length || wanted.actorKinds?.length || wanted.actorId != null
+  if (ofManySubjects && wanted.correlationId == null && ofKinds)
     return searchByType(reader, locate('acct', scope.accountId), wanted)
   const conditions = ofManySubjects ? inAccount(locate('acct', scope.accountId), wanted) : inSubject(scope, wanted)
   const events = [...conditions, ...rest(wanted)].reduce(
@@ -74,10 +76,11 @@ function oldestFirst(column: 'position' | 'version'): Keyset {
 
 type Condition = Expression<SqlBool>
 
-function rest({ types, actorId, correlationId }: EventFilter): readonly Condition[] {
+function rest({ types, actorId, actorKinds, correlationId }: EventFilter): readonly Condition[] {
   return [
     ...(types?.length ? [sql<SqlBool>`event.type = ANY (${types}::text[])`] : []),
     ...(actorId == null ? [] : [sql<SqlBool>`event.actor_id = ${actorId}`]),
+    ...(actorKinds?.length ? [sql<SqlBool>`event.actor_kind = ANY (${actorKinds}::text[])`] : []),
     ...(correlationId == null ? [] : [sql<SqlBool>`event.correlation_id = ${correlationId}`]),
   ]
 }
@@ -106,21 +109,49 @@ function inSubject(scope: EventScope, { subjectId, since, until }: EventFilter):
   ]
 }
 
+/** Which stretches of an index there are to look in, and what all events of all of them must be. */
+type Stretches = {
+  /** A CTE `kinds`. */
+  readonly kinds: RawBuilder<unknown>
+  /** Whether an event is of one of them. */
+  readonly isOne: RawBuilder<SqlBool>
+  readonly all: readonly Condition[]
+}
+
+function stretchesOf(account: Place, { types, actorId, actorKinds }: EventFilter): Stretches {
+  const typed = types?.length ? sql`SELECT unnest(${[...new Set(types)]}::text[])` : undefined
+  if (actorId != null) {
+    const isActor = sql<SqlBool>`actor_id = ${actorId}`
+    // Whose events are all of one kind: asked for another, they would all be walked through to find none.
+    const contradicts = actorKinds?.length && !actorKinds.includes(kindOfActor(actorId))
+    const all = [isActor, ...(contradicts ? [sql<SqlBool>`false`] : [])]
+    const kinds = sql`kinds (type) AS (${typed ?? typesOf(account, isActor, 'kinds')})`
+    return { kinds, isOne: sql`event.type = kinds.type`, all }
+  }
+  const asked = actorKinds?.length ? [...new Set(actorKinds)] : ACTOR_KINDS
+  return {
+    kinds: sql`types (type) AS (${typed ?? typesOf(account, sql<SqlBool>`true`, 'types')}),
+      kinds (type, actor_kind) AS (SELECT * FROM types CROSS JOIN unnest(${asked}::text[]) AS asked)`,
+    isOne: sql`event.type = kinds.type AND event.actor_kind = kinds.actor_kind`,
+    all: [],
+  }
+}
+
+function kindOfActor(actorId: string): ActorKind {
+  return actorId.startsWith('usr_') ? 'USER' : 'KEY'
+}
+
 /**
- * Each type by itself, in the order of positions, and of these stretches the beginning: an index has one order for one type only.
- * Positions alone first, for which the table need not be looked at.
+ * Each type by itself, of each kind of actor, in the order of positions, and of these stretches the beginning: an index has one order
+ * for one of them only. Positions alone first, for which the table need not be looked at.
  */
 function searchByType(reader: Reader, account: Place, filter: EventFilter): EventSearch {
   const { shard, id } = account
-  const { types, actorId } = filter
-  const actor = actorId == null ? [] : [sql<SqlBool>`event.actor_id = ${actorId}`]
-  const wanted = sql.join([...inAccount(account, filter), ...actor], sql` AND `)
-  const kinds = types?.length
-    ? sql`kinds (type) AS (SELECT unnest(${[...new Set(types)]}::text[]))`
-    : typesOfActor(account, actorId ?? '')
+  const { kinds, isOne, all } = stretchesOf(account, filter)
+  const wanted = sql.join([...inAccount(account, filter), ...all], sql` AND `)
   const stretches = (further: RawBuilder<unknown>) => sql`
     SELECT stretch.position FROM kinds CROSS JOIN LATERAL (
-      SELECT event.position FROM log.event AS event WHERE ${wanted} AND event.type = kinds.type ${further}) AS stretch`
+      SELECT event.position FROM log.event AS event WHERE ${wanted} AND ${isOne} ${further}) AS stretch`
   const send = <Row>(query: RawBuilder<Row>) => runPlanned(reader, query.compile(reader.database.kysely))
   return {
     place: 'position',
@@ -138,22 +169,24 @@ function searchByType(reader: Reader, account: Place, filter: EventFilter): Even
          ORDER BY found.position ${direction}`)
     },
     async count() {
+      // Of each stretch, too: a planner that may join would rather read the whole account.
+      const limit = sql`LIMIT ${sql.lit(COUNT_MAX + 1)}`
       const [counted] = await send(sql<{ count: number }>`
         WITH RECURSIVE ${kinds} SELECT count(*)::integer AS count
-          FROM (${stretches(sql``)} LIMIT ${sql.lit(COUNT_MAX + 1)}) AS found`)
+          FROM (${stretches(limit)} ${limit}) AS found`)
       return counted?.count ?? 0
     },
   }
 }
 
-/** Of which types an actor's events are, by hopping from one to the next in the index; the last is null. */
-function typesOfActor({ shard, id }: Place, actorId: string): RawBuilder<unknown> {
-  const next = sql`
-    SELECT type FROM log.event WHERE shard = ${shard} AND account_id = ${id} AND actor_id = ${actorId}`
-  return sql`kinds (type) AS (
+/** Of which types those of an account's events are that are `some`: by hopping from one to the next in an index; the last is null. */
+function typesOf({ shard, id }: Place, some: Condition, cte: string): RawBuilder<unknown> {
+  const next = sql`SELECT type FROM log.event WHERE shard = ${shard} AND account_id = ${id} AND ${some}`
+  const last = sql.ref(`${cte}.type`)
+  return sql`
     (${next} ORDER BY type LIMIT 1)
     UNION ALL
-    SELECT (${next} AND type > kinds.type ORDER BY type LIMIT 1) FROM kinds WHERE kinds.type IS NOT NULL)`
+    SELECT (${next} AND type > ${last} ORDER BY type LIMIT 1) FROM ${sql.table(cte)} WHERE ${last} IS NOT NULL`
 }
 
 const NUMBERED = {

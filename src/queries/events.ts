@@ -1,7 +1,10 @@
 // What an event is to those who read history, and by what it can be looked for.
 import type { EventTable } from '#database/tables.ts'
-import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import type { ActorKind } from '#domain/actor.ts'
+import { type ArgumentIssue, BadQueryArgumentError } from '#domain/bad-query-argument.ts'
+import { type IdKind, kindOf } from '#domain/ids.ts'
 import type { Instant } from '#domain/instant.ts'
+import { eventSchemas } from '#log/upcast.ts'
 import { instantIssues, textIssues, textsIssues } from './filter-check.ts'
 
 /** All of an event but its bytes and what proves them; `data` is as stored, digests included. */
@@ -15,6 +18,7 @@ export type EventFilter = {
   readonly types?: readonly string[] | null | undefined
   readonly subjectId?: string | null | undefined
   readonly actorId?: string | null | undefined
+  readonly actorKinds?: readonly ActorKind[] | null | undefined
   /** Inclusive. */
   readonly since?: Instant | null | undefined
   /** Exclusive. */
@@ -46,17 +50,50 @@ export const EVENT_COLUMNS = [
 /** Throws BadQueryArgumentError. */
 export function checkFilter(filter: EventFilter): void {
   const issues = [
-    ...textsIssues('types', filter.types, TYPES_MAX),
+    ...typesIssues(filter.types, ['filter']),
+    ...subjectIssues(filter.subjectId),
     ...textIssues('actorId', filter.actorId),
     ...textIssues('correlationId', filter.correlationId),
     ...instantIssues('since', filter.since),
     ...instantIssues('until', filter.until),
+    ...orderIssues(filter),
   ]
   if (issues.length > 0) throw new BadQueryArgumentError(issues)
 }
 
 /** Of an argument `types` that stands by itself. Throws BadQueryArgumentError. */
 export function checkTypes(types: readonly string[] | null): void {
-  const issues = textsIssues('types', types, TYPES_MAX, [])
+  const issues = typesIssues(types, [])
   if (issues.length > 0) throw new BadQueryArgumentError(issues)
+}
+
+/** A mistyped type would look like one of which nothing happened. */
+function typesIssues(types: EventFilter['types'], within: readonly string[]): readonly ArgumentIssue[] {
+  const issues = textsIssues('types', types, TYPES_MAX, within)
+  if (issues.length > 0) return issues
+  return (types ?? []).flatMap((type, index) =>
+    Object.hasOwn(eventSchemas, type)
+      ? []
+      : [{ path: [...within, 'types', String(index)], message: 'is no type of event' }],
+  )
+}
+
+/** What happens to these happens to something else, under whose id it is to be looked for. */
+const PARTS: Partial<Record<IdKind, string>> = {
+  code: "a code's: what happens to a code happens to its key",
+  rot: "a rotation's: rotations happen to keys",
+  evt: "an event's",
+}
+
+function subjectIssues(subjectId: EventFilter['subjectId']): readonly ArgumentIssue[] {
+  const kind = subjectId == null ? undefined : kindOf(subjectId)
+  const part = kind === undefined ? undefined : PARTS[kind]
+  if (part === undefined) return []
+  const message = `must be the id of an account, keyspace, key, link, policy or user; this one is ${part}`
+  return [{ path: ['filter', 'subjectId'], message }]
+}
+
+function orderIssues({ since, until }: EventFilter): readonly ArgumentIssue[] {
+  const isLater = since != null && until != null && since > until
+  return isLater ? [{ path: ['filter', 'since'], message: 'must not be after until' }] : []
 }

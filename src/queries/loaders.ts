@@ -19,7 +19,7 @@ import type { KeyspaceRow } from './keyspaces.ts'
 import { type LinkedKey, type LinkRow, readLinkedKeys } from './links.ts'
 import type { PolicyRow } from './policies.ts'
 import { type Reader, runNamed } from './reader.ts'
-import type { RotationRow } from './rotations.ts'
+import { type RotationRow, readOpenRotations } from './rotations.ts'
 import { locate, type Place } from './shard.ts'
 import { type Profile, readProfiles, type UserRow } from './users.ts'
 import { lastAccess, recentDays } from './uses.ts'
@@ -44,6 +44,8 @@ export type Loaders = {
   /** By the link's id: the same of its key, as the linking account recorded it. */
   readonly lastAccessOfLink: Loader<AccessLogRow | null>
   readonly rotation: Loader<RotationRow | null>
+  /** By the key's id: those whose overlap runs, the newest first. */
+  readonly openRotations: Loader<readonly RotationRow[]>
   /** Ended ones too. */
   readonly link: Loader<LinkRow | null>
   /** By the link's id: all that may be told of its key, which is another account's. */
@@ -119,6 +121,9 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     lastAccessOfCode: loader<AccessLogRow, null>('code', null, lastAccess(reader, 'code')),
     lastAccessOfLink: loader<AccessLogRow, null>('lnk', null, lastAccess(reader, 'link')),
     rotation: own<RotationRow>(ofTheirKey, 'rot', 'state.rotation', 'rotation_id'),
+    openRotations: loader<readonly RotationRow[], readonly never[]>('key', [], (places, tenant) =>
+      readOpenRotations(reader, places, tenant),
+    ),
     link: rows<LinkRow>('lnk', 'state.link', 'link_id'),
     linkedKey: loader<LinkedKey, null>('lnk', null, (places, tenant) => readLinkedKeys(reader, places, tenant)),
     policy: rows<PolicyRow>('pol', 'state.policy', 'policy_id'),

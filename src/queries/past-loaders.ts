@@ -87,6 +87,7 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     recentDaysOfCode: UNTOLD,
     lastAccessOfCode: UNTOLD,
     lastAccessOfLink: UNTOLD,
+    openRotations: UNTOLD,
     activeKeyCount: UNTOLD,
     clear() {
       for (const loader of [streams, linkedStreams]) loader.clearAll()

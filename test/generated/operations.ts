@@ -370,6 +370,8 @@ export type ErrorCode =
 export type EventFilter = {
   /** Only what this key or user did. */
   readonly actorId?: string | null | undefined;
+  /** Only what was done by one of these kinds of actors, such as ROOT, which has no id. Absent or empty: by anybody. */
+  readonly actorKinds?: ReadonlyArray<ActorKind> | null | undefined;
   /** Only what this request caused: the `X-Request-Id` of its answer. */
   readonly correlationId?: string | null | undefined;
   /** Only what happened at this instant or later. */
@@ -659,7 +661,7 @@ export type SecretDisplay =
 
 /** How much would stop. */
 export type StopExtent =
-  /** It would open nothing more of what it opens now. */
+  /** From then on it would open nothing more of what it opens now. */
   | 'ALL'
   /** It would open less: somewhere, for some permission or without an authenticated user it would be refused where it is not now. */
   | 'SOME';

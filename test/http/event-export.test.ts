@@ -126,6 +126,9 @@ describe('an export', () => {
       ['types=key.created&types=user.added', { types: ['key.created', 'user.added'] }],
       [`subjectId=${keyId}`, { subjectId: keyId }],
       [`actorId=${keyId}`, { actorId: keyId }],
+      ['actorKinds=ROOT', { actorKinds: ['ROOT'] }],
+      ['actorKinds=SYSTEM,USER&actorKinds=KEY', { actorKinds: ['SYSTEM', 'USER', 'KEY'] }],
+      ['actorKinds=ROOT&types=key.created', { actorKinds: ['ROOT'], types: ['key.created'] }],
       ['correlationId=one-request', { correlationId: 'one-request' }],
       [`since=${second?.occurredAt}`, { since: second?.occurredAt }],
       [`until=${fourth?.occurredAt}`, { until: fourth?.occurredAt }],
@@ -141,7 +144,7 @@ describe('an export', () => {
   })
 
   test('of nothing is empty, and whole', async () => {
-    expect(await exportOf(app, path('?types=nothing'))).toMatchObject({ status: 200, text: '', isWhole: true })
+    expect(await exportOf(app, path('?types=policy.deleted'))).toMatchObject({ status: 200, text: '', isWhole: true })
     const head = (await told()).length
     expect(await exportOf(app, path(`?after=${head}`))).toMatchObject({ status: 200, text: '', isWhole: true })
   })
@@ -177,14 +180,19 @@ describe('there is none', () => {
     ['?until=2026-02-30T00:00:00Z', 'until'],
     ['?types=', 'types'],
     [`?${Array.from({ length: 101 }, () => 'types=x').join('&')}`, 'types'],
+    ['?types=nope', 'types', '0'],
+    ['?actorKinds=root', 'actorKinds'],
+    ['?actorKinds=ROOT,', 'actorKinds'],
+    ['?since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z', 'since'],
+    ['?subjectId=code_000000000000000000000a', 'subjectId'],
     ['?actorId=', 'actorId'],
     ['?actorId=%00', 'actorId'],
     ['?changes=yes', 'changes'],
     ['?type=key.created', 'type'],
     ['?__proto__=1', '__proto__'],
-  ])('for %s', async (search, name) => {
+  ])('for %s', async (search, ...names) => {
     expect(await refused(path(search))).toBe('400 INVALID_INPUT')
-    expect((await exportOf(app, path(search))).text).toContain(`"path":["${name}"]`)
+    expect((await exportOf(app, path(search))).text).toContain(`"path":${JSON.stringify(names)}`)
   })
 
   test('at other paths, and by other methods', async () => {

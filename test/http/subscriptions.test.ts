@@ -147,6 +147,7 @@ describe('what is asked for wrongly', () => {
       issues: [{ path: ['after'], message: expect.any(String) }],
     })
     expect((await errorOf({ types: ['a\0'] }))?.extensions).toMatchObject({ issues: [{ path: ['types', '0'] }] })
+    expect((await errorOf({ types: ['key.none'] }))?.extensions).toMatchObject({ issues: [{ path: ['types', '0'] }] })
     const many = Array.from({ length: 101 }, () => 'key.created')
     expect((await errorOf({ types: many }))?.extensions).toMatchObject({ issues: [{ path: ['types'] }] })
   })
@@ -221,7 +222,7 @@ describe('a caller is told nothing more', () => {
 
   test.each(ends)('%s: not even of that, also where nothing else happens', async (_how, code, change) => {
     const of = await holder()
-    const silent = await follow({ credential: of.credential, types: ['link.none'] })
+    const silent = await follow({ credential: of.credential, types: ['link.updated'] })
     const one = await follow({ credential: of.credential })
     await rename()
     await one.received(1)
