@@ -78,6 +78,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       WHERE actor_id IS NOT NULL`.execute(db)
   await sql`CREATE INDEX event_by_request ON log.event (shard, account_id, correlation_id, position)`.execute(db)
 
+  // What things were called then: those that are made, and what is renamed.
+  await sql`CREATE INDEX event_of_name ON log.event (shard, stream_id, version) WHERE data ? 'name'`.execute(db)
   // Whose keys were whose: what is to be forgotten of people who are erased is found by it, when the keys have long been others'.
   await sql`
     CREATE INDEX event_of_owner ON log.event (shard, (data ->> 'ownerId'))

@@ -163,6 +163,7 @@ CREATE INDEX event_by_actor ON log.event USING btree (shard, account_id, actor_i
 CREATE INDEX event_by_request ON log.event USING btree (shard, account_id, correlation_id, "position");
 CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, actor_kind, "position");
 CREATE INDEX event_of_acted_as ON log.event USING btree (shard, ((data ->> 'actsAsId'::text))) WHERE ((data ->> 'actsAsId'::text) IS NOT NULL);
+CREATE INDEX event_of_name ON log.event USING btree (shard, stream_id, version) WHERE (data ? 'name'::text);
 CREATE INDEX event_of_owner ON log.event USING btree (shard, ((data ->> 'ownerId'::text))) WHERE ((data ->> 'ownerId'::text) IS NOT NULL);
 
 CREATE TRIGGER event_append_only BEFORE DELETE OR UPDATE ON log.event FOR EACH ROW EXECUTE FUNCTION log.refuse_change();

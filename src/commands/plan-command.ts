@@ -34,8 +34,12 @@ import { findStops, type Stops, type Turn } from './stops.ts'
 export type PlannedEvent = {
   /** As it would be then; of what is only to be made, with an id that nothing will have. */
   readonly subject: Stream
+  /** As it would be until then. */
+  readonly before: Stream
   readonly isNew: boolean
   readonly fact: AnyFact
+  /** Which personal values it would tell, by name. */
+  readonly personal: readonly string[]
   /** That the subject would have from then on. */
   readonly version: number
   readonly actor: Actor
@@ -133,11 +137,14 @@ function newDraft({ services, origin, transaction }: LocateStep) {
   function add(step: DecideStep, changes: readonly Change[], own: boolean): void {
     know(step.streams.values())
     const caller = actorOf(step.origin.caller)
-    for (const { stream, facts, actor = caller } of changes) {
+    for (const { stream, facts, actor = caller, personal: told } of changes) {
       let after: Stream = stream
       for (const fact of facts) {
-        after = following(after, fact, actor, step.now)
-        events.push({ subject: after, isNew: stream.version === 0, fact, version: after.version, actor, own })
+        const before = after
+        after = following(before, fact, actor, step.now)
+        const personal = Object.keys(told?.values.get(fact) ?? {})
+        const isNew = stream.version === 0
+        events.push({ subject: after, before, isNew, fact, personal, version: after.version, actor, own })
       }
       streamsAfter.set(stream.id, after)
       turns.set(stream.id, { before: turns.get(stream.id)?.before ?? stream, after })

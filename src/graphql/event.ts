@@ -21,19 +21,20 @@ const EventChange = builder.objectRef<Change>('EventChange').implement({
       needs: 'parent',
       description:
         'Which field, by its name in this API: `name`, `policyIds`, `rules.activeKeysMax`. Of a code with its id: ' +
-        '`codes.<id>.enabled`, and `codes.<id>` where it was issued.',
+        '`codes.<id>.enabled`, and `codes.<id>` where it was issued. `externalId` and `displayName` of a user are personal: that they ' +
+        'were given or changed is told for good, with null `before` and `after`, and what they were is not.',
     }),
     before: t.expose('before', {
       type: 'JSON',
       nullable: true,
       needs: 'parent',
-      description: 'What it was. Null where there was nothing, or not the thing itself yet.',
+      description: 'What it was. Null where there was nothing, or not the thing itself yet, and for what is personal.',
     }),
     after: t.expose('after', {
       type: 'JSON',
       nullable: true,
       needs: 'parent',
-      description: 'What it was from then on. Null for nothing.',
+      description: 'What it was from then on. Null for nothing, and for what is personal.',
     }),
   }),
 })
@@ -97,7 +98,9 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
     summary: t.string({
       needs: 'parent',
       complexity: 1,
-      description: 'One readable sentence. Programs read `type` and `data`: the wording may change, and so may names.',
+      description:
+        'One readable sentence. Its subject is called what it was called then, everybody and everything else, and users always, what ' +
+        'they are called now. Programs read `type` and `data`: the wording may change, and so may names.',
       resolve: (event, _arguments, context) => summarize(event, context),
     }),
     data: t.field({
@@ -113,9 +116,9 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       needs: 'events.read',
       complexity: CHANGES_COST,
       description:
-        'What it changed of its subject, field by field. Empty where that was nothing that history tells: a secret was shown, or ' +
-        'only what a user is called changed. Digests of secrets are left out, and who a user is. Null, with a FORBIDDEN error, ' +
-        'without the permission events.read.',
+        'What it changed of its subject, field by field. Empty where that was nothing that history tells: a secret was shown. Digests ' +
+        'of secrets are left out, and of who a user is all but that it changed. Null, with a FORBIDDEN error, without the permission ' +
+        'events.read.',
       resolve: async (event, _arguments, { loaders }) => [...(await loaders.changes.load(event))],
     }),
   }),

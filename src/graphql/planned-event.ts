@@ -4,6 +4,7 @@ import type { NewCode } from '#domain/key/events.ts'
 import type { AnyFact, Stream } from '#domain/streams.ts'
 import type { Context } from './context.ts'
 import { publicData } from './event-data.ts'
+import type { SubjectLabels } from './summary.ts'
 import { sentenceOf } from './told-event.ts'
 import { userLabel } from './user-label.ts'
 
@@ -28,11 +29,11 @@ function withoutMade({ codeId: _id, hint: _hint, ...code }: NewCode) {
 }
 
 export function plannedSummary(
-  { fact, subject, actor }: PlannedEvent,
+  event: PlannedEvent,
   _arguments: unknown,
   context: Context,
 ): Promise<string> {
-  return sentenceOf(withoutHint(fact), actor, nameOf(subject, context), context)
+  return sentenceOf(withoutHint(event.fact), event.actor, labelsOf(event, context), context)
 }
 
 function withoutHint(fact: AnyFact): AnyFact {
@@ -41,9 +42,14 @@ function withoutHint(fact: AnyFact): AnyFact {
   return { ...fact, data: { ...fact.data, replacement: { ...fact.data.replacement, hint: NEW_HINT } } }
 }
 
-/** As it will be called. */
-async function nameOf({ id, kind, state }: Stream, { loaders }: Context): Promise<string> {
-  if (kind === 'user') return userLabel(id, loaders)
-  if (kind === 'link') return (await loaders.linkedKey.load(id))?.name ?? id
-  return 'name' in state ? state.name : id
+/** As it would be called from then on, and until then. */
+async function labelsOf({ subject, before, personal }: PlannedEvent, { loaders }: Context): Promise<SubjectLabels> {
+  const { id, kind } = subject
+  if (kind === 'user') return { subject: await userLabel(id, loaders), personal }
+  if (kind === 'link') return { subject: (await loaders.linkedKey.load(id))?.name ?? id }
+  return { subject: nameIn(subject) ?? id, formerly: nameIn(before) }
+}
+
+function nameIn({ state }: Stream): string | undefined {
+  return 'name' in state ? state.name : undefined
 }

@@ -1,4 +1,4 @@
-// What changed, in words: `name now reports; limit of active keys now 20`.
+// What changed beside the name, in words: `tags now a and b; limit of active keys now 20`.
 import type { KeyspaceUpdated } from '#domain/keyspace/events.ts'
 import type { KeyspaceRules } from '#domain/keyspace/rules.ts'
 
@@ -20,7 +20,6 @@ type Names = ReadonlyMap<string, string>
 
 /** How the fields of things are called, and their values where these are short. */
 const FIELDS = new Map<string, readonly [name: string, told: 'told' | 'named' | 'list' | 'untold']>([
-  ['name', ['name', 'told']],
   ['description', ['description', 'untold']],
   ['tags', ['tags', 'list']],
   ['metadata', ['metadata', 'untold']],
@@ -34,15 +33,17 @@ const FIELDS = new Map<string, readonly [name: string, told: 'told' | 'named' | 
   ['role', ['role', 'told']],
 ])
 
+/** Empty where nothing but the name changed, which the sentence tells by itself. */
 export function changesIn(data: object, names: Names): string {
-  const changes = Object.entries(data).map(([field, value]) => {
+  const others = Object.entries(data).filter(([field]) => field !== 'name')
+  const changes = others.map(([field, value]) => {
     const [name, told] = FIELDS.get(field) ?? [field, 'untold']
     if (told === 'untold') return value === null ? `${name} taken away` : `${name} changed`
     const values = (Array.isArray(value) ? value : value === null ? [] : [value]).map(String)
     const called = told === 'named' ? values.map((id) => names.get(id) ?? id) : values
     return `${name} now ${listOf(called, 'none')}`
   })
-  return changes.join('; ') || 'details'
+  return changes.join('; ')
 }
 
 /** Those of a keyspace, as people call them. */
@@ -66,12 +67,10 @@ const RULES: { readonly [Rule in keyof KeyspaceRules]: string } = {
   presentations: 'presentations',
 }
 
-export function rulesIn({ name, rules = {} }: KeyspaceUpdated['data']): string {
+/** The same of the rules of a keyspace. */
+export function rulesIn({ rules = {} }: KeyspaceUpdated['data']): string {
   const called = new Map<string, string>(Object.entries(RULES))
-  const changes = [
-    ...(name === undefined ? [] : [`name now ${name}`]),
-    ...Object.entries(rules).map(([rule, value]) => `${called.get(rule) ?? rule} ${ruleValue(value)}`),
-  ]
+  const changes = Object.entries(rules).map(([rule, value]) => `${called.get(rule) ?? rule} ${ruleValue(value)}`)
   const lost = rules.secretDisplay === 'ONCE' ? ', so that none that was kept can be shown again' : ''
   return `${changes.join('; ')}${lost}`
 }

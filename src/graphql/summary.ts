@@ -5,13 +5,22 @@ import type { CodeSlot, KeyCreated, KeyRotated, RevocationReason } from '#domain
 import type { LinkDetails } from '#domain/link/events.ts'
 import type { PolicyUpdated } from '#domain/policy/events.ts'
 import type { AnyFact } from '#domain/streams.ts'
+import type { UserUpdated } from '#domain/user/events.ts'
 import { changesIn, listOf, policiesOf, rulesIn } from './summary-phrases.ts'
+import { ERASED_USER } from './user-label.ts'
 
-/** Labels as they are on reading. */
-export type Labels = {
-  readonly actor: string
-  /** The name that the account, keyspace, key, policy or user bears now; of a link its key's. */
+export type SubjectLabels = {
+  /** The name that the account, keyspace, key or policy bore from then on; what a user is called now, and the key of a link. */
   readonly subject: string
+  /** The name before: another one where it was renamed. */
+  readonly formerly?: string | undefined
+  /** Which personal values of a user the event told, by name. */
+  readonly personal?: readonly string[] | undefined
+}
+
+/** Labels of all but the subject are as they are on reading. */
+export type Labels = SubjectLabels & {
+  readonly actor: string
   /** The hint of the code that the event names by its id only; null where it names none. */
   readonly hint: string | null
   /** Where that code is, if it is known. */
@@ -29,27 +38,26 @@ function predicateOf(fact: AnyFact, labels: Labels): string {
   const { subject, names = new Map<string, string>() } = labels
   const code = codeNamed(labels)
   switch (fact.type) {
-    // As it was called then: what was created or renamed is told by that name.
     case 'account.created':
       return `created account ${fact.data.name}`
     case 'account.updated':
-      return `renamed the account to ${fact.data.name}`
+      return changed('account', labels, '')
     case 'keyspace.created':
       return `created keyspace ${fact.data.name}${fact.data.management ? ', whose keys are the credentials of this API' : ''}`
     case 'keyspace.updated':
-      return `changed keyspace ${subject}: ${rulesIn(fact.data)}`
+      return changed('keyspace', labels, rulesIn(fact.data))
     case 'keyspace.deleted':
       return `deleted keyspace ${subject} for good`
     case 'policy.created':
       return `created policy ${fact.data.name}, which grants ${listOf(fact.data.permissions, 'nothing')}${endpointsOf(fact.data.endpoints)}`
     case 'policy.updated':
-      return policyUpdated(fact, subject)
+      return policyUpdated(fact, labels)
     case 'policy.deleted':
       return `deleted policy ${subject} for good`
     case 'key.created':
       return keyCreated(fact, names)
     case 'key.updated':
-      return `changed key ${subject}: ${changesIn(fact.data, names)}`
+      return changed('key', labels, changesIn(fact.data, names))
     case 'key.frozen':
       return `froze what key ${subject} grants, whatever becomes of its policies`
     case 'key.enabled':
@@ -83,13 +91,11 @@ function predicateOf(fact: AnyFact, labels: Labels): string {
     case 'key.unlinked':
       return `unlinked key ${subject}, which opens nothing here any more`
     case 'user.added':
-      return `added user ${subject} as ${fact.data.role}, who may do ${listOf(fact.data.permissions, 'nothing')} in the application`
+      return `added ${userNamed(subject)} as ${fact.data.role}, who may do ${listOf(fact.data.permissions, 'nothing')} in the application`
     case 'user.updated':
-      return Object.keys(fact.data).length === 0
-        ? `changed the display name of user ${subject}`
-        : `changed user ${subject}: ${changesIn(fact.data, names)}`
+      return userUpdated(fact, labels)
     case 'user.removed':
-      return `removed user ${subject} for good`
+      return `removed ${userNamed(subject)} for good`
     case 'user.erased':
       return 'erased a user for good: who they were is kept no more'
     default:
@@ -152,10 +158,29 @@ function keyRotated({ data: { replacement, overlapEndsAt } }: KeyRotated, { subj
   )
 }
 
-function policyUpdated({ data }: PolicyUpdated, subject: string): string {
+/** A renamed thing is told by both names, as it was then, and what else changed of it after that. */
+function changed(kind: string, { subject, formerly = subject }: Labels, changes: string): string {
+  if (formerly !== subject)
+    return `renamed ${kind} ${formerly} to ${subject}${changes === '' ? '' : `, and changed it: ${changes}`}`
+  return `changed ${kind} ${subject}${changes === '' ? '' : `: ${changes}`}`
+}
+
+function userNamed(subject: string): string {
+  return subject === ERASED_USER ? subject : `user ${subject}`
+}
+
+/** What they were called is not told, then or now. */
+function userUpdated({ data }: UserUpdated, { subject, personal = [], names }: Labels): string {
+  const changes = changesIn(data, names ?? new Map())
+  if (changes === '') return `changed the display name of ${userNamed(subject)}`
+  const renamed = personal.includes('displayName') ? '; and the display name' : ''
+  return `changed ${userNamed(subject)}: ${changes}${renamed}`
+}
+
+function policyUpdated({ data }: PolicyUpdated, labels: Labels): string {
   const grants = data.permissions !== undefined || data.endpoints !== undefined
   const since = grants ? '; keys and links that hold it grant that at once, unless they are frozen' : ''
-  return `changed policy ${subject}: ${changesIn(data, new Map())}${since}`
+  return `${changed('policy', labels, changesIn(data, new Map()))}${since}`
 }
 
 function keyLinked(

@@ -6,7 +6,7 @@ import { upcast } from '#log/upcast.ts'
 import type { EventRow } from '#queries/events.ts'
 import { labelOf } from './actor.ts'
 import type { Context } from './context.ts'
-import { codeNamedBy, idsNamedBy, summaryOf } from './summary.ts'
+import { codeNamedBy, idsNamedBy, type SubjectLabels, summaryOf } from './summary.ts'
 import { userLabel } from './user-label.ts'
 
 /** Always with six digits, so that the order of texts is the order of instants. */
@@ -20,22 +20,27 @@ export function actorOf({ actor_kind: kind, actor_id: id }: EventRow): Actor {
 
 export function summarize(event: EventRow, context: Context): Promise<string> {
   const fact = upcast(event.type, event.schema_version, event.data)
-  return sentenceOf(fact, actorOf(event), subjectName(event, context), context)
+  return sentenceOf(fact, actorOf(event), subjectOf(event, context), context)
 }
 
-/** Of what happened, or would, to a thing of this name. */
-export async function sentenceOf(fact: AnyFact, by: Actor, called: Promise<string>, context: Context): Promise<string> {
+/** Of what happened, or would, to a thing that is called so. */
+export async function sentenceOf(
+  fact: AnyFact,
+  by: Actor,
+  about: Promise<SubjectLabels>,
+  context: Context,
+): Promise<string> {
   const codeId = codeNamedBy(fact)
   const ids = idsNamedBy(fact)
   const [actor, subject, code, names] = await Promise.all([
     labelOf(by, context),
-    called,
+    about,
     codeId === null ? null : context.loaders.code.load(codeId),
     Promise.all(ids.map((id) => nameOf(id, context))),
   ])
   return summaryOf(fact, {
     actor,
-    subject,
+    ...subject,
     hint: code?.hint ?? codeId,
     slot: code?.slot,
     names: new Map(ids.map((id, index) => [id, names[index] ?? id])),
@@ -57,11 +62,13 @@ async function nameOf(id: string, { loaders }: Context): Promise<string> {
 }
 
 /** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
-async function subjectName({ stream_kind: kind, stream_id: id }: EventRow, { loaders }: Context): Promise<string> {
-  if (kind === 'account') return (await loaders.account.load(id))?.name ?? id
-  if (kind === 'policy') return (await loaders.policy.load(id))?.name ?? id
-  if (kind === 'keyspace') return (await loaders.keyspace.load(id))?.name ?? id
-  if (kind === 'link') return (await loaders.linkedKey.load(id))?.name ?? id
-  if (kind === 'user') return userLabel(id, loaders)
-  return (await loaders.keyName.load(id)) ?? id
+async function subjectOf(event: EventRow, { loaders }: Context): Promise<SubjectLabels> {
+  const { stream_kind: kind, stream_id: id } = event
+  if (kind === 'link') return { subject: (await loaders.linkedKey.load(id))?.name ?? id }
+  if (kind === 'user') {
+    const [subject, personal] = await Promise.all([userLabel(id, loaders), loaders.personalNames.load(event)])
+    return { subject, personal }
+  }
+  const { before, after } = await loaders.namesThen.load(event)
+  return { subject: after ?? id, formerly: before ?? undefined }
 }

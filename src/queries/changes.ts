@@ -7,11 +7,12 @@ import { invariant } from '#domain/invariant.ts'
 import { evolveStream, newStream, type Stream, type StreamKind } from '#domain/streams.ts'
 import { recordedOf, type StoredEvent } from '#log/load.ts'
 import type { EventRow } from './events.ts'
+import { readPersonalNames } from './personal-names.ts'
 
 /** By stream id, as after the last event that was asked about: what comes later is folded on from there. */
 export type FoldedStreams = Map<string, Stream>
 
-type Ask = (query: CompiledQuery<StoredEvent>) => Promise<readonly StoredEvent[]>
+type Ask = <Row>(query: CompiledQuery<Row>) => Promise<readonly Row[]>
 
 /** Events read by one statement, some 10 MB of them. */
 const READ_MAX = 5_000
@@ -55,7 +56,14 @@ export async function readChanges(
     }
     for (const { history, upTo } of spans) invariant(history.stream.version === upTo, 'a stream is dense')
   }
+  for (const [id, names] of await readPersonalNames(ask, events))
+    changes.set(id, [...names.map(personalChange), ...(changes.get(id) ?? [])])
   return changes
+}
+
+/** That there was one, and not what: of somebody who is erased as of anybody. */
+function personalChange(field: string): Change {
+  return { field, before: null, after: null }
 }
 
 type History = {

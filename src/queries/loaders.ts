@@ -2,6 +2,7 @@
 // account than the caller's answers exactly like what does not exist, and so do keys that are not a MEMBER's own, and an ill-formed
 // id, without a statement.
 import DataLoader from 'dataloader'
+import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Change } from '#domain/changes.ts'
@@ -17,6 +18,8 @@ import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import type { KeyRow } from './keys.ts'
 import type { KeyspaceRow } from './keyspaces.ts'
 import { type LinkedKey, type LinkRow, readLinkedKeys } from './links.ts'
+import { NAMELESS, type NamesThen, readNamesThen } from './names-then.ts'
+import { readPersonalNames } from './personal-names.ts'
 import type { PolicyRow } from './policies.ts'
 import { type Reader, runNamed } from './reader.ts'
 import { type RotationRow, readOpenRotations } from './rotations.ts'
@@ -25,6 +28,7 @@ import { type Profile, readProfiles, type UserRow } from './users.ts'
 import { lastAccess, recentDays } from './uses.ts'
 
 export type Loader<Value> = { load(id: string): Promise<Value> }
+export type EventLoader<Value> = { load(event: EventRow): Promise<Value> }
 
 export type Loaders = {
   readonly account: Loader<AccountRow | null>
@@ -58,7 +62,11 @@ export type Loaders = {
   readonly profile: Loader<Profile | null>
   readonly event: Loader<EventRow | null>
   /** What an event changed that is at hand, and so may be read. */
-  readonly changes: { load(event: EventRow): Promise<readonly Change[]> }
+  readonly changes: EventLoader<readonly Change[]>
+  /** What the subject of such an event was called. */
+  readonly namesThen: EventLoader<NamesThen>
+  /** Which personal values such an event told, by name. */
+  readonly personalNames: EventLoader<readonly string[]>
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
   readonly codesOfKey: Loader<readonly CodeRow[]>
   /** By the key's id: up to 100 other codes, newest first. */
@@ -104,6 +112,7 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
   const own = <Row>(isTheirs: IsTheirs<Row>, kind: IdKind, table: string, id: string & keyof Row, columns = 'row.*') =>
     loader<Row, null>(kind, null, onlyTheirs(caller, isTheirs, rowsById(reader, table, id, columns)))
 
+  const ask = <Row>(query: CompiledQuery<Row>) => runNamed(reader, query)
   const keyspace = rows<KeyspaceRow>('ks', 'state.keyspace', 'keyspace_id')
   const key = own<KeyRow>(keyIsTheirs(keyspace), 'key', 'state.key', 'key_id')
   const ofTheirKey = async (_caller: Caller, row: { readonly key_id: string }) => (await key.load(row.key_id)) !== null
@@ -130,7 +139,9 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     user: own<UserRow>(isThemselves, 'usr', 'state.user', 'user_id'),
     profile: loader<Profile, null>('usr', null, (places, tenant) => readProfiles(reader, places, tenant)),
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
-    changes: changesLoader(reader, clears),
+    changes: eventLoader<readonly Change[]>(clears, [], (events) => readChanges(ask, events)),
+    namesThen: eventLoader(clears, NAMELESS, (events) => readNamesThen(reader, events)),
+    personalNames: eventLoader<readonly string[]>(clears, [], (events) => readPersonalNames(ask, events)),
     codesOfKey,
     retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {
       const newest = await readNewestCodes(reader, places, tenant)
@@ -147,12 +158,16 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
   }
 }
 
-function changesLoader(reader: Reader, clears: (() => void)[]): Loaders['changes'] {
+function eventLoader<Value>(
+  clears: (() => void)[],
+  missing: Value,
+  read: (events: readonly EventRow[]) => Promise<ReadonlyMap<string, Value>>,
+): EventLoader<Value> {
   const batch = async (events: readonly EventRow[]) => {
-    const changes = await readChanges((query) => runNamed(reader, query), events)
-    return events.map(({ event_id: id }) => changes.get(id) ?? [])
+    const found = await read(events)
+    return events.map(({ event_id: id }) => found.get(id) ?? missing)
   }
-  let made: DataLoader<EventRow, readonly Change[], string> | undefined
+  let made: DataLoader<EventRow, Value, string> | undefined
   clears.push(() => made?.clearAll())
   return {
     load(event) {

@@ -79,6 +79,8 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     keyName: present.keyName,
     event: present.event,
     changes: present.changes,
+    namesThen: present.namesThen,
+    personalNames: present.personalNames,
     codesOfKey,
     retiredCodesOfKey: memoized((keyId) => retiredCodes(codes, codesOfKey, keyId)),
     accountPosition: memoized((accountId) => positionAt(reader, accountId)),

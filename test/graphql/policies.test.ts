@@ -63,7 +63,7 @@ describe('a policy', () => {
       events: [
         {
           summary: expect.stringMatching(
-            /^root changed policy Ads: name now Ads; endpoints changed; permissions now .*; keys and links /,
+            /^root renamed policy Advertising to Ads, and changed it: endpoints changed; permissions now .*; keys and links /,
           ),
         },
       ],

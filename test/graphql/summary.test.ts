@@ -30,12 +30,12 @@ const OVERLAP = '2026-11-22T00:00:00.000Z'
 
 const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact, { type: Type }>['data'], string] } = {
   'account.created': [{ name: 'Acme', managementKeyspaceId: 'ks_1' }, 'root created account Acme'],
-  'account.updated': [{ name: 'Acme Ltd' }, 'root renamed the account to Acme Ltd'],
+  'account.updated': [{ name: 'Acme Ltd' }, 'root renamed account FORMER to SUBJECT'],
   'keyspace.created': [{ ...RULES, management: false }, 'root created keyspace reports'],
   'keyspace.updated': [
     { name: 'reports', rules: { activeKeysMax: 20, secretDisplay: 'ONCE', defaultKeys: false } },
-    'root changed keyspace SUBJECT: name now reports; limit of active keys now 20; showing of secrets now ONCE; default keys ' +
-      'now off, so that none that was kept can be shown again',
+    'root renamed keyspace FORMER to SUBJECT, and changed it: limit of active keys now 20; showing of secrets now ONCE; default ' +
+      'keys now off, so that none that was kept can be shown again',
   ],
   'keyspace.deleted': [{}, 'root deleted keyspace SUBJECT for good'],
   'policy.created': [
@@ -72,7 +72,7 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
       policyIds: ['pol_1'],
       ownerId: 'usr_1',
     },
-    'root changed key SUBJECT: name now x; tags now a and b; expiry now none; description taken away; metadata changed; ' +
+    'root renamed key FORMER to SUBJECT, and changed it: tags now a and b; expiry now none; description taken away; metadata changed; ' +
       'policies now Ads; owner now Ann Lee',
   ],
   'key.frozen': [{ frozenPolicies: [] }, 'root froze what key SUBJECT grants, whatever becomes of its policies'],
@@ -135,7 +135,15 @@ const LABELS: Labels = { actor: 'root', subject: 'SUBJECT', hint: 'HINT', slot: 
 
 describe('the summary of an event', () => {
   test.each(Object.entries(SENTENCES))('%s', (type, [data, sentence]) => {
-    expect(summaryOf({ type, data } as AnyFact, LABELS)).toBe(sentence)
+    const formerly = type.endsWith('.updated') && 'name' in data ? 'FORMER' : 'SUBJECT'
+    expect(summaryOf({ type, data } as AnyFact, { ...LABELS, formerly })).toBe(sentence)
+  })
+
+  test('tells a new name with the old one, and nothing else where nothing else changed', () => {
+    for (const type of ['key.updated', 'policy.updated', 'keyspace.updated'] as const)
+      expect(summaryOf({ type, data: { name: 'second' } }, { ...LABELS, formerly: 'first', subject: 'second' })).toBe(
+        `root renamed ${type.split('.')[0]} first to second`,
+      )
   })
 
   test('says when a replaced code stopped at once', () => {
@@ -156,6 +164,22 @@ describe('the summary of an event', () => {
     expect(summaryOf({ type: 'user.updated', data: {} }, LABELS)).toBe('root changed the display name of user SUBJECT')
   })
 
+  test('says that it was the display name beside all else that it tells', () => {
+    const labels = { ...LABELS, personal: ['displayName'] }
+    expect(summaryOf({ type: 'user.updated', data: { role: 'AUDITOR' } }, labels)).toBe(
+      'root changed user SUBJECT: role now AUDITOR; and the display name',
+    )
+  })
+
+  test('calls nobody a user who is told as an erased one', () => {
+    const labels = { ...LABELS, subject: 'an erased user', personal: ['displayName'] }
+    const told = (fact: AnyFact) => summaryOf(fact, labels)
+    expect(told({ type: 'user.added', data: { role: 'MEMBER', permissions: [] } })).toMatch(/^root added an erased user as /)
+    expect(told({ type: 'user.updated', data: {} })).toBe('root changed the display name of an erased user')
+    expect(told({ type: 'user.updated', data: { role: 'MEMBER' } })).toMatch(/^root changed an erased user: /)
+    expect(told({ type: 'user.removed', data: {} })).toBe('root removed an erased user for good')
+  })
+
   test('names every rule of a keyspace that changed, and no other', () => {
     const sentences = Object.entries(DEFAULT_RULES).map(([rule, value]) =>
       summaryOf({ type: 'keyspace.updated', data: { rules: { [rule]: value } } }, LABELS),
@@ -163,8 +187,6 @@ describe('the summary of an event', () => {
     expect(new Set(sentences).size).toBe(sentences.length)
     for (const sentence of sentences)
       expect(sentence).toMatch(/^root changed keyspace SUBJECT: [a-z' ]+ (now .+|changed)$/)
-    const renamed = summaryOf({ type: 'keyspace.updated', data: { name: 'x' } }, LABELS)
-    expect(renamed).toBe('root changed keyspace SUBJECT: name now x')
   })
 
   test('tells long lists by their beginning', () => {

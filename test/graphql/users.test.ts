@@ -91,7 +91,7 @@ describe('a user', () => {
     const { user } = await app.ask(UserDocument, { userId })
     expect(user).toMatchObject({ externalId: '(erased)', displayName: null })
     const { account } = await app.ask(EventsDocument, { accountId, filter: { subjectId: userId } })
-    expect(account?.events?.nodes[0]?.summary).toMatch(/^root added user an erased user as MEMBER, /)
+    expect(account?.events?.nodes[0]?.summary).toMatch(/^root added an erased user as MEMBER, /)
   })
 })
 

@@ -73,6 +73,30 @@ test('a page is read by one statement, in the index of streams', async () => {
   }
 })
 
+test('what a thing was called when something happened to it is found by the index of names', async () => {
+  const { namesThen } = createLoaders(reader, { kind: 'ROOT' })
+  const ofKey = events.filter((event) => event.stream_id === keyId)
+  const sent = await statementsOf(async () => {
+    const names = await Promise.all(ofKey.map((event) => namesThen.load(event)))
+    // Version 1 made it, 2 its code; from then on it was renamed but for every fourth time.
+    expect(names.slice(0, 7)).toEqual([
+      { before: null, after: 'key 0' },
+      { before: 'key 0', after: 'key 0' },
+      { before: 'key 0', after: 'key 1' },
+      { before: 'key 1', after: 'key 2' },
+      { before: 'key 2', after: 'key 3' },
+      { before: 'key 3', after: 'key 3' },
+      { before: 'key 3', after: 'key 5' },
+    ])
+  })
+  expect(sent).toHaveLength(1)
+  for (const statement of sent) {
+    const plan = await planFor(database.owner, statement)
+    expect(indexesOf(plan)).toEqual(['event_of_name'])
+    expect(seqScansOf(plan)).toEqual([])
+  }
+})
+
 test('what is at hand from its beginning is not read again', async () => {
   expect(await statementsOf(() => loaded(events))).toEqual([])
 })
