@@ -70,7 +70,18 @@ export function mayPlan(caller: Caller, command: Parameters<typeof mayRun>[1]): 
   return command.permission !== 'root' && confinedTo(caller) === null && READERS.every((read) => mayDo(caller, read))
 }
 
-/** Refuses as the command would. Throws DenialError where the caller may neither run it nor read what it would do. */
+/**
+ * As whom it is decided. Who may run it is refused what the command would refuse them. Who may only read gives nothing away by asking,
+ * and so what they hold is no matter: they are told what it would do if it were done by somebody who holds everything.
+ */
+function decidedAs(caller: Caller, command: Parameters<typeof mayRun>[1]): Caller {
+  return caller.kind === 'ROOT' || mayRun(caller, command) ? caller : { ...caller, permissions: ['*'] }
+}
+
+/**
+ * Refuses as the command would, but for GRANT_EXCEEDS_CALLER to those who may only read. Throws DenialError where the caller may neither
+ * run it nor read what it would do.
+ */
 export async function planCommand<Input extends CommonInput, Result>(
   services: CommandServices,
   origin: Origin,
@@ -84,9 +95,10 @@ export async function planCommand<Input extends CommonInput, Result>(
   if (!mayRun(origin.caller, command) && 'secret' in parsed.data && typeof parsed.data.secret === 'string')
     return refused(invalidInput(['secret'], 'must be absent for a caller who may not do this but only read'))
   const tables = stateTables.map(({ name }) => `state.${name}`)
+  const decided = { ...origin, caller: decidedAs(origin.caller, command) }
   return untilNoneCollides(() =>
     inSnapshot(services.database, tables, (transaction) =>
-      plan({ services, origin, transaction }, command, parsed.data),
+      plan({ services, origin: decided, transaction }, command, parsed.data),
     ),
   )
 }

@@ -81,7 +81,8 @@ function dryRunArgument(t: ArgumentBuilder) {
     defaultValue: false,
     description:
       'Only answer what would be done (DryRun), or why it would not; nothing is written. Whoever has accounts.read, keys.read and ' +
-      'events.read may ask as well, but for secrets of their own; what the caller must hold themselves is asked of them all the same.',
+      'events.read may ask as well, but for secrets of their own: they are told what it would do if it were done by somebody who ' +
+      'holds everything, while who may do it themselves is refused what the mutation would refuse them.',
   })
 }
 

@@ -50,7 +50,7 @@ export const OPEN_ROTATIONS = `
   SELECT r.*
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.key k ON k.shard = wanted.shard AND k.key_id = wanted.id
-    JOIN state.code c ON c.shard = k.shard AND c.key_id = k.key_id
+    JOIN state.code c ON c.shard = k.shard AND c.account_id = k.account_id AND c.key_id = k.key_id
     JOIN state.rotation r ON r.shard = c.shard AND r.key_id = c.key_id AND r.retired_code_id = c.code_id
    WHERE ($3::text IS NULL OR k.account_id = $3) AND k.revoked_at IS NULL
      AND c.deleted_at IS NULL AND c.replaced_at IS NOT NULL AND c.overlap_ends_at > $4::timestamptz

@@ -103,3 +103,56 @@ test('keys with an open rotation are listed as long as the replaced code works',
   expect(await listed(true)).toEqual([])
   expect(await listed(false)).toContain(open)
 })
+
+test('open rotations of a key are one for each slot at most, and asked for by themselves', async () => {
+  const { keyId } = await app.createKey(await app.createKeyspace(accountId, { codesAtCreation: 2 }))
+  const rotateSlot = (slot: string, overlapSeconds: number) => app.ask(ROTATE, { input: { keyId, slot, overlapSeconds } })
+  expect(await openRotations(keyId)).toEqual([])
+  await rotateSlot('PRIMARY', 600)
+  await rotateSlot('PRIMARY', 600)
+  await rotateSlot('SECONDARY', 900)
+  const open = await openRotations(keyId)
+  expect(open).toMatchObject([
+    { slot: 'SECONDARY', cutOver: { retiredStillUsed: false } },
+    { slot: 'PRIMARY', cutOver: { retiredStillUsed: false } },
+  ])
+  expect(open.map(({ id }) => id)).toEqual((await allRotations(keyId)).slice(0, 2))
+  app.clock.advance(600_000)
+  expect(await openRotations(keyId)).toMatchObject([{ slot: 'SECONDARY' }])
+  await app.ask(`mutation ($id: ID!) { revokeKey(input: { keyId: $id }) { __typename } }`, { id: keyId })
+  expect(await openRotations(keyId)).toEqual([])
+})
+
+test('what is asked about cutting over fits into one operation, at the length that pages have by themselves', async () => {
+  const { keyId } = await app.createKey(keyspaceId)
+  await rotate(keyId, 600)
+  const { account } = await app.ask<{ account: { keys: { nodes: object[] } } }, object>(
+    `query ($accountId: ID!) { account(id: $accountId) { keys(filter: { rotationOpen: true }) { nodes { id openRotations { cutOver {
+       endsAt retiredStillUsed retiredUsesByDay { day uses } replacementLastUsedAt } } } } } }`,
+    { accountId },
+  )
+  expect(account.keys.nodes).toEqual([
+    { id: keyId, openRotations: [{ cutOver: expect.objectContaining({ retiredStillUsed: false }) }] },
+  ])
+})
+
+test("open rotations of another account's key are as little there as the key", async () => {
+  const { keyId } = await app.createForeignKey()
+  await rotate(keyId, 600)
+  const credential = await app.createCredential(accountId, ['keys.read'])
+  const query = 'query ($keyId: ID!) { key(id: $keyId) { openRotations { id } } }'
+  expect((await app.execute(query, { keyId }, { credential })).data).toEqual({ key: null })
+})
+
+type Opened = { readonly id: string; readonly slot: string; readonly cutOver: CutOver | null }
+
+async function openRotations(keyId: string): Promise<readonly Opened[]> {
+  const query = 'query ($keyId: ID!) { key(id: $keyId) { openRotations { id slot cutOver { retiredStillUsed } } } }'
+  return (await app.ask<{ key: { openRotations: Opened[] } }, object>(query, { keyId })).key.openRotations
+}
+
+async function allRotations(keyId: string): Promise<readonly string[]> {
+  const query = 'query ($keyId: ID!) { key(id: $keyId) { rotations { nodes { id } } } }'
+  const { key } = await app.ask<{ key: { rotations: { nodes: { id: string }[] } } }, object>(query, { keyId })
+  return key.rotations.nodes.map(({ id }) => id)
+}

@@ -210,6 +210,31 @@ describe('who may only', () => {
     expect((await trial('updatePolicy', { policyId: 'x' }, secret)).errors).toEqual([['updatePolicy', 'FORBIDDEN']])
   })
 
+  test('read is told of rights beyond their own; who may do it is refused what they would be', async () => {
+    const policyId = await app.createPolicy(accountId, { permissions: ['keys.*'] })
+    const { codeId } = await app.createKey(managementKeyspaceId, { permissions: ['*'], policyIds: [policyId] })
+    const userId = await app.addUser(accountId, { role: 'ADMINISTRATOR' })
+    const reader = await withPermissions('accounts.read', 'keys.read', 'events.read')
+    const less = { policyId, permissions: [] }
+    const { told } = await trial('updatePolicy', less, reader)
+    // All of it goes by the key's own permission, too.
+    expect(told).toMatchObject({ __typename: 'DryRun', plannedCount: 1, stops: [] })
+    const own = await app.createKey(managementKeyspaceId, { policyIds: [policyId] })
+    expect(namesOf((await trial('updatePolicy', less, reader)).told)).toEqual([own.codeId])
+    expect(namesOf((await trial('updatePolicy', less, reader)).told)).not.toContain(codeId)
+    const demoted = await trial('updateUser', { userId, role: 'MEMBER' }, reader)
+    expect(demoted.told).toMatchObject({ __typename: 'DryRun', planned: [{ type: 'user.updated' }] })
+
+    const writer = await withPermissions('policies.write', 'accounts.read', 'keys.read', 'events.read')
+    expect((await trial('updatePolicy', less, writer)).told.code).toBe('GRANT_EXCEEDS_CALLER')
+    const { data } = await app.execute<{ updatePolicy: { code?: string } }, object>(
+      'mutation ($input: UpdatePolicyInput!) { updatePolicy(input: $input) { ... on Error { code } } }',
+      { input: less },
+      { credential: writer },
+    )
+    expect(data?.updatePolicy.code).toBe('GRANT_EXCEEDS_CALLER')
+  })
+
   test('read everything may ask for everything, and do none of it', async () => {
     const externalId = 'auditor@example.org'
     await app.addUser(accountId, { externalId, role: 'AUDITOR' })
