@@ -374,11 +374,11 @@ export type EventFilter = {
   readonly actorKinds?: ReadonlyArray<ActorKind> | null | undefined;
   /** Only what this request caused: the `X-Request-Id` of its answer. */
   readonly correlationId?: string | null | undefined;
-  /** Only what happened at this instant or later. */
+  /** Only what happened at this instant or later. Not after `until`. */
   readonly since?: string | null | undefined;
-  /** Only events of this account, keyspace, key, link, policy or user itself. */
+  /** Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: INVALID_INPUT for the id of a code, a rotation or an event. */
   readonly subjectId?: string | null | undefined;
-  /** Only events of one of these types, such as `key.rotated`. */
+  /** Only events of one of these types, such as `key.rotated`; at most 100. INVALID_INPUT for what is none. */
   readonly types?: ReadonlyArray<string> | null | undefined;
   /** Only what happened before this instant. */
   readonly until?: string | null | undefined;

@@ -86,6 +86,7 @@ describe('what fields need', () => {
       'Policy.account': 'parent',
       'ApiKey.codes': 'parent',
       'ApiKey.rotations': 'parent',
+      'ApiKey.openRotations': 'parent',
       'ApiKey.events': 'events.read',
       'ApiKey.accessLog': 'logs.read',
       'AccessCode.key': 'parent',

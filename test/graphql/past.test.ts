@@ -209,6 +209,7 @@ describe('what can not be told of the past', () => {
     'ApiKey.accessLog',
     'ApiKey.events',
     'ApiKey.lastUsedAt',
+    'ApiKey.openRotations',
     'Keyspace.activeKeyCount',
     'Keyspace.events',
     'Keyspace.keys',

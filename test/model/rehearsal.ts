@@ -40,6 +40,7 @@ type Planned = {
 }
 type Stop = {
   readonly extent: 'ALL' | 'SOME'
+  readonly stopsAt: string
   readonly accessCode: { readonly id: string } | null
   readonly link: { readonly id: string } | null
 }
@@ -55,7 +56,7 @@ export async function tryOut(app: TestApp, { mutation, input, credential }: Sent
   const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}`
   const document = `mutation ($input: ${type}Input!) { ${mutation}(input: $input, dryRun: true) { __typename
     ... on DryRun { plannedCount planned { type subjectId subjectVersion actor { kind actorId } follows data }
-      stopCount stops { extent accessCode { id } link { id } } } ... on Error { code } } }`
+      stopCount stops { extent stopsAt accessCode { id } link { id } } } ... on Error { code } } }`
   const { data, errors } = await app.execute<Record<string, Tried & { code?: string }>, object>(
     document,
     { input },
@@ -86,7 +87,7 @@ export async function rehearse(world: World, real: Real, request: Sent, isReader
   const accountId = accountAskedFor(world, request.input)
   // What another account's links are worth without the key is nothing that this one is told.
   const foreign = [...world.links.values()].filter((link) => link.accountId !== accountId).map(({ id }) => id)
-  expectStops(tried, before, after, isReader, new Set(foreign))
+  expectStops(tried, before, after, app.clock.now(), isReader, new Set(foreign))
   return tried
 }
 
@@ -188,39 +189,57 @@ function questionsIn(world: World, { permissions: given, endpoints: limits }: In
   )
 }
 
-/** By question: the code or link that is VALID, if one is. */
-async function openIn(app: TestApp, questions: readonly Asked[]): Promise<readonly (string | undefined)[]> {
-  const open: (string | undefined)[] = []
+type Open = { readonly id: string; readonly expiresAt: string | null }
+
+/** By question: the code or link that is VALID, if one is, and until when. */
+async function openIn(app: TestApp, questions: readonly Asked[]): Promise<readonly (Open | undefined)[]> {
+  const open: (Open | undefined)[] = []
   for (let start = 0; start < questions.length; start += 100) {
     const batch = questions.slice(start, start + 100).map(({ who: _, ...question }) => question)
     const verdicts = await verify(app, batch, app.rootKey)
     if (typeof verdicts === 'string') throw new Error(verdicts)
-    for (const { code, linkId, codeId } of verdicts)
-      open.push(code === 'VALID' ? (linkId ?? codeId ?? undefined) : undefined)
+    for (const { code, linkId, codeId, expiresAt } of verdicts) {
+      const id = linkId ?? codeId
+      open.push(code === 'VALID' && id ? { id, expiresAt: expiresAt ?? null } : undefined)
+    }
   }
   return open
 }
 
 function expectStops(
   { stops, stopCount }: Tried,
-  before: readonly (string | undefined)[],
-  after: readonly (string | undefined)[],
+  before: readonly (Open | undefined)[],
+  after: readonly (Open | undefined)[],
+  now: string,
   isReader: boolean,
   foreign: ReadonlySet<string>,
 ): void {
-  const asked = new Set(before)
   const lost = new Map<string, 'ALL' | 'SOME'>()
-  const opened = Map.groupBy(before.entries(), ([, id]) => id)
+  const ends = new Map<string, string>()
+  const opened = Map.groupBy(before.entries(), ([, open]) => open?.id)
   for (const [id, answers] of opened) {
     if (id === undefined || foreign.has(id)) continue
-    const kept = answers.filter(([index]) => after[index] === id).length
-    if (kept < answers.length) lost.set(id, kept === 0 ? 'ALL' : 'SOME')
+    const kept = answers.flatMap(([index]) => after[index] ?? []).filter((open) => open.id === id)
+    if (kept.length < answers.length) lost.set(id, kept.length === 0 ? 'ALL' : 'SOME')
+    const [[, was]] = answers as [[number, Open]]
+    const end = kept[0]?.expiresAt ?? null
+    if (end !== null && (was.expiresAt === null || end < was.expiresAt)) ends.set(id, end)
   }
-  const told = stops.map(({ extent, accessCode, link }) => [accessCode?.id ?? link?.id ?? '', extent] as const)
+  const known = new Set(opened.keys())
+  const idOf = ({ accessCode, link }: Stop) => accessCode?.id ?? link?.id ?? ''
   // Of what nobody knows a secret there is no verdict.
-  const toldOfKnown = new Map(told.filter(([id]) => asked.has(id)))
-  if (isReader)
-    expect(Object.fromEntries(toldOfKnown), 'told of known codes and links').toEqual(Object.fromEntries(lost))
-  else for (const [id, extent] of toldOfKnown) expect([id, lost.get(id)]).toEqual([id, extent])
-  if (isReader) expect(stopCount).toBe(stops.length)
+  const told = stops.filter((stop) => known.has(idOf(stop)))
+  const [atOnce, later] = [told.filter(({ stopsAt }) => stopsAt === now), told.filter(({ stopsAt }) => stopsAt !== now)]
+  expect(later.filter(({ extent }) => extent !== 'ALL')).toEqual([])
+  const losses = new Map(atOnce.map((stop) => [idOf(stop), stop.extent]))
+  const sooner = new Map(later.map((stop) => [idOf(stop), stop.stopsAt]))
+  expect(losses.size + sooner.size, 'each is told once').toBe(told.length)
+  if (isReader) {
+    expect(Object.fromEntries(losses), 'told of known codes and links').toEqual(Object.fromEntries(lost))
+    expect(Object.fromEntries(sooner), 'told of earlier ends').toEqual(Object.fromEntries(ends))
+    expect(stopCount).toBe(stops.length)
+    return
+  }
+  for (const [id, extent] of losses) expect([id, lost.get(id)]).toEqual([id, extent])
+  for (const [id, end] of sooner) expect([id, ends.get(id)]).toEqual([id, end])
 }
