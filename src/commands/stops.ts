@@ -1,5 +1,6 @@
 // Which codes and links stop opening things, or open less, once some streams are what a command makes of them: at once, or at an
-// end that it brings forward. Of the command's own account alone: whoever has linked a key of it is their own account's affair, and of a linked key's codes this one knows nothing.
+// end that it brings forward. Of the command's own account alone: whoever has linked a key of it is their own account's affair, and
+// of a linked key's codes this one knows nothing.
 import { setImmediate } from 'node:timers/promises'
 import { statement } from '#database/connect.ts'
 import type { Instant } from '#domain/instant.ts'
@@ -29,7 +30,7 @@ export type Stop = Lost &
   )
 
 export type Stops = {
-  /** Those that open nothing any more first, and of these what stops sooner; a code that loses some at once and the rest later is in it twice. */
+  /** Those that open nothing any more first, and the sooner the earlier; a code that loses some at once and the rest later is there twice. */
   readonly stops: readonly Stop[]
   /** False where more keys or links are concerned than were looked at. */
   readonly complete: boolean

@@ -99,8 +99,8 @@ const StopExtent = builder.enumType('StopExtent', { description: 'How much would
 const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
   description:
     'A code of the account, or a link by which it lets in a key of another account, that opens something now and would open less, ' +
-    'at once or sooner than it would have: told by the very judge of verifications. When its secret is presented in the wrong place, which a change of `presentations` ' +
-    'may bring about, that is not counted.',
+    'at once or sooner than it would have: told by the very judge of verifications. When its secret is presented in the wrong place, ' +
+    'which a change of `presentations` may bring about, that is not counted.',
   fields: (t) => ({
     extent: t.field({
       type: StopExtent,
@@ -112,7 +112,8 @@ const StoppedCode = builder.objectRef<Stop>('StoppedCode').implement({
       type: 'DateTime',
       needs: 'parent',
       description:
-        'From when on: now, or the end of the overlap or of the validity that the mutation sets, where that is sooner than it would have been.',
+        'From when on: now, or the end of the overlap or of the validity that the mutation sets, where that is sooner than it would ' +
+        'have been.',
       resolve: ({ at }) => at,
     }),
     accessCode: t.field({

@@ -28,11 +28,7 @@ function withoutMade({ codeId: _id, hint: _hint, ...code }: NewCode) {
   return code
 }
 
-export function plannedSummary(
-  event: PlannedEvent,
-  _arguments: unknown,
-  context: Context,
-): Promise<string> {
+export function plannedSummary(event: PlannedEvent, _arguments: unknown, context: Context): Promise<string> {
   return sentenceOf(withoutHint(event.fact), event.actor, labelsOf(event, context), context)
 }
 

@@ -15,7 +15,10 @@ export type ExportQuery = {
   readonly withHeader: boolean
 }
 
-const NAMES = ['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId', 'after', 'changes', 'header']
+const NAMES = [
+  ...['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId'],
+  ...['after', 'changes', 'header'],
+]
 const POSITION = /^\d{1,18}$/
 
 /** `search` is what follows the question mark. Throws BadQueryArgumentError, with all that is wrong. */

@@ -1,8 +1,8 @@
 // Finds the events of a filter, each kind of filter in the index that has them in the order of the list, and pages through them:
 // oldest first with `first`, newest first with `last`. Events never change and come in dense positions, so that pages stay as
 // they were while more are appended. What a page costs is bounded by its own length, times the types and the kinds of actors where
-// several are asked for, however many events there are and however few are let through. Two bounds are wider: what else is asked of the events of a
-// subject, or of those of a request, walks through all of that subject or request.
+// several are asked for, however many events there are and however few are let through. Two bounds are wider: what else is asked of
+// the events of a subject, or of those of a request, walks through all of that subject or request.
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { ACTOR_KINDS, type ActorKind } from '#domain/actor.ts'
 import type { Instant } from '#domain/instant.ts'

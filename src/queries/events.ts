@@ -71,11 +71,8 @@ export function checkTypes(types: readonly string[] | null): void {
 function typesIssues(types: EventFilter['types'], within: readonly string[]): readonly ArgumentIssue[] {
   const issues = textsIssues('types', types, TYPES_MAX, within)
   if (issues.length > 0) return issues
-  return (types ?? []).flatMap((type, index) =>
-    Object.hasOwn(eventSchemas, type)
-      ? []
-      : [{ path: [...within, 'types', String(index)], message: 'is no type of event' }],
-  )
+  const fault = (index: number) => ({ path: [...within, 'types', String(index)], message: 'is no type of event' })
+  return (types ?? []).flatMap((type, index) => (Object.hasOwn(eventSchemas, type) ? [] : [fault(index)]))
 }
 
 /** What happens to these happens to something else, under whose id it is to be looked for. */

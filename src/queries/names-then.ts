@@ -19,7 +19,8 @@ export const NAMES_THEN = `
     FROM unnest($1::smallint[], $2::text[], $3::text[], $4::integer[]) AS wanted (shard, event_id, stream_id, version)
    CROSS JOIN LATERAL (
      SELECT e.version, e.data ->> 'name' AS name FROM log.event e
-      WHERE e.shard = wanted.shard AND e.stream_id = wanted.stream_id AND e.version <= wanted.version AND e.data ? 'name'
+      WHERE e.shard = wanted.shard AND e.stream_id = wanted.stream_id AND e.version <= wanted.version
+        AND e.data ? 'name'
       ORDER BY e.version DESC LIMIT 2) AS named
    ORDER BY wanted.event_id, named.version DESC`
 

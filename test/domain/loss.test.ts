@@ -124,7 +124,11 @@ describe('later is lost', () => {
   test.each([
     ['lasts as long as it would have', { key: { expiresAt: FUTURE } }, { key: { expiresAt: FUTURE } }],
     ['lasts longer', { key: { expiresAt: FUTURE } }, { key: { expiresAt: LATER } }],
-    ['expires before its overlap ends', { code: { expiresAt: FUTURE } }, { code: { ...inOverlap.code, expiresAt: FUTURE } }],
+    [
+      'expires before its overlap ends',
+      { code: { expiresAt: FUTURE } },
+      { code: { replacedAt: NOW, overlapEndsAt: LATER, expiresAt: FUTURE } },
+    ],
     ['opened nothing', { key: { enabled: false } }, { key: { expiresAt: FUTURE } }],
   ])('nothing of what %s', (_what, before, after) => {
     expect(losses(candidate([direct('a')], before), candidate([direct('a')], after))).toEqual([])

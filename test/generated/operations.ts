@@ -1301,7 +1301,7 @@ export type OpenRotationsQueryVariables = Exact<{
 }>;
 
 
-export type OpenRotationsQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly rotations: { readonly nodes: ReadonlyArray<{ readonly slot: CodeSlot, readonly rotatedAt: string, readonly retired: { readonly id: string, readonly hint: string }, readonly cutOver: { readonly endsAt: string, readonly retiredStillUsed: boolean, readonly retiredLastUsedAt: string | null, readonly replacementLastUsedAt: string | null, readonly retiredUsesByDay: ReadonlyArray<{ readonly day: string, readonly uses: number }> } | null }> } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+export type OpenRotationsQuery = { readonly account: { readonly keys: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly openRotations: ReadonlyArray<{ readonly slot: CodeSlot, readonly rotatedAt: string, readonly retired: { readonly id: string, readonly hint: string }, readonly cutOver: { readonly endsAt: string, readonly retiredStillUsed: boolean, readonly retiredLastUsedAt: string | null, readonly replacementLastUsedAt: string | null, readonly retiredUsesByDay: ReadonlyArray<{ readonly day: string, readonly uses: number }> } | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
 export type PoliciesQueryVariables = Exact<{
   accountId: string;
@@ -3129,28 +3129,26 @@ export const NodeDocument = new TypedDocumentString(`
 export const OpenRotationsDocument = new TypedDocumentString(`
     query OpenRotations($accountId: ID!, $after: String) {
   account(id: $accountId) {
-    keys(filter: { rotationOpen: true }, first: 20, after: $after) {
+    keys(filter: { rotationOpen: true }, after: $after) {
       nodes {
         id
         name
-        rotations(first: 2) {
-          nodes {
-            slot
-            rotatedAt
-            retired {
-              id
-              hint
+        openRotations {
+          slot
+          rotatedAt
+          retired {
+            id
+            hint
+          }
+          cutOver {
+            endsAt
+            retiredStillUsed
+            retiredLastUsedAt
+            retiredUsesByDay {
+              day
+              uses
             }
-            cutOver {
-              endsAt
-              retiredStillUsed
-              retiredLastUsedAt
-              retiredUsesByDay {
-                day
-                uses
-              }
-              replacementLastUsedAt
-            }
+            replacementLastUsedAt
           }
         }
       }

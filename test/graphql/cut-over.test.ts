@@ -106,7 +106,8 @@ test('keys with an open rotation are listed as long as the replaced code works',
 
 test('open rotations of a key are one for each slot at most, and asked for by themselves', async () => {
   const { keyId } = await app.createKey(await app.createKeyspace(accountId, { codesAtCreation: 2 }))
-  const rotateSlot = (slot: string, overlapSeconds: number) => app.ask(ROTATE, { input: { keyId, slot, overlapSeconds } })
+  const rotateSlot = (slot: string, overlapSeconds: number) =>
+    app.ask(ROTATE, { input: { keyId, slot, overlapSeconds } })
   expect(await openRotations(keyId)).toEqual([])
   await rotateSlot('PRIMARY', 600)
   await rotateSlot('PRIMARY', 600)

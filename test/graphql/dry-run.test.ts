@@ -98,7 +98,8 @@ test('tells of ends that are yet to come when they are and who would be met by t
   await verify(secret)
   await app.app.services.uses.flush()
   const soon = plusMs(app.clock.now(), 3_600_000)
-  const stop = { extent: 'ALL', stopsAt: soon, accessCode: { id: codeId }, usesLastWeek: 1, lastUsedAt: app.clock.now() }
+  const used = { usesLastWeek: 1, lastUsedAt: app.clock.now() }
+  const stop = { extent: 'ALL', stopsAt: soon, accessCode: { id: codeId }, ...used }
   const overlap = await trial('rotateKey', { keyId, overlapSeconds: 3_600 })
   expect(overlap.told).toMatchObject({ stops: [stop], stopCount: 1 })
   const expiry = await trial('updateKey', { keyId, expiresAt: soon })

@@ -174,7 +174,8 @@ describe('the summary of an event', () => {
   test('calls nobody a user who is told as an erased one', () => {
     const labels = { ...LABELS, subject: 'an erased user', personal: ['displayName'] }
     const told = (fact: AnyFact) => summaryOf(fact, labels)
-    expect(told({ type: 'user.added', data: { role: 'MEMBER', permissions: [] } })).toMatch(/^root added an erased user as /)
+    const added: AnyFact = { type: 'user.added', data: { role: 'MEMBER', permissions: [] } }
+    expect(told(added)).toMatch(/^root added an erased user as /)
     expect(told({ type: 'user.updated', data: {} })).toBe('root changed the display name of an erased user')
     expect(told({ type: 'user.updated', data: { role: 'MEMBER' } })).toMatch(/^root changed an erased user: /)
     expect(told({ type: 'user.removed', data: {} })).toBe('root removed an erased user for good')
