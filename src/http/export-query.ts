@@ -15,10 +15,8 @@ export type ExportQuery = {
   readonly withHeader: boolean
 }
 
-const NAMES = [
-  ...['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId'],
-  ...['after', 'changes', 'header'],
-]
+const FILTERS = ['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId']
+const NAMES = [...FILTERS, 'after', 'changes', 'header']
 const POSITION = /^\d{1,18}$/
 
 /** `search` is what follows the question mark. Throws BadQueryArgumentError, with all that is wrong. */
@@ -59,7 +57,8 @@ export function readExportQuery(search: string): ExportQuery {
   const types = list('types')
   const actorKinds = list('actorKinds').flatMap((value) => {
     const kind = ACTOR_KINDS.find((known) => known === value)
-    return kind ?? complain('actorKinds', `must be of ${ACTOR_KINDS.join(', ')}`) ?? []
+    if (kind === undefined) complain('actorKinds', `must be of ${ACTOR_KINDS.join(', ')}`)
+    return kind ?? []
   })
   const query = {
     filter: {

@@ -28,7 +28,7 @@ import { type Profile, readProfiles, type UserRow } from './users.ts'
 import { lastAccess, recentDays } from './uses.ts'
 
 export type Loader<Value> = { load(id: string): Promise<Value> }
-export type EventLoader<Value> = { load(event: EventRow): Promise<Value> }
+type EventLoader<Value> = { load(event: EventRow): Promise<Value> }
 
 export type Loaders = {
   readonly account: Loader<AccountRow | null>

@@ -14,7 +14,7 @@ export type NamesThen = {
 export const NAMELESS: NamesThen = { before: null, after: null }
 
 /** Two are enough: the name as of the event, and the one that it took the place of. */
-export const NAMES_THEN = `
+const NAMES_THEN = `
   SELECT wanted.event_id, wanted.version, named.version AS named_at, named.name
     FROM unnest($1::smallint[], $2::text[], $3::text[], $4::integer[]) AS wanted (shard, event_id, stream_id, version)
    CROSS JOIN LATERAL (

@@ -46,7 +46,7 @@ function rotatedBy(shard: number, keyId: string, at: Instant): Expression<SqlBoo
 }
 
 // By way of the codes, of which few are in overlap, however many rotations a key has had.
-export const OPEN_ROTATIONS = `
+const OPEN_ROTATIONS = `
   SELECT r.*
     FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id)
     JOIN state.key k ON k.shard = wanted.shard AND k.key_id = wanted.id

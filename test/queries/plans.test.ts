@@ -3,6 +3,7 @@
 import type { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USERS_WITHOUT } from '#commands/fill-default-keys.ts'
+import { HOLDINGS } from '#commands/forget-accesses.ts'
 import { KEYS_NOT_FROZEN } from '#commands/freeze-keys.ts'
 import { KEYS_OF_USER } from '#commands/remove-user.ts'
 import { KEYS_CONCERNED } from '#commands/standing.ts'
@@ -517,6 +518,13 @@ describe('what is looked for among 50 000 events of an account', () => {
       expect(seqScansOf(plan)).toEqual([])
       expect(blocksOf(plan)).toBeLessThan(400)
     }
+  })
+
+  test("keys that were somebody's once are found by what their events say, however many there are", async () => {
+    const plan = await planFor(database.owner, { text: HOLDINGS, values: [2, seedId('usr', 2, 1)] })
+    expect(indexesOf(plan)).toEqual(['event_of_acted_as', 'event_of_owner', 'event_stream_version_key'])
+    expect(seqScansOf(plan)).toEqual([])
+    expect(blocksOf(plan)).toBeLessThan(30)
   })
 
   test('of a subject since an instant begins there', async () => {
