@@ -130,7 +130,8 @@ const EventFilter = builder.inputType('EventFilter', {
   description: 'Which events to list: those for which everything that is given holds. Null is the same as absent.',
   fields: (t) => ({
     types: t.stringList({
-      description: 'Only events of one of these types, such as `key.rotated`; at most 100. INVALID_INPUT for what is none.',
+      description:
+        'Only events of one of these types, such as `key.rotated`; at most 100. INVALID_INPUT for what is none.',
     }),
     subjectId: t.id({
       description:

@@ -353,7 +353,10 @@ describe('whoever may verify keys and not read events', () => {
     }
     const others: readonly ExplainVerificationInput[] = [
       ...[{ codeId }, { key, codeId }, {}],
-      ...[{ key, at }, { key, at, position: '1' }],
+      ...[
+        { key, at },
+        { key, at, position: '1' },
+      ],
     ]
     for (const input of others) expect(await refused(input, verifier)).toEqual([null, ['FORBIDDEN']])
     expect(await refused({ key }, reader)).toEqual([null, ['FORBIDDEN']])

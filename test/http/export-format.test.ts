@@ -10,7 +10,7 @@ function cellOf(record: string): string {
 }
 
 /** As docs/operating.md says: one apostrophe less wherever a cell or a part of one begins with it. */
-const valueOf = (cell: string) => cell.replaceAll(/(?<=^|[;\t\r\n])'/g, '')
+const valueIn = (cell: string) => cell.replaceAll(/(?<=^|[;\t\r\n])'/g, '')
 
 describe('a cell', () => {
   test.each([
@@ -40,7 +40,7 @@ describe('a cell', () => {
         const cell = cellOf(csvRecord([value]))
         for (const part of cell.split(/[;\t\r\n]/)) expect(part).not.toMatch(/^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/)
         expect(cell).not.toMatch(/^[\t\r\n]/)
-        expect(valueOf(cell)).toBe(value)
+        expect(valueIn(cell)).toBe(value)
       }),
     )
   })
