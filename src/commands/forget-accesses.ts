@@ -17,12 +17,16 @@ export const HOLDINGS = `
     SELECT stream_id FROM log.event WHERE shard = $1 AND data ->> 'ownerId' = $2
      UNION
     SELECT stream_id FROM log.event WHERE shard = $1 AND data ->> 'actsAsId' = $2)
-  SELECT e.stream_id, e.decided_at, e.data ? 'ownerId' AS tells_owner, e.data ->> 'ownerId' AS owner_id,
-         e.data ? 'actsAsId' AS tells_acts_as, e.data ->> 'actsAsId' AS acts_as_id
+  SELECT told.*
     FROM theirs
-    JOIN log.event e ON e.shard = $1 AND e.stream_id = theirs.stream_id
-   WHERE e.type IN ('key.created', 'key.updated') AND (e.data ? 'ownerId' OR e.data ? 'actsAsId')
-   ORDER BY e.stream_id, e.version`
+   CROSS JOIN LATERAL (
+     SELECT e.stream_id, e.version, e.decided_at, e.data ? 'ownerId' AS tells_owner, e.data ->> 'ownerId' AS owner_id,
+            e.data ? 'actsAsId' AS tells_acts_as, e.data ->> 'actsAsId' AS acts_as_id
+       FROM log.event e
+      WHERE e.shard = $1 AND e.stream_id = theirs.stream_id
+        AND e.type IN ('key.created', 'key.updated') AND (e.data ? 'ownerId' OR e.data ? 'actsAsId')
+      ORDER BY e.version) AS told
+   ORDER BY told.stream_id, told.version`
 
 type HoldingRow = {
   readonly stream_id: string

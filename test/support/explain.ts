@@ -8,6 +8,7 @@ export type PlanNode = {
   readonly 'Relation Name'?: string
   readonly Alias?: string
   readonly 'Index Name'?: string
+  readonly 'Actual Rows'?: number
   readonly 'Shared Hit Blocks'?: number
   readonly 'Shared Read Blocks'?: number
   readonly Plans?: readonly PlanNode[]

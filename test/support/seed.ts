@@ -275,12 +275,17 @@ export type SeededEvents = {
   readonly streamIds: readonly string[]
   /** Types take turns. */
   readonly types: readonly string[]
+  /** What the data tells of owners, by turns; else it tells nothing. */
+  readonly ownerIds?: readonly string[]
 }
 
 /** All events of an account that has none yet, at positions 1 to `count`. Every tenth has the correlation id `c-<n / 10>`. */
 export async function seedEvents(owner: Database, account: SeededAccount, events: SeededEvents): Promise<void> {
   const { shard, accountId } = account
-  const { from, count, streamIds, types } = events
+  const { from, count, streamIds, types, ownerIds } = events
+  const data = ownerIds
+    ? sql`jsonb_build_object('ownerId', (${ownerIds}::text[])[1 + i % ${ownerIds.length}::integer])`
+    : sql`'{}'`
   await sql`
     INSERT INTO log.event (shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type,
                            schema_version, actor_kind, actor_id, correlation_id, decided_at, occurred_at, body, data, mac,
@@ -289,7 +294,7 @@ export async function seedEvents(owner: Database, account: SeededAccount, events
            'evt_' || ${toBase62(shard, ID_SHARD_DIGITS)} || lpad((head + i)::text, 20, '0'),
            (${streamIds}::text[])[1 + i % ${streamIds.length}::integer], 'key', 1 + (i - 1) / ${streamIds.length}::integer,
            (${types}::text[])[1 + i % ${types.length}::integer], 1, 'KEY', 'key_' || i % 7,
-           CASE WHEN i % 10 = 0 THEN 'c-' || i / 10 ELSE 'r-' || i END, at.instant, at.instant, 'x', '{}',
+           CASE WHEN i % 10 = 0 THEN 'c-' || i / 10 ELSE 'r-' || i END, at.instant, at.instant, 'x', ${data},
            decode(repeat('00', 32), 'hex'), 's1'
       FROM log.feed_shard CROSS JOIN generate_series(1, ${count}::integer) AS i
      CROSS JOIN LATERAL (SELECT ${from}::timestamptz + i * interval '1 second') AS at (instant)
