@@ -126,7 +126,7 @@ async function keepAccessLog(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Empties, of up to so many entries of these keys, each in a time of its own (from `p_since`, before `p_until`, null being never), what
+ * Empties, of up to so many entries of these keys, each in a time of its own (since `p_since`, before `p_until`, null being never), what
  * tells from where, by what and for what they were used. Runs with the rights of the owner: servers may change no entry in any other way.
  */
 async function forgetAccesses(db: Kysely<unknown>): Promise<void> {
