@@ -11,6 +11,7 @@ export const LAYERS = [
   'usage',
   'verify',
   'history',
+  'audit',
   'queries',
   'graphql',
   'http',
@@ -21,8 +22,8 @@ export const LAYERS = [
 const CONFINED = [
   {
     module: '^(node:)?crypto$',
-    to: '^src/(secret|database/embedded)/',
-    why: 'cryptography is reviewed in one place; staging compares files by their hash',
+    to: '^src/(secret|audit|database/embedded)/',
+    why: 'cryptography is reviewed in two places; staging compares files by their hash',
   },
   { module: 'node_modules/pg/', to: '^src/database/', why: 'there is one way to reach the database' },
   { module: 'node_modules/nanoid/', to: '^src/secret/', why: 'random identifiers are made in one place' },

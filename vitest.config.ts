@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 // Folders whose tests need no database, so that these run without a server being started.
-const PURE = ['test/{architecture,domain,secret}/**/*.test.ts', 'test/*.test.ts']
+const PURE = [
+  'test/{architecture,domain,secret}/**/*.test.ts',
+  'test/audit/{tree,note}/*.test.ts',
+  'test/{*,audit/entry}.test.ts',
+]
 
 // graphql 17 ships an ESM and a CJS copy. Without these conditions vite hands test files the CJS one while
 // Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
