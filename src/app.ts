@@ -35,6 +35,8 @@ export type AppParts = {
   readonly keepsHouse?: boolean
   /** For tests. */
   readonly eventStreamTimes?: EventStreamTimes
+  /** For tests: how long verification waits for the database, where that is longer than it does. */
+  readonly patienceMs?: number
 }
 
 export type App = {
@@ -57,9 +59,10 @@ export function buildApp(parts: AppParts): App {
     stalenessMs,
     graphiql,
     introspection,
+    patienceMs = 0,
   } = parts
-  const feed = startFeed({ database: given.database, log })
-  const loading = watchedConnection(given.database)
+  const feed = startFeed({ database: given.database, log, patienceMs })
+  const loading = watchedConnection(given.database, { patienceMs })
   const services = {
     ...given,
     feed,

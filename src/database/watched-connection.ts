@@ -21,10 +21,16 @@ const ASKED_MAX = 100
 /** A database that refuses connections is not asked for one by every request. */
 const RETRY_AFTER_MS = 100
 
-/** `settle` is run once on each connection, before anything is asked over it. */
+export type WatchedConnectionOptions = {
+  /** Run once on each connection, before anything is asked over it. */
+  readonly settle?: (client: pg.Client) => Promise<unknown>
+  /** Each answer is waited for so long at least. For tests that are not about time, on machines that have none to spare. */
+  readonly patienceMs?: number
+}
+
 export function watchedConnection(
   database: Database,
-  settle: (client: pg.Client) => Promise<unknown> = async () => undefined,
+  { settle = async () => undefined, patienceMs = 0 }: WatchedConnectionOptions = {},
 ): WatchedConnection {
   let current: { readonly client: pg.Client; readonly ready: Promise<pg.Client> } | undefined
   let asked = 0
@@ -63,7 +69,8 @@ export function watchedConnection(
   }
 
   return {
-    async ask(query, withinMs) {
+    async ask(query, answerMaxMs) {
+      const withinMs = Math.max(answerMaxMs, patienceMs)
       if (asked >= ASKED_MAX) throw new UnavailableError('Too much waits for the database')
       asked += 1
       let timer: NodeJS.Timeout | undefined

@@ -33,7 +33,12 @@ export type Feed = {
   stop(): Promise<void>
 }
 
-export type FeedParts = { readonly database: Database; readonly log: BaseLogger }
+export type FeedParts = {
+  readonly database: Database
+  readonly log: BaseLogger
+  /** For tests: a catch-up may take so long, where that is longer. */
+  readonly patienceMs?: number
+}
 
 /** A caller who waits longer would rather be told. */
 const CATCH_UP_MAX_MS = 800
@@ -47,12 +52,14 @@ const CHANNEL = 'keyledger_feed'
 // Asynchronous commit: NOTIFY takes part in a commit, and nobody must wait for a flush because of it.
 const HINT = statement<never>(`SELECT set_config('synchronous_commit', 'off', true), pg_notify('${CHANNEL}', '')`, [])
 
-export function startFeed({ database, log }: FeedParts): Feed {
+export function startFeed({ database, log, patienceMs = 0 }: FeedParts): Feed {
   const alarms = createAlarms(log)
-  const connection = watchedConnection(database, (client) => {
-    client.on('notification', look)
-    // Behind a pooler that shares connections this stays without effect, and so do hints: polls come by themselves.
-    return client.query(`LISTEN ${CHANNEL}`)
+  const connection = watchedConnection(database, {
+    settle(client) {
+      client.on('notification', look)
+      // Behind a pooler that shares connections this stays without effect, and so do hints: polls come by themselves.
+      return client.query(`LISTEN ${CHANNEL}`)
+    },
   })
   const reader = createReader(connection, alarms)
   let confirmedAt: Moment | undefined
@@ -64,7 +71,7 @@ export function startFeed({ database, log }: FeedParts): Feed {
   let hintTimer: NodeJS.Timeout | undefined
 
   function catchUp(): Promise<void> {
-    next ??= afterRunning(performance.now() + CATCH_UP_MAX_MS)
+    next ??= afterRunning(performance.now() + Math.max(CATCH_UP_MAX_MS, patienceMs))
     return next
   }
 

@@ -1,8 +1,6 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { CONFIG_VARIABLES } from '#config.ts'
 import { keyledger } from '#test/support/process.ts'
-
-vi.setConfig({ testTimeout: 30_000 })
 
 const run = (args: readonly string[], variables = {}) => keyledger(args, variables).ended
 

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pino } from 'pino'
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { type Installation, openInstallation } from '#cli/installation.ts'
 import { type Config, readConfig } from '#config.ts'
 import { InstallationError } from '#database/open.ts'
@@ -12,8 +12,6 @@ import { recordingLogger } from '#test/support/log.ts'
 import { onServer, urlOf } from '#test/support/server.ts'
 
 // Each starts a PostgreSQL of its own, some twice.
-vi.setConfig({ testTimeout: 30_000 })
-
 const silent = pino({ level: 'silent' })
 const opened: Installation[] = []
 let folder: string

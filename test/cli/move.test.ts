@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { findRunningServer } from '#database/embedded/running.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '#database/embedded/server.ts'
 import { checkState } from '#state/check.ts'
@@ -12,8 +12,6 @@ import { createTestDatabase, type TestDatabase } from '#test/support/database.ts
 import { type Ended, keyledger, temporaryFolder, type Variables } from '#test/support/process.ts'
 import { onServer, urlOf } from '#test/support/server.ts'
 import { rootKeyIn, type ServerProcess, startServerProcess } from '#test/support/server-process.ts'
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const PASSWORD = 'only-in-the-url'
 const EMPTYING = /^ {2}(DROP SCHEMA .*)$/m
@@ -206,7 +204,7 @@ describe('a move that is cut off', () => {
   const MOVING = `datname = current_database() AND application_name = 'keyledger maintenance'`
 
   async function waitFor(client: pg.Client, query: string): Promise<void> {
-    await expect.poll(async () => (await client.query(query)).rowCount, { timeout: 20_000 }).toBeGreaterThan(0)
+    await expect.poll(async () => (await client.query(query)).rowCount).toBeGreaterThan(0)
   }
 
   const nobodyMoves = (client: pg.Client) =>

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import pino from 'pino'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Installation, openInstallation } from '#cli/installation.ts'
 import { type Config, readConfig } from '#config.ts'
 import { newKeyringText } from '#secret/keyring.ts'
@@ -10,8 +10,6 @@ import { isAlive, keyledger, postgresOf, temporaryFolder, type Variables } from 
 import { type TestServices, testServices } from '#test/support/services.ts'
 
 // Each test starts processes.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
-
 const REBUILT =
   /^state was rebuilt from the log: (\d+) streams, (\d+) events, \d+ events per second; generation (\d+)\n$/
 

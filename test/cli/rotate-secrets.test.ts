@@ -15,8 +15,6 @@ import { verifyKeys } from '#verify/verify-keys.ts'
 import { rotateSecrets, textOf } from './rotating.ts'
 
 // Each starts processes.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
-
 let database: TestDatabase
 let at: TestServices
 let keyspaceId: string

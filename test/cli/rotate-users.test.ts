@@ -14,7 +14,7 @@ import { type TestServices, testKeyring, testServices } from '#test/support/serv
 import { rotateSecrets } from './rotating.ts'
 
 // Each starts processes.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 30_000 })
+vi.setConfig({ testTimeout: 90_000 })
 
 let database: TestDatabase
 let accountId: string

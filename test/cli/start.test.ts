@@ -1,13 +1,11 @@
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findRunningServer } from '#database/embedded/running.ts'
 import { newKeyringText } from '#secret/keyring.ts'
 import { clientOf } from '#test/support/app.ts'
 import { isAlive, keyledger, paste, postgresOf, type Running, temporaryFolder } from '#test/support/process.ts'
 
 // Each test starts processes, and each of those a PostgreSQL.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
-
 const READY = /Keyledger is ready: (http:\/\/127\.0\.0\.1:\d+)\/graphql/
 const ROOT_KEY = /^ {2}(root_\w+)$/m
 const CURL = /^ {2}(curl .*)$/m
@@ -26,7 +24,7 @@ afterEach(async () => {
     await ended
   }
   const postgres = postgresOf(place.dataFolder)
-  if (postgres !== undefined) await expect.poll(() => isAlive(postgres), { timeout: 10_000 }).toBe(false)
+  if (postgres !== undefined) await expect.poll(() => isAlive(postgres)).toBe(false)
   await place.remove()
 })
 
@@ -189,7 +187,7 @@ describe('the end', () => {
     expect(isAlive(postgres)).toBe(true)
     server.child.kill('SIGKILL')
     await server.ended
-    await expect.poll(() => isAlive(postgres), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isAlive(postgres)).toBe(false)
   })
 
   test('of PostgreSQL alone is the end of the server, with 1 and a log line that says so', async () => {

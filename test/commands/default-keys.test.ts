@@ -11,6 +11,7 @@ import { updateKeyspace } from '#commands/update-keyspace.ts'
 import { checkState } from '#state/check.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
 
 const ON = { defaultKeys: true, defaultKeyName: 'Yours', secretDisplay: 'REVEALABLE', prefix: 'akm' }
@@ -213,7 +214,7 @@ test('a user who is being added while the rule is switched on is not missed', as
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     )
     expect(switched || rowCount === 1).toBe(true)
-  })
+  }, PATIENTLY)
   goOn.resolve()
   const [{ result }] = await Promise.all([adding, switching])
   expect(await defaultsOf(result.userId, late)).toHaveLength(1)

@@ -11,6 +11,7 @@ import { checkState } from '#state/check.ts'
 import { colliding, holding } from '#test/support/colliding.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const FROZEN = { rules: { authorizations: 'FROZEN' } }
 const EDITABLE = { rules: { authorizations: 'EDITABLE' } }
@@ -87,12 +88,12 @@ describe('freezing a keyspace', () => {
   test('waits for a key that is just being made: none slips through between the two', async () => {
     const keyId = await holding(database.owner, `NEW.name = 'held'`, async ({ waiting, release }) => {
       const making = at.createKey(keyspaceId, { name: 'held', policyIds: [policyId] })
-      await vi.waitFor(async () => expect(await waiting()).toBe(1))
+      await vi.waitFor(async () => expect(await waiting()).toBe(1), PATIENTLY)
       let answered = false
       const freezing = at.done(updateKeyspace, { keyspaceId, ...FROZEN }).then(() => {
         answered = true
       })
-      await vi.waitFor(async () => expect(answered || (await waiting()) === 2).toBe(true))
+      await vi.waitFor(async () => expect(answered || (await waiting()) === 2).toBe(true), PATIENTLY)
       await release()
       await freezing
       return (await making).keyId

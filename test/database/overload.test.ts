@@ -4,6 +4,7 @@ import { statement } from '#database/connect.ts'
 import { isUnavailable, UnavailableError } from '#database/unavailable.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -44,7 +45,7 @@ test('a watched connection tells a defect, which asking again does not mend, fro
   await expect(ask('SELECT 1 FROM nowhere')).rejects.toMatchObject({ code: '42P01' })
   await expect(ask('SELECT pg_sleep(1)', 20)).rejects.toThrow(UnavailableError)
   await expect(ask('SELECT pg_terminate_backend(pg_backend_pid())')).rejects.toThrow(UnavailableError)
-  await vi.waitFor(async () => expect(await ask('SELECT 1 AS one')).toEqual([{ one: 1 }]))
+  await vi.waitFor(async () => expect(await ask('SELECT 1 AS one')).toEqual([{ one: 1 }]), PATIENTLY)
   connection.close()
 })
 

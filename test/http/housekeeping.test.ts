@@ -5,6 +5,7 @@ import { forgetOutcomes } from '#housekeeping.ts'
 import { createTestDatabase } from '#test/support/database.ts'
 import { recordingLogger } from '#test/support/log.ts'
 import { testServices } from '#test/support/services.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const database = await createTestDatabase()
 afterAll(() => database.drop())
@@ -75,7 +76,7 @@ test('a server that starts makes the default keys that the one before did not ge
     introspection: false,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
-  await vi.waitFor(async () => expect((await made()).sort()).toEqual(users.toSorted()), { timeout: 10_000 })
+  await vi.waitFor(async () => expect((await made()).sort()).toEqual(users.toSorted()), PATIENTLY)
   await app.close()
   expect(logged).toContainEqual(
     expect.objectContaining({ msg: 'default keys were made for users who were without one', made: 10, failed: 0 }),

@@ -14,7 +14,7 @@ let app: TestApp
 let guard: string
 let keyspaceId: string
 beforeAll(async () => {
-  app = await startTestApp({ poolSize: POOL_SIZE })
+  app = await startTestApp({ poolSize: POOL_SIZE, patienceMs: 0 })
   const { accountId } = await app.createAccount()
   guard = await app.createCredential(accountId, ['keys.verify'])
   keyspaceId = await app.createKeyspace(accountId, { presentations: [{ place: 'HEADER', name: 'X-Api-Key' }] })

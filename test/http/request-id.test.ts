@@ -1,6 +1,7 @@
 // One id for a request: in its answer whatever that is, in the log, and in all events that it caused, by which these are found.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '#test/support/app.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 let app: TestApp
 let accountId: string
@@ -75,7 +76,8 @@ describe('every answer has the id of its request', () => {
     const requestId = newRequestId()
     const response = await ask(asked(), requestId)
     expect([response.status, response.headers.get('x-request-id')]).toEqual([status, requestId])
-    await vi.waitFor(() => expect(app.logged).toContainEqual(expect.objectContaining({ requestId, msg: 'request' })))
+    const logged = expect.objectContaining({ requestId, msg: 'request' })
+    await vi.waitFor(() => expect(app.logged).toContainEqual(logged), PATIENTLY)
     const unnamed = await ask(asked(), undefined)
     expect(unnamed.headers.get('x-request-id')).toMatch(/^req_[0-9A-Za-z]{20}$/)
   })

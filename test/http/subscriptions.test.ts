@@ -5,6 +5,7 @@ import { DAY_MS, plusMs } from '#domain/instant.ts'
 import { newId, newRootKey } from '#secret/ids.ts'
 import { startTestApp, type TestApp } from '#test/support/app.ts'
 import { type Subscribed, type SubscribeOptions, subscribe } from '#test/support/subscribe.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const TIMES = { heartbeatMs: 50, readerMaxMs: 20_000, lastWordsMs: 5_000 }
 
@@ -100,7 +101,7 @@ describe('events', () => {
         position account { name position } subject { __typename id } summary data } }`,
     })
     await rename()
-    await vi.waitFor(() => expect(one.told).toHaveLength(1))
+    await vi.waitFor(() => expect(one.told).toHaveLength(1), PATIENTLY)
     const [{ data } = {}] = one.told
     const { told } = data as never as { told: { position: string; account: { position: string } } }
     expect(told).toMatchObject({ account: { name: `name ${names - 1}` }, subject: { __typename: 'Account' } })
@@ -126,7 +127,7 @@ describe('events', () => {
     const one = await follow()
     const { accountId: other } = await app.createAccount()
     await rename(other)
-    await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(3))
+    await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(3), PATIENTLY)
     expect(one.told).toEqual([])
   })
 })
@@ -196,7 +197,7 @@ describe('what is asked for wrongly', () => {
     await rename(other)
     await Promise.all(all.map((one) => one.received(1)))
     all[0]?.leave()
-    await vi.waitFor(async () => expect((await follow({ accountId: other })).status).toBe(200))
+    await vi.waitFor(async () => expect((await follow({ accountId: other })).status).toBe(200), PATIENTLY)
   })
 })
 
@@ -274,7 +275,7 @@ describe('a caller is told nothing more', () => {
     const one = await follow({ credential })
     const last = await head()
     app.clock.advance(DAY_MS - 1)
-    await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(8))
+    await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(8), PATIENTLY)
     expect(one.end()).toBeUndefined()
     app.clock.advance(1)
     expect(await one.ended()).toMatchObject({ extensions: { code: 'UNAUTHENTICATED', position: String(last) } })
@@ -285,7 +286,7 @@ describe('a caller is told nothing more', () => {
     try {
       const { accountId: there } = await other.createAccount()
       const one = await subscribe(other, { accountId: there })
-      await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(8))
+      await vi.waitFor(() => expect(one.heartbeats()).toBeGreaterThan(8), PATIENTLY)
       await replaceRootKey(other.app.services, newRootKey())
       expect(await one.ended()).toMatchObject({ extensions: { code: 'UNAUTHENTICATED', position: expect.any(String) } })
     } finally {
@@ -303,7 +304,7 @@ describe('a fault', () => {
       const document =
         'subscription ($accountId: ID!) { events(accountId: $accountId, after: "0") { account { name } } }'
       const one = await subscribe(broken, { accountId: there, document })
-      await vi.waitFor(() => expect(one.told).toHaveLength(2))
+      await vi.waitFor(() => expect(one.told).toHaveLength(2), PATIENTLY)
       expect(one.end()).toBeUndefined()
       const told = {
         data: null,

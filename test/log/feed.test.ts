@@ -13,6 +13,7 @@ import { type LogEntry, recordingLogger } from '#test/support/log.ts'
 import { rewind } from '#test/support/rewind.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 let database: TestDatabase
 let at: TestServices
@@ -135,7 +136,7 @@ describe('the feed', () => {
     const writer = await observe()
     const before = feed.ageMs()
     writer.feed.committed()
-    await vi.waitFor(() => expect(feed.ageMs()).toBeLessThan(before + 400), { timeout: 10_000, interval: 5 })
+    await vi.waitFor(() => expect(feed.ageMs()).toBeLessThan(before + 400), PATIENTLY)
   })
 
   test('is as old as the clock says that went further: one stands still in a suspended machine, the other can be set back', async () => {
@@ -191,6 +192,9 @@ describe('history that is rewound', () => {
   })
 })
 
+/** Far above the 800 ms that it may take, as machines are busy; far below what the driver or the system would wait. */
+const SOON_MS = 5_000
+
 describe('a database out of reach', () => {
   async function throughProxy() {
     const proxy = await startTcpProxy(database.servingConnection)
@@ -225,14 +229,14 @@ describe('a database out of reach', () => {
       Array.from({ length: 20 }, async (_, index) => {
         await delay(index * 20)
         const from = performance.now()
-        await feed.catchUp().finally(() => expect(performance.now() - from).toBeLessThan(1_500))
+        await feed.catchUp().finally(() => expect(performance.now() - from).toBeLessThan(SOON_MS))
       }),
     )
     expect(answers.every(({ status }) => status === 'rejected')).toBe(true)
     expect(feed.ageMs()).toBeGreaterThan(performance.now() - askedAt - 600)
     proxy.heal()
     const eventId = await rename(accountId)
-    await vi.waitFor(() => feed.catchUp(), { timeout: 20_000 })
+    await vi.waitFor(() => feed.catchUp(), PATIENTLY)
     expect(events.at(-1)?.eventId).toBe(eventId)
     expect(logged.map(({ msg }) => msg)).toContain('the log is read again')
     await end()
@@ -255,7 +259,7 @@ describe('a database out of reach', () => {
     const { feed, proxy, end } = await throughProxy()
     for (let i = 0; i < 3; i++) {
       proxy.cut()
-      await vi.waitFor(() => feed.catchUp(), { timeout: 20_000 })
+      await vi.waitFor(() => feed.catchUp(), PATIENTLY)
     }
     await end()
   })

@@ -20,6 +20,7 @@ import {
   UpdateUserDocument,
 } from '#test/generated/operations.ts'
 import { type Presented, type Scenario, startScenario } from '#test/support/scenario.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const RULES = {
   prefix: 'bm',
@@ -252,19 +253,16 @@ describe('A5 logging', () => {
     const body = JSON.stringify({ API_Key: secret, build: 7 })
     const headers = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.7' }
     expect(await at.present({ keyspaceId, method: 'POST', path: '/api/releases', headers, body })).toBe('200')
-    const logged = await vi.waitFor(
-      async () => {
-        const [entry] = await logOf(keyId)
-        expect(entry).toMatchObject({
-          verdict: 'VALID',
-          method: 'POST',
-          path: '/api/releases',
-          clientIp: '203.0.113.7',
-        })
-        return entry
-      },
-      { timeout: 20_000 },
-    )
+    const logged = await vi.waitFor(async () => {
+      const [entry] = await logOf(keyId)
+      expect(entry).toMatchObject({
+        verdict: 'VALID',
+        method: 'POST',
+        path: '/api/releases',
+        clientIp: '203.0.113.7',
+      })
+      return entry
+    }, PATIENTLY)
     expect(logged?.requestBody).toContain('"build":7')
     expect(JSON.stringify(logged)).not.toContain(secret)
   })

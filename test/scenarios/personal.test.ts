@@ -22,6 +22,7 @@ import {
   UpdateUserDocument,
 } from '#test/generated/operations.ts'
 import { type Scenario, startScenario } from '#test/support/scenario.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const DEFAULT_NAME = 'Auto-Generated API Key (Created By System)'
 const RULES = {
@@ -161,14 +162,11 @@ describe('M4 the list', () => {
     const expiresAt = plusMs(at.clock.now(), DAY_MS)
     const { keyId, secret } = await create(person, { expiresAt })
     expect(await verdictOn(secret)).toBe('VALID')
-    const row = await vi.waitFor(
-      async () => {
-        const found = (await listOf(person)).find(({ id }) => id === keyId)
-        expect(found?.lastUsedAt).toBe(at.clock.now())
-        return found
-      },
-      { timeout: 20_000 },
-    )
+    const row = await vi.waitFor(async () => {
+      const found = (await listOf(person)).find(({ id }) => id === keyId)
+      expect(found?.lastUsedAt).toBe(at.clock.now())
+      return found
+    }, PATIENTLY)
     expect(row).toMatchObject({ name: 'Day to day reports', expiresAt, status: 'ACTIVE', isDefault: false })
     expect(await reveal(row?.codes[0]?.id ?? '', person.credential)).toBe(secret)
   })

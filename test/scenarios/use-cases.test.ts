@@ -22,6 +22,7 @@ import {
   UpdateKeyDocument,
 } from '#test/generated/operations.ts'
 import { type Scenario, startScenario } from '#test/support/scenario.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const LIMIT = 20
 
@@ -212,9 +213,10 @@ describe('U6 keeping order', () => {
     expect(await listed({ keyspaceId, unusedSince: since })).toEqual([busy.keyId, idle.keyId])
     at.clock.advance(DAY_MS)
     expect(await verdictOn(busy.secret, keyspaceId)).toBe('VALID')
-    await vi.waitFor(async () => expect(await listed({ keyspaceId, unusedSince: since })).toEqual([idle.keyId]), {
-      timeout: 20_000,
-    })
+    await vi.waitFor(
+      async () => expect(await listed({ keyspaceId, unusedSince: since })).toEqual([idle.keyId]),
+      PATIENTLY,
+    )
     const young = await create(keyspaceId)
     expect(await listed({ keyspaceId, unusedSince: since })).not.toContain(young.keyId)
     await at.done(DeleteKeyDocument, { keyId: idle.keyId, reason: 'CESSATION_OF_OPERATION' })

@@ -16,6 +16,7 @@ import { checkState } from '#state/check.ts'
 import { rebuildState } from '#state/rebuild.ts'
 import { recordingLogger } from '#test/support/log.ts'
 import { testVerifying } from '#test/support/verifying.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 import { gatherAccesses } from '#usage/accesses.ts'
 import { gatherUses } from '#usage/uses.ts'
 import { verifyKeys } from '#verify/verify-keys.ts'
@@ -35,7 +36,7 @@ beforeAll(async () => {
   const { log } = recordingLogger()
   const uses = gatherUses({ database: database.serving, log })
   const accessLog = { database: database.serving, clock: systemClock, accessLogDays: 30 }
-  const verifying = testVerifying(database.serving, ring.keyring)
+  const verifying = testVerifying(database.serving, ring.keyring, PATIENTLY.timeout)
   services = {
     ...accessLog,
     ...verifying,

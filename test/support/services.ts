@@ -19,6 +19,7 @@ import type { UseRecorder } from '#usage/uses.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 import { testVerifying } from './verifying.ts'
+import { PATIENTLY } from './wait.ts'
 
 export type Done<Result> = Extract<Outcome<Result>, { readonly kind: 'done' }>
 
@@ -81,6 +82,8 @@ export type TestServicesOptions = {
   readonly keyring?: Keyring
   readonly clock?: TestClock
   readonly uses?: UseRecorder
+  /** How long verification waits for the database at least: 0 to wait as in production, where that is the point. */
+  readonly patienceMs?: number
 }
 
 /** For those that don't look at last uses and the access log: nothing is written behind their backs. */
@@ -89,7 +92,7 @@ const FORGETFUL = { record: () => undefined }
 export function testServices(database: Database, options: TestServicesOptions = {}): TestServices {
   const keyring = options.keyring ?? testKeyring('k1')
   const services = {
-    ...testVerifying(database, keyring),
+    ...testVerifying(database, keyring, options.patienceMs ?? PATIENTLY.timeout),
     database,
     keyring,
     clock: options.clock ?? createTestClock(),

@@ -1,8 +1,10 @@
 // A client of subscriptions, as plain as can be: GraphQL over SSE by fetch.
+import { setTimeout as delay } from 'node:timers/promises'
 import { vi } from 'vitest'
 import { EventsOfAccountDocument } from '#test/generated/operations.ts'
 import type { ClientError, Executed, ExecuteOptions, TestApp } from './app.ts'
 import type { RootField, Variables } from './root-fields.ts'
+import { PATIENTLY } from './wait.ts'
 
 export type ToldEvent = { readonly position: string; readonly type: string; readonly [name: string]: unknown }
 export type Told = { readonly data?: { readonly events: ToldEvent } | null; readonly errors?: readonly ClientError[] }
@@ -31,25 +33,25 @@ export type SubscribeOptions = {
   readonly document?: string
 }
 
-const WAIT = { timeout: 30_000, interval: 5 }
-
 export async function subscribe(
   app: Pick<TestApp, 'origin' | 'rootKey'>,
   { accountId, after, types, credential = app.rootKey, headers = {}, document }: SubscribeOptions,
 ): Promise<Subscribed> {
   const leaving = new AbortController()
   const variables = { accountId, after: after == null ? null : String(after), types: types ?? null }
-  const response = await fetch(`${app.origin}/graphql`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'text/event-stream',
-      ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
-      ...headers,
-    },
-    body: JSON.stringify({ query: document ?? String(EventsOfAccountDocument), variables }),
-    signal: leaving.signal,
-  })
+  const response = await letIn(() =>
+    fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
+        ...headers,
+      },
+      body: JSON.stringify({ query: document ?? String(EventsOfAccountDocument), variables }),
+      signal: leaving.signal,
+    }),
+  )
   const told: Told[] = []
   let heartbeats = 0
   let end: ReturnType<Subscribed['end']>
@@ -87,11 +89,27 @@ export async function subscribe(
       await vi.waitFor(() => {
         if (events().length < count)
           throw new Error(`${events().length} of ${count} events: ${JSON.stringify(told.at(-1))}`)
-      }, WAIT)
+      }, PATIENTLY)
     },
     leave: () => leaving.abort(),
   }
 }
+
+const AGAIN_MAX = 60
+const AGAIN_AFTER_MS = 500
+
+/** The answer to who is let in, or is turned away for another reason than that nobody could be judged at that moment. */
+async function letIn(ask: () => Promise<Response>): Promise<Response> {
+  for (let again = 0; ; again++) {
+    const response = await ask()
+    if (isStream(response) || again === AGAIN_MAX) return response
+    if (!(await response.clone().text()).includes('"UNAVAILABLE"')) return response
+    await delay(AGAIN_AFTER_MS)
+  }
+}
+
+/** Of answers that are an error and nothing more, the header is absent. */
+const isStream = ({ headers }: Response) => headers.has('x-accel-buffering')
 
 /** What a field of the root is answered; of a subscription that is let in, that it is. */
 export async function executeRoot<Result>(
@@ -112,8 +130,7 @@ export async function executeRoot<Result>(
   })
   const { status, headers } = response
   const requestId = headers.get('x-request-id')
-  // Of streams only.
-  if (headers.has('x-accel-buffering')) {
+  if (isStream(response)) {
     await response.body?.cancel()
     return { status, requestId, data: { [name]: { open: true } } as Result, errors: [] }
   }

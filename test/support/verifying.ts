@@ -14,10 +14,10 @@ type Verifying = Pick<
 >
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
-export function testVerifying(database: Database, keyring: Keyring): Verifying {
+export function testVerifying(database: Database, keyring: Keyring, patienceMs: number): Verifying {
   let started: Feed | undefined
   const real = () => {
-    started ??= startFeed({ database, log: pino({ level: 'silent' }) })
+    started ??= startFeed({ database, log: pino({ level: 'silent' }), patienceMs })
     return started
   }
   const feed: Feed = {
@@ -32,7 +32,7 @@ export function testVerifying(database: Database, keyring: Keyring): Verifying {
   let connection: WatchedConnection | undefined
   const loading: Pick<WatchedConnection, 'ask'> = {
     ask(query, withinMs) {
-      connection ??= watchedConnection(database)
+      connection ??= watchedConnection(database, { patienceMs })
       return connection.ask(query, withinMs)
     },
   }

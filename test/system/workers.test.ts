@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { findRunningServer } from '#database/embedded/running.ts'
@@ -61,12 +62,15 @@ function connect(to = origin) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   agents.push(agent)
   // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each looked at by one test.
-  return (query: string, variables: object = {}): Promise<{ data: any; requestId: string }> =>
+  const ask = (query: string, variables: object = {}): Promise<{ data: any; requestId: string }> =>
     new Promise((resolve, reject) => {
       const headers = { Authorization: `Bearer ${rootKey}`, 'Content-Type': 'application/json' }
       const asked = request(`${to}/graphql`, { method: 'POST', agent, headers }, async (response) => {
         try {
           const { data, errors } = JSON.parse(await text(response))
+          // Whoever is busy may say so at any time.
+          if (errors?.[0]?.extensions?.code === 'UNAVAILABLE')
+            return resolve(delay(500).then(() => ask(query, variables)))
           if (errors !== undefined) throw new Error(JSON.stringify(errors))
           resolve({ data, requestId: String(response.headers['x-request-id']) })
         } catch (error) {
@@ -76,6 +80,7 @@ function connect(to = origin) {
       asked.on('error', reject)
       asked.end(JSON.stringify({ query, variables }))
     })
+  return ask
 }
 
 type Ask = ReturnType<typeof connect>

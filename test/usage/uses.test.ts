@@ -94,11 +94,11 @@ describe('uses', () => {
     for (const { logged } of instances) expect(logged).toEqual([])
   })
 
-  test('are written by themselves within 5 s', { timeout: 10_000 }, async () => {
+  test('are written by themselves, some seconds later', async () => {
     const { uses } = gatherer()
     uses.record(codeOf(1), FIRST)
     expect((await stored()).keys).toEqual([])
-    await expect.poll(async () => (await stored()).keys, { timeout: 5_000, interval: 100 }).toEqual([FIRST])
+    await expect.poll(async () => (await stored()).keys).toEqual([FIRST])
   })
 
   test('are written when the gatherer is stopped', async () => {

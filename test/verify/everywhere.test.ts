@@ -22,6 +22,7 @@ import { createTestDatabase, type TestDatabase } from '#test/support/database.ts
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
 import { statementsOf } from '#test/support/statements.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
 
@@ -216,7 +217,7 @@ describe('without the database', () => {
       applicationName: 'keyledger-test-proxied',
       onIdleError: () => undefined,
     })
-    const at = testServices(proxied)
+    const at = testServices(proxied, { patienceMs: 0 })
     const code = async (question: VerifyQuestion) => (await verifyKeys(at, { kind: 'ROOT' }, [question]))[0]?.code
     async function end() {
       await at.feed.stop()
@@ -246,7 +247,7 @@ describe('without the database', () => {
     }
     expect([...seen].sort()).toEqual(['UNAVAILABLE', 'VALID'])
     proxy.heal()
-    await vi.waitFor(async () => expect(await code({ key })).toBe('REVOKED'), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await code({ key })).toBe('REVOKED'), PATIENTLY)
     await end()
   })
 

@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EmbeddedUnavailableError, ServerFailedError } from '#database/embedded/errors.ts'
 import { findRunningServer } from '#database/embedded/running.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '#database/embedded/server.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 
 const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
@@ -193,7 +194,7 @@ describe('the embedded server', () => {
     process.kill(postmasterPid(dataFolder), 'SIGKILL')
     const lines: string[] = []
     const starting = start(dataFolder, FAST, lines)
-    await vi.waitUntil(() => lines.some((line) => line.includes('is still in use')), { timeout: 5_000 })
+    await vi.waitUntil(() => lines.some((line) => line.includes('is still in use')), PATIENTLY)
     process.kill(backend, 'SIGCONT')
     expect(await query(await starting, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
   })
