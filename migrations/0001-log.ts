@@ -57,6 +57,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       schema_version smallint         NOT NULL,
       actor_kind     text COLLATE "C" NOT NULL,
       actor_id       text COLLATE "C",
+      credential_key_id  text COLLATE "C",
+      credential_code_id text COLLATE "C",
       correlation_id text COLLATE "C" NOT NULL,
       decided_at     timestamptz      NOT NULL,
       occurred_at    timestamptz      NOT NULL,
@@ -76,6 +78,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX event_by_actor ON log.event (shard, account_id, actor_id, type, position)
       WHERE actor_id IS NOT NULL`.execute(db)
+  await sql`
+    CREATE INDEX event_by_credential ON log.event (shard, account_id, credential_code_id, type, position)
+      WHERE credential_code_id IS NOT NULL`.execute(db)
   await sql`CREATE INDEX event_by_request ON log.event (shard, account_id, correlation_id, position)`.execute(db)
 
   // What things were called then: those that are made, and what is renamed.
@@ -146,9 +151,9 @@ async function lockStreams(db: Kysely<unknown>): Promise<void> {
 async function append(db: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE FUNCTION log.append(
-      p_shard smallint, p_account_id text, p_actor_kind text, p_actor_id text, p_correlation_id text,
-      p_decided_at timestamptz, p_stream_ids text[], p_stream_kinds text[], p_versions integer[], p_event_ids text[],
-      p_types text[], p_schema_versions smallint[], p_bodies bytea[], p_macs bytea[], p_mac_secret_id text)
+      p_shard smallint, p_account_id text, p_actor_kind text, p_actor_id text, p_credential_key_id text,
+      p_credential_code_id text, p_correlation_id text, p_decided_at timestamptz, p_stream_ids text[],
+      p_stream_kinds text[], p_versions integer[], p_event_ids text[], p_types text[], p_schema_versions smallint[], p_bodies bytea[], p_macs bytea[], p_mac_secret_id text)
     RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     DECLARE
       n        integer := cardinality(p_event_ids);
@@ -197,11 +202,11 @@ async function append(db: Kysely<unknown>): Promise<void> {
       END IF;
 
       INSERT INTO log.event (shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type,
-                             schema_version, actor_kind, actor_id, correlation_id, decided_at, occurred_at, body, data, mac,
-                             mac_secret_id)
+                             schema_version, actor_kind, actor_id, credential_key_id, credential_code_id, correlation_id,
+                             decided_at, occurred_at, body, data, mac, mac_secret_id)
       SELECT p_shard, last_shard_position - n + u.i, p_account_id, last_position - n + u.i, u.event_id, u.stream_id,
-             u.stream_kind, u.version, u.type, u.schema_version, p_actor_kind, p_actor_id, p_correlation_id, p_decided_at,
-             last_occurred_at - (n - u.i) * interval '1 microsecond', u.body, convert_from(u.body, 'UTF8')::jsonb -> 'data',
+             u.stream_kind, u.version, u.type, u.schema_version, p_actor_kind, p_actor_id, p_credential_key_id, p_credential_code_id,
+             p_correlation_id, p_decided_at, last_occurred_at - (n - u.i) * interval '1 microsecond', u.body, convert_from(u.body, 'UTF8')::jsonb -> 'data',
              u.mac, p_mac_secret_id
         FROM unnest(p_stream_ids, p_stream_kinds, p_versions, p_event_ids, p_types, p_schema_versions, p_bodies, p_macs)
              WITH ORDINALITY AS u (stream_id, stream_kind, version, event_id, type, schema_version, body, mac, i);

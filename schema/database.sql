@@ -23,6 +23,8 @@ CREATE TABLE log.event (
   schema_version smallint NOT NULL,
   actor_kind text COLLATE "C" NOT NULL,
   actor_id text COLLATE "C",
+  credential_key_id text COLLATE "C",
+  credential_code_id text COLLATE "C",
   correlation_id text COLLATE "C" NOT NULL,
   decided_at timestamp with time zone NOT NULL,
   occurred_at timestamp with time zone NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE log.stream (
   CONSTRAINT stream_version_check CHECK ((version > 0))
 ) WITH (fillfactor=80);
 
-CREATE OR REPLACE FUNCTION log.append(p_shard smallint, p_account_id text, p_actor_kind text, p_actor_id text, p_correlation_id text, p_decided_at timestamp with time zone, p_stream_ids text[], p_stream_kinds text[], p_versions integer[], p_event_ids text[], p_types text[], p_schema_versions smallint[], p_bodies bytea[], p_macs bytea[], p_mac_secret_id text)
+CREATE OR REPLACE FUNCTION log.append(p_shard smallint, p_account_id text, p_actor_kind text, p_actor_id text, p_credential_key_id text, p_credential_code_id text, p_correlation_id text, p_decided_at timestamp with time zone, p_stream_ids text[], p_stream_kinds text[], p_versions integer[], p_event_ids text[], p_types text[], p_schema_versions smallint[], p_bodies bytea[], p_macs bytea[], p_mac_secret_id text)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -110,11 +112,11 @@ AS $function$
       END IF;
 
       INSERT INTO log.event (shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type,
-                             schema_version, actor_kind, actor_id, correlation_id, decided_at, occurred_at, body, data, mac,
-                             mac_secret_id)
+                             schema_version, actor_kind, actor_id, credential_key_id, credential_code_id, correlation_id,
+                             decided_at, occurred_at, body, data, mac, mac_secret_id)
       SELECT p_shard, last_shard_position - n + u.i, p_account_id, last_position - n + u.i, u.event_id, u.stream_id,
-             u.stream_kind, u.version, u.type, u.schema_version, p_actor_kind, p_actor_id, p_correlation_id, p_decided_at,
-             last_occurred_at - (n - u.i) * interval '1 microsecond', u.body, convert_from(u.body, 'UTF8')::jsonb -> 'data',
+             u.stream_kind, u.version, u.type, u.schema_version, p_actor_kind, p_actor_id, p_credential_key_id, p_credential_code_id,
+             p_correlation_id, p_decided_at, last_occurred_at - (n - u.i) * interval '1 microsecond', u.body, convert_from(u.body, 'UTF8')::jsonb -> 'data',
              u.mac, p_mac_secret_id
         FROM unnest(p_stream_ids, p_stream_kinds, p_versions, p_event_ids, p_types, p_schema_versions, p_bodies, p_macs)
              WITH ORDINALITY AS u (stream_id, stream_kind, version, event_id, type, schema_version, body, mac, i);
@@ -160,6 +162,7 @@ AS $function$
     END $function$;
 
 CREATE INDEX event_by_actor ON log.event USING btree (shard, account_id, actor_id, type, "position") WHERE (actor_id IS NOT NULL);
+CREATE INDEX event_by_credential ON log.event USING btree (shard, account_id, credential_code_id, type, "position") WHERE (credential_code_id IS NOT NULL);
 CREATE INDEX event_by_request ON log.event USING btree (shard, account_id, correlation_id, "position");
 CREATE INDEX event_by_type ON log.event USING btree (shard, account_id, type, actor_kind, "position");
 CREATE INDEX event_of_acted_as ON log.event USING btree (shard, ((data ->> 'actsAsId'::text))) WHERE ((data ->> 'actsAsId'::text) IS NOT NULL);
@@ -174,7 +177,7 @@ GRANT SELECT ON TABLE log.account TO keyledger_serving;
 GRANT SELECT ON TABLE log.event TO keyledger_serving;
 GRANT SELECT ON TABLE log.feed_shard TO keyledger_serving;
 GRANT SELECT ON TABLE log.stream TO keyledger_serving;
-GRANT EXECUTE ON FUNCTION log.append(smallint,text,text,text,text,timestamp with time zone,text[],text[],integer[],text[],text[],smallint[],bytea[],bytea[],text) TO keyledger_serving;
+GRANT EXECUTE ON FUNCTION log.append(smallint,text,text,text,text,text,text,timestamp with time zone,text[],text[],integer[],text[],text[],smallint[],bytea[],bytea[],text) TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION log.lock_streams(smallint,text[],boolean[]) TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION log.refuse_change() TO keyledger_serving;
 

@@ -42,7 +42,7 @@ const REVOKED_EVERY = 500
 const STEP_US = 100_000n
 const COLUMNS =
   'shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type, schema_version, actor_kind, ' +
-  'actor_id, correlation_id, decided_at, occurred_at, body, data, mac, mac_secret_id'
+  'actor_id, credential_key_id, credential_code_id, correlation_id, decided_at, occurred_at, body, data, mac, mac_secret_id'
 
 /** Some `eventCount` events of `keyCount` keys, one of which has `longEvents`. */
 export async function seedHistory(
@@ -151,6 +151,7 @@ async function startWriter({ database, services }: Installation, account: Seeded
     lines(life, actor) {
       const decidedAt = instantOf(Number((us + STEP_US) / 1_000n))
       const correlationId = newId('evt', shard)
+      const credential = actor.id === null ? null : { keyId: actor.id, codeId: actor.id.replace('key_', 'code_') }
       return life
         .next(decidedAt, actor)
         .map(({ fact, version }) => {
@@ -166,6 +167,7 @@ async function startWriter({ database, services }: Installation, account: Seeded
             type: fact.type,
             schemaVersion,
             actor,
+            credential,
             correlationId,
             decidedAt,
             data: fact.data,
@@ -175,7 +177,8 @@ async function startWriter({ database, services }: Installation, account: Seeded
           const { mac, secretId } = macOf(services.keyring, body)
           const occurredAt = `${instantOf(Number(us / 1_000n)).slice(0, -1)}${String(us % 1_000n).padStart(3, '0')}Z`
           const place = [shard, head, accountId, position, lastId, life.keyId, 'key', version, fact.type, schemaVersion]
-          const who = [actor.kind, actor.id ?? '\\N', correlationId, decidedAt, occurredAt]
+          const by = [credential?.keyId ?? '\\N', credential?.codeId ?? '\\N']
+          const who = [actor.kind, actor.id ?? '\\N', ...by, correlationId, decidedAt, occurredAt]
           const data = JSON.stringify(fact.data).replaceAll('\\', '\\\\')
           const sealed = [`\\\\x${body.toString('hex')}`, data, `\\\\x${mac.toString('hex')}`, secretId]
           return `${[...place, ...who, ...sealed].join('\t')}\n`

@@ -181,6 +181,7 @@ function bodiesOf({ shard, now, ...place }: Place, decision: Decision<AnyFact, u
     type: fact.type,
     schemaVersion: eventSchemas[fact.type].version,
     actor: { kind: 'ROOT', id: null },
+    credential: null,
     correlationId: origin.correlationId,
     decidedAt: now,
     data: fact.data,

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
 import { inTransaction, type Transaction } from '#database/transaction.ts'
-import { actorOf } from '#domain/caller.ts'
+import { actorOf, credentialOf } from '#domain/caller.ts'
 import type { Stream } from '#domain/streams.ts'
 import { append, STREAM_MOVED_ON } from '#log/append.ts'
 import type { EventBody } from '#log/body.ts'
@@ -144,8 +144,9 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
   const bodies: EventBody[] = []
   const rows: CompiledQuery[] = []
   const vault: CompiledQuery[] = []
-  const caller = actorOf(step.origin.caller)
-  for (const { stream, facts, actor = caller, personal: told } of changes) {
+  const { caller } = step.origin
+  const [callersActor, callersCredential] = [actorOf(caller), credentialOf(caller)]
+  for (const { stream, facts, actor = callersActor, personal: told } of changes) {
     let after: Stream = stream
     for (const fact of facts) {
       after = following(after, fact, actor, step.now)
@@ -160,6 +161,8 @@ function prepare(step: DecideStep, changes: readonly Change[]): Prepared {
         type: fact.type,
         schemaVersion: eventSchemas[fact.type].version,
         actor,
+        // What the server does itself it does by no credential, whoever gave occasion to it.
+        credential: actor === callersActor ? callersCredential : null,
         correlationId: step.origin.correlationId,
         decidedAt: step.now,
         data: fact.data,

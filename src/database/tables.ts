@@ -25,6 +25,8 @@ export type EventTable = {
   schema_version: number
   actor_kind: ActorKind
   actor_id: string | null
+  credential_key_id: string | null
+  credential_code_id: string | null
   correlation_id: string
   decided_at: Instant
   /** With microseconds. */

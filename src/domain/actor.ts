@@ -5,3 +5,6 @@ export type ActorKind = (typeof ACTOR_KINDS)[number]
 
 /** `id` is null for ROOT and SYSTEM. */
 export type Actor = { readonly kind: ActorKind; readonly id: string | null }
+
+/** By what they called: a management key, and that one of its codes which was presented. */
+export type Credential = { readonly keyId: string; readonly codeId: string }

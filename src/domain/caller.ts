@@ -1,6 +1,6 @@
 // Who calls this API, and what they may do. Denials are the one "no" that is thrown: they cut a request off before there
 // is a command that could be refused.
-import type { Actor } from './actor.ts'
+import type { Actor, Credential } from './actor.ts'
 import { unreachable } from './invariant.ts'
 import { covers, coversAll, intersection, type ManagementPermission } from './permission.ts'
 import { permissionsOfRole, type Role } from './user/roles.ts'
@@ -11,6 +11,8 @@ export type Caller =
   | {
       readonly kind: 'KEY'
       readonly keyId: string
+      /** That of its codes which was presented. */
+      readonly codeId: string
       readonly accountId: string
       readonly permissions: readonly string[]
     }
@@ -20,6 +22,8 @@ export type Caller =
 export type UserCaller = {
   readonly kind: 'USER'
   readonly userId: string
+  /** The management key by which they call; null where they have proved by themselves who they are. */
+  readonly by: Credential | null
   readonly accountId: string
   readonly role: Role
   /** In this API. Those of a MEMBER are for the keys that they own. */
@@ -40,14 +44,18 @@ export type ActingUser = {
 
 /**
  * The caller that a user is; undefined for who has been removed. `granted` is what the management key grants by which they call:
- * then they may do what both may. Absent where they have proved by themselves who they are.
+ * then they may do what both may. Null where they have proved by themselves who they are.
  */
-export function callerOfUser(user: ActingUser, granted?: readonly string[]): UserCaller | undefined {
+export function callerOfUser(
+  user: ActingUser,
+  by: (Credential & { readonly granted: readonly string[] }) | null,
+): UserCaller | undefined {
   if (user.removed) return undefined
   const { userId, accountId, role, permissions: applicationPermissions } = user
   const ofRole = permissionsOfRole(role)
-  const permissions = granted === undefined ? ofRole : intersection(ofRole, granted)
-  return { kind: 'USER', userId, accountId, role, permissions, applicationPermissions }
+  const permissions = by === null ? ofRole : intersection(ofRole, by.granted)
+  const credential = by && { keyId: by.keyId, codeId: by.codeId }
+  return { kind: 'USER', userId, by: credential, accountId, role, permissions, applicationPermissions }
 }
 
 /** Whether the caller has the permission; which account it is about is asked elsewhere. */
@@ -68,6 +76,20 @@ export function actorOf(caller: Caller): Actor {
       return { kind: 'KEY', id: caller.keyId }
     case 'USER':
       return { kind: 'USER', id: caller.userId }
+    default:
+      return unreachable(caller)
+  }
+}
+
+/** Null for the root key, and for users who have proved by themselves who they are. */
+export function credentialOf(caller: Caller): Credential | null {
+  switch (caller.kind) {
+    case 'ROOT':
+      return null
+    case 'KEY':
+      return { keyId: caller.keyId, codeId: caller.codeId }
+    case 'USER':
+      return caller.by
     default:
       return unreachable(caller)
   }

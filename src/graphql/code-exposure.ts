@@ -140,14 +140,14 @@ const CodeExposure = builder.objectRef<Exposure>('CodeExposure').implement({
       args: bothWays,
       complexity: costOfPage,
       description:
-        'The events of the time whose actor was its key, a credential of this API: by whichever code of the key. The oldest first ' +
-        'with `first`, the newest first with `last`. What a key did that acts as a user is told as done by that user.',
+        'The events of the time that were done by it, a credential of this API, and not by another code of its key: by the key itself, ' +
+        'or by the user whom it acted as. The oldest first with `first`, the newest first with `last`.',
       resolve: ({ code, span: { since, until } }, page, { reader }) =>
         // Asked about a time before the code was there, of which nothing is to be told.
         listEvents(
           reader,
           { accountId: code.account_id },
-          { actorId: code.key_id, since: earlier(since, until), until },
+          { credentialId: code.code_id, since: earlier(since, until), until },
           page,
         ),
     }),

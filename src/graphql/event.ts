@@ -1,4 +1,5 @@
 // History: what happened, when, and who did it.
+import type { Credential } from '#domain/actor.ts'
 import type { Change } from '#domain/changes.ts'
 import { listEvents } from '#queries/event-search.ts'
 import type { EventRow } from '#queries/events.ts'
@@ -12,7 +13,7 @@ import { ApiKey } from './key.ts'
 import { Keyspace } from './keyspace.ts'
 import { CHANGES_COST, costOfPage } from './limits.ts'
 import { findNode, Node } from './node.ts'
-import { actorOf, occurredAtOf, summarize } from './told-event.ts'
+import { actorOf, credentialOf, occurredAtOf, summarize } from './told-event.ts'
 
 const EventChange = builder.objectRef<Change>('EventChange').implement({
   description: 'One field of a thing, before and after an event.',
@@ -36,6 +37,14 @@ const EventChange = builder.objectRef<Change>('EventChange').implement({
       needs: 'parent',
       description: 'What it was from then on. Null for nothing, and for what is personal.',
     }),
+  }),
+})
+
+const EventCredential = builder.objectRef<Credential>('EventCredential').implement({
+  description: 'A credential of this API by which something was done.',
+  fields: (t) => ({
+    keyId: t.exposeID('keyId', { needs: 'parent', description: 'The management key.' }),
+    codeId: t.exposeID('codeId', { needs: 'parent', description: 'That of its codes which was presented.' }),
   }),
 })
 
@@ -124,6 +133,18 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
   }),
 })
 
+builder.objectField(Event, 'credential', (t) =>
+  t.field({
+    type: EventCredential,
+    nullable: true,
+    needs: 'parent',
+    description:
+      'By which credential of this API: that of the key that did it, or of the key that acted as the user who did. Null for root, ' +
+      'the system, and users who proved by themselves who they are.',
+    resolve: credentialOf,
+  }),
+)
+
 export const EventConnection = connectionOf(Event, 'events')
 
 const EventFilter = builder.inputType('EventFilter', {
@@ -138,7 +159,12 @@ const EventFilter = builder.inputType('EventFilter', {
         'Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: ' +
         'INVALID_INPUT for the id of a code, a rotation or an event.',
     }),
-    actorId: t.id({ description: 'Only what this key or user did.' }),
+    actorId: t.id({ description: 'Only what this key or user did. INVALID_INPUT for the id of anything else.' }),
+    credentialId: t.id({
+      description:
+        'Only what was done by this code, a credential of this API, whether its key or the user did it whom that acts as. ' +
+        'INVALID_INPUT for the id of anything else.',
+    }),
     actorKinds: t.field({
       type: [ActorKind],
       description:

@@ -1,5 +1,5 @@
 // What is told of an event beside its own columns: who did it, when, and what that means.
-import type { Actor } from '#domain/actor.ts'
+import type { Actor, Credential } from '#domain/actor.ts'
 import { kindOf } from '#domain/ids.ts'
 import type { AnyFact } from '#domain/streams.ts'
 import { upcast } from '#log/upcast.ts'
@@ -16,6 +16,10 @@ export function occurredAtOf({ occurred_at: occurredAt }: EventRow): string {
 
 export function actorOf({ actor_kind: kind, actor_id: id }: EventRow): Actor {
   return { kind, id }
+}
+
+export function credentialOf({ credential_key_id: keyId, credential_code_id: codeId }: EventRow): Credential | null {
+  return keyId === null || codeId === null ? null : { keyId, codeId }
 }
 
 export function summarize(event: EventRow, context: Context): Promise<string> {

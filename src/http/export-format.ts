@@ -7,6 +7,7 @@ export type ToldEvent = {
   readonly type: string
   readonly summary: string
   readonly actor: { readonly kind: string; readonly actorId: string | null; readonly label: string }
+  readonly credential: { readonly keyId: string; readonly codeId: string } | null
   readonly subjectId: string
   readonly subjectVersion: number
   readonly correlationId: string
@@ -33,6 +34,8 @@ const CELLS: Readonly<Record<string, (event: ToldEvent) => string | number | nul
   actorKind: (event) => event.actor.kind,
   actorId: (event) => event.actor.actorId,
   actorLabel: (event) => event.actor.label,
+  credentialKeyId: (event) => event.credential?.keyId ?? null,
+  credentialCodeId: (event) => event.credential?.codeId ?? null,
   subjectId: (event) => event.subjectId,
   subjectVersion: (event) => event.subjectVersion,
   correlationId: (event) => event.correlationId,

@@ -3,7 +3,7 @@ import type { Stream } from '#domain/streams.ts'
 import { labelOf } from '#graphql/actor.ts'
 import type { Context } from '#graphql/context.ts'
 import { publicData } from '#graphql/event-data.ts'
-import { actorOf, occurredAtOf, summarize } from '#graphql/told-event.ts'
+import { actorOf, credentialOf, occurredAtOf, summarize } from '#graphql/told-event.ts'
 import { type FoldedStreams, readChanges } from '#queries/changes.ts'
 import type { EventRow } from '#queries/events.ts'
 import { runNamed } from '#queries/reader.ts'
@@ -41,6 +41,7 @@ async function toldEvent(event: EventRow, context: Context): Promise<ToldEvent> 
     type: event.type,
     summary,
     actor: { kind: actor.kind, actorId: actor.id, label },
+    credential: credentialOf(event),
     subjectId: event.stream_id,
     subjectVersion: event.version,
     correlationId: event.correlation_id,

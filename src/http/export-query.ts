@@ -15,7 +15,7 @@ export type ExportQuery = {
   readonly withHeader: boolean
 }
 
-const FILTERS = ['types', 'subjectId', 'actorId', 'actorKinds', 'since', 'until', 'correlationId']
+const FILTERS = ['types', 'subjectId', 'actorId', 'actorKinds', 'credentialId', 'since', 'until', 'correlationId']
 const NAMES = [...FILTERS, 'after', 'changes', 'header']
 const POSITION = /^\d{1,18}$/
 
@@ -66,6 +66,7 @@ export function readExportQuery(search: string): ExportQuery {
       subjectId: one('subjectId'),
       actorId: one('actorId'),
       actorKinds,
+      credentialId: one('credentialId'),
       since: instant('since'),
       until: instant('until'),
       correlationId: one('correlationId'),

@@ -10,7 +10,7 @@ import { type EventBody, encodeBody } from './body.ts'
 export const STREAM_MOVED_ON = 'KL001'
 
 /**
- * The statement that appends the events of one command, in order, all of one account, actor and `now`. It must be the last
+ * The statement that appends the events of one command, in order, all of one account, actor, credential and `now`. It must be the last
  * of its transaction: the counters it locks are what every other append of the shard waits for. Answers the position of the
  * last event.
  */
@@ -23,11 +23,13 @@ export function append(
   invariant(first !== undefined, 'there is something to append')
   const encoded = bodies.map(encodeBody)
   const macs = encoded.map((body) => macOf(keyring, body).mac)
-  return statement('SELECT log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)', [
+  return statement('SELECT log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)', [
     shard,
     first.accountId,
     first.actor.kind,
     first.actor.id,
+    first.credential?.keyId ?? null,
+    first.credential?.codeId ?? null,
     first.correlationId,
     first.decidedAt,
     bodies.map((body) => body.streamId),

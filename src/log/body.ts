@@ -1,6 +1,6 @@
 // The bytes of an event: what auditors hash, and what the MAC is over.
 import canonicalize from 'canonicalize'
-import type { Actor } from '#domain/actor.ts'
+import type { Actor, Credential } from '#domain/actor.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { AnyFact, StreamKind } from '#domain/streams.ts'
@@ -14,6 +14,8 @@ export type EventBody = {
   readonly type: AnyFact['type']
   readonly schemaVersion: number
   readonly actor: Actor
+  /** Of an actor who called by one: a management key itself, or a user whom it acts as. */
+  readonly credential: Credential | null
   readonly correlationId: string
   /** The command's `now`: the database's clock, read with its locks. */
   readonly decidedAt: Instant

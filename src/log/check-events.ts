@@ -76,6 +76,8 @@ function columnsOf(body: EventBody): TextRow {
     schema_version: String(body.schemaVersion),
     actor_kind: body.actor.kind,
     actor_id: body.actor.id,
+    credential_key_id: body.credential?.keyId ?? null,
+    credential_code_id: body.credential?.codeId ?? null,
     correlation_id: body.correlationId,
   }
 }

@@ -1,8 +1,8 @@
 // Finds the events of a filter, each kind of filter in the index that has them in the order of the list, and pages through them:
 // oldest first with `first`, newest first with `last`. Events never change and come in dense positions, so that pages stay as
 // they were while more are appended. What a page costs is bounded by its own length, times the types and the kinds of actors where
-// several are asked for, however many events there are and however few are let through. Two bounds are wider: what else is asked of
-// the events of a subject, or of those of a request, walks through all of that subject or request.
+// several are asked for, however many events there are and however few are let through. Three bounds are wider: what else is asked of
+// the events of a subject or of a request, or beside types of those of a credential, walks through all of that.
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { ACTOR_KINDS, type ActorKind } from '#domain/actor.ts'
 import type { Instant } from '#domain/instant.ts'
@@ -48,8 +48,8 @@ export function searchEvents(reader: Reader, scope: EventScope, filter: EventFil
   const run = Object.values(wanted).some((value) => value != null) ? runPlanned : runNamed
   const isOfAccount = 'accountId' in scope
   const ofManySubjects = isOfAccount && wanted.subjectId == null
-  const ofKinds = wanted.types?.length || wanted.actorKinds?.length || wanted.actorId != null
-  if (ofManySubjects && wanted.correlationId == null && ofKinds)
+  const ofActors = wanted.actorKinds?.length || wanted.actorId != null || wanted.credentialId != null
+  if (ofManySubjects && wanted.correlationId == null && (wanted.types?.length || ofActors))
     return searchByType(reader, locate('acct', scope.accountId), wanted)
   const conditions = ofManySubjects ? inAccount(locate('acct', scope.accountId), wanted) : inSubject(scope, wanted)
   const events = [...conditions, ...rest(wanted)].reduce(
@@ -76,12 +76,19 @@ function oldestFirst(column: 'position' | 'version'): Keyset {
 
 type Condition = Expression<SqlBool>
 
-function rest({ types, actorId, actorKinds, correlationId }: EventFilter): readonly Condition[] {
+function rest({ types, correlationId, ...filter }: EventFilter): readonly Condition[] {
   return [
     ...(types?.length ? [sql<SqlBool>`event.type = ANY (${types}::text[])`] : []),
+    ...byWhom(filter),
+    ...(correlationId == null ? [] : [sql<SqlBool>`event.correlation_id = ${correlationId}`]),
+  ]
+}
+
+function byWhom({ actorId, actorKinds, credentialId }: EventFilter): readonly Condition[] {
+  return [
     ...(actorId == null ? [] : [sql<SqlBool>`event.actor_id = ${actorId}`]),
     ...(actorKinds?.length ? [sql<SqlBool>`event.actor_kind = ANY (${actorKinds}::text[])`] : []),
-    ...(correlationId == null ? [] : [sql<SqlBool>`event.correlation_id = ${correlationId}`]),
+    ...(credentialId == null ? [] : [sql<SqlBool>`event.credential_code_id = ${credentialId}`]),
   ]
 }
 
@@ -118,8 +125,14 @@ type Stretches = {
   readonly all: readonly Condition[]
 }
 
-function stretchesOf(account: Place, { types, actorId, actorKinds }: EventFilter): Stretches {
+function stretchesOf(account: Place, filter: EventFilter): Stretches {
+  const { types, actorId, actorKinds, credentialId } = filter
   const typed = types?.length ? sql`SELECT unnest(${[...new Set(types)]}::text[])` : undefined
+  if (credentialId != null) {
+    const isCredential = sql<SqlBool>`credential_code_id = ${credentialId}`
+    const kinds = sql`kinds (type) AS (${typed ?? typesOf(account, isCredential, 'kinds')})`
+    return { kinds, isOne: sql`event.type = kinds.type`, all: byWhom(filter) }
+  }
   if (actorId != null) {
     const isActor = sql<SqlBool>`actor_id = ${actorId}`
     // Whose events are all of one kind: asked for another, they would all be walked through to find none.

@@ -19,6 +19,8 @@ export type EventFilter = {
   readonly subjectId?: string | null | undefined
   readonly actorId?: string | null | undefined
   readonly actorKinds?: readonly ActorKind[] | null | undefined
+  /** A code of a management key, by which it was done. */
+  readonly credentialId?: string | null | undefined
   /** Inclusive. */
   readonly since?: Instant | null | undefined
   /** Exclusive. */
@@ -41,6 +43,8 @@ export const EVENT_COLUMNS = [
   'schema_version',
   'actor_kind',
   'actor_id',
+  'credential_key_id',
+  'credential_code_id',
   'correlation_id',
   'decided_at',
   'occurred_at',
@@ -52,7 +56,8 @@ export function checkFilter(filter: EventFilter): void {
   const issues = [
     ...typesIssues(filter.types, ['filter']),
     ...subjectIssues(filter.subjectId),
-    ...textIssues('actorId', filter.actorId),
+    ...kindIssues('actorId', filter.actorId, ['key', 'usr'], 'a key or a user'),
+    ...kindIssues('credentialId', filter.credentialId, ['code'], 'a code'),
     ...textIssues('correlationId', filter.correlationId),
     ...instantIssues('since', filter.since),
     ...instantIssues('until', filter.until),
@@ -88,6 +93,19 @@ function subjectIssues(subjectId: EventFilter['subjectId']): readonly ArgumentIs
   if (part === undefined) return []
   const message = `must be the id of an account, keyspace, key, link, policy or user; this one is ${part}`
   return [{ path: ['filter', 'subjectId'], message }]
+}
+
+/** That of something else would find nothing, which would look as if nothing had been done. */
+function kindIssues(
+  name: string,
+  id: string | null | undefined,
+  kinds: readonly IdKind[],
+  told: string,
+): readonly ArgumentIssue[] {
+  const issues = textIssues(name, id)
+  const kind = id == null ? undefined : kindOf(id)
+  if (issues.length > 0 || kind === undefined || kinds.includes(kind)) return issues
+  return [{ path: ['filter', name], message: `must be the id of ${told}` }]
 }
 
 function orderIssues({ since, until }: EventFilter): readonly ArgumentIssue[] {

@@ -63,10 +63,12 @@ async function managementKey(
   const { code, expiresAt: endsAt } = judge(matched, { permission: null, endpoint: null, hasUpstreamUser: false }, now)
   if (code !== 'VALID') return undefined
   uses.record(matched, now)
-  const { keyId, accountId, key, user } = matched
+  const { keyId, codeId, accountId, key, user } = matched
   const permissions = effectivePermissions(key.grants)
   const caller: Caller | undefined =
-    user === null ? { kind: 'KEY', keyId, accountId, permissions } : callerOfUser(user, permissions)
+    user === null
+      ? { kind: 'KEY', keyId, codeId, accountId, permissions }
+      : callerOfUser(user, { keyId, codeId, granted: permissions })
   return caller && { caller, endsAt }
 }
 
@@ -99,6 +101,6 @@ async function signedInUser(
   const digests = identitiesOf(keyring, accountId, named.externalId).map(({ digest }) => digest)
   const query = statement<ActingUser>(USER, [shardOf(accountId), accountId, digests])
   const [user] = await loading.ask(query, LOAD_MAX_MS)
-  const caller = user && callerOfUser(user)
+  const caller = user && callerOfUser(user, null)
   return caller && { caller, endsAt: named.expiresAt }
 }

@@ -32,7 +32,7 @@ async function leavesNothing<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const callerWith = (permissions: readonly string[], account = own): Origin => ({
-  caller: { kind: 'KEY', keyId: newId('key', 0), accountId: account.accountId, permissions },
+  caller: { kind: 'KEY', keyId: newId('key', 0), codeId: newId('code', 0), accountId: account.accountId, permissions },
   correlationId: 'test',
 })
 

@@ -193,6 +193,7 @@ describe('the linking account', () => {
     async (_name, command, input) => {
       const member = {
         kind: 'USER',
+        by: null,
         userId: await at.addUser(account.accountId),
         accountId: account.accountId,
         role: 'MEMBER',

@@ -50,6 +50,7 @@ async function member(externalId: string, permissions: readonly string[] = OWN):
   const userId = await at.addUser(accountId, { externalId, permissions })
   const caller = {
     kind: 'USER',
+    by: null,
     userId,
     accountId,
     role: 'MEMBER',

@@ -198,6 +198,7 @@ describe('a management key that acts as a user', () => {
     const origin = {
       caller: {
         kind: 'USER',
+        by: null,
         userId: auditor.userId,
         accountId: account.accountId,
         role: 'AUDITOR',

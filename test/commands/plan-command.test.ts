@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const callerWith = (permissions: readonly string[]): Origin => ({
-  caller: { kind: 'KEY', keyId: newId('key', 0), accountId: own.accountId, permissions },
+  caller: { kind: 'KEY', keyId: newId('key', 0), codeId: newId('code', 0), accountId: own.accountId, permissions },
   correlationId: 'test',
 })
 

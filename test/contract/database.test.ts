@@ -121,6 +121,8 @@ const columns: Columns = {
     schema_version: 'smallint',
     actor_kind: 'text',
     actor_id: 'text?',
+    credential_key_id: 'text?',
+    credential_code_id: 'text?',
     correlation_id: 'text',
     decided_at: 'timestamptz',
     occurred_at: 'timestamptz',

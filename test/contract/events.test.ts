@@ -77,6 +77,7 @@ describe('schema/events', () => {
       'type',
       'schemaVersion',
       'actor',
+      'credential',
       'correlationId',
       'decidedAt',
       'data',

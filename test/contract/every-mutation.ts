@@ -78,7 +78,7 @@ async function live(at: TestServices, done: Run, accountId: string, name: string
     .executeTakeFirstOrThrow()
   const admin = await done(createKey, { keyspaceId: management, name: 'admin', enabled: true, permissions: ['*'] })
   const caller: Origin = {
-    caller: { kind: 'KEY', keyId: admin.keyId, accountId, permissions: ['*'] },
+    caller: { kind: 'KEY', keyId: admin.keyId, codeId: admin.issuedCodeIds[0] ?? '', accountId, permissions: ['*'] },
     correlationId: 'by a key',
   }
   const { keyspaceId: emptied } = await done(createKeyspace, { accountId, name: 'short-lived' }, caller)

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { type ActingUser, actorOf, type Caller, callerOfUser, DenialError, holdsAll, mayDo } from '#domain/caller.ts'
+import {
+  type ActingUser,
+  actorOf,
+  type Caller,
+  callerOfUser,
+  credentialOf,
+  DenialError,
+  holdsAll,
+  mayDo,
+} from '#domain/caller.ts'
 import { MANAGEMENT_PERMISSIONS } from '#domain/permission.ts'
 import { permissionsOfRole, ROLES } from '#domain/user/roles.ts'
 
@@ -7,6 +16,7 @@ const root: Caller = { kind: 'ROOT' }
 const key = (...permissions: readonly string[]): Caller => ({
   kind: 'KEY',
   keyId: 'key-1',
+  codeId: 'code-1',
   accountId: 'account-1',
   permissions,
 })
@@ -50,10 +60,13 @@ describe('a user who calls', () => {
     ...changes,
   })
 
+  const by = (...granted: readonly string[]) => ({ keyId: 'key-1', codeId: 'code-1', granted })
+
   test.each(ROLES)('by themselves may do what goes with the role %s', (role) => {
-    expect(callerOfUser(user({ role }))).toEqual({
+    expect(callerOfUser(user({ role }), null)).toEqual({
       kind: 'USER',
       userId: 'user-1',
+      by: null,
       accountId: 'account-1',
       role,
       permissions: permissionsOfRole(role),
@@ -68,23 +81,31 @@ describe('a user who calls', () => {
     ['VERIFIER', ['keys.read'], []],
     ['MEMBER', ['*'], permissionsOfRole('MEMBER')],
   ] as const)('as %s by a key that grants %j may do what both permit', (role, granted, permissions) => {
-    expect(callerOfUser(user({ role }), granted)?.permissions).toEqual(permissions)
+    expect(callerOfUser(user({ role }), by(...granted))?.permissions).toEqual(permissions)
   })
 
   test('is nobody once removed, whatever a key grants', () => {
-    expect(callerOfUser(user({ removed: true }))).toBeUndefined()
-    expect(callerOfUser(user({ role: 'ADMINISTRATOR', removed: true }), ['*'])).toBeUndefined()
+    expect(callerOfUser(user({ removed: true }), null)).toBeUndefined()
+    expect(callerOfUser(user({ role: 'ADMINISTRATOR', removed: true }), by('*'))).toBeUndefined()
   })
 
-  test('is an actor of the log by their own id', () => {
-    const caller = callerOfUser(user(), ['*'])
+  test('is an actor of the log by their own id, with the credential of the key that acts as them', () => {
+    const caller = callerOfUser(user(), by('*'))
     expect(caller && actorOf(caller)).toEqual({ kind: 'USER', id: 'user-1' })
+    expect(caller && credentialOf(caller)).toEqual({ keyId: 'key-1', codeId: 'code-1' })
+  })
+
+  test('by themselves has none', () => {
+    const caller = callerOfUser(user(), null)
+    expect(caller && credentialOf(caller)).toBeNull()
   })
 })
 
 test('a caller is an actor of the log', () => {
   expect(actorOf(root)).toEqual({ kind: 'ROOT', id: null })
   expect(actorOf(key('*'))).toEqual({ kind: 'KEY', id: 'key-1' })
+  expect(credentialOf(root)).toBeNull()
+  expect(credentialOf(key('*'))).toEqual({ keyId: 'key-1', codeId: 'code-1' })
 })
 
 test('a denial says which it is and no more', () => {

@@ -368,12 +368,14 @@ export type ErrorCode =
 
 /** Which events to list: those for which everything that is given holds. Null is the same as absent. */
 export type EventFilter = {
-  /** Only what this key or user did. */
+  /** Only what this key or user did. INVALID_INPUT for the id of anything else. */
   readonly actorId?: string | null | undefined;
   /** Only what was done by one of these kinds of actors, such as ROOT, which has no id. Absent or empty: by anybody. */
   readonly actorKinds?: ReadonlyArray<ActorKind> | null | undefined;
   /** Only what this request caused: the `X-Request-Id` of its answer. */
   readonly correlationId?: string | null | undefined;
+  /** Only what was done by this code, a credential of this API, whether its key or the user did it whom that acts as. INVALID_INPUT for the id of anything else. */
+  readonly credentialId?: string | null | undefined;
   /** Only what happened at this instant or later. Not after `until`. */
   readonly since?: string | null | undefined;
   /** Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: INVALID_INPUT for the id of a code, a rotation or an event. */
@@ -895,7 +897,7 @@ export type CodeExposureQueryVariables = Exact<{
 }>;
 
 
-export type CodeExposureQuery = { readonly codeExposure: { readonly since: string, readonly until: string, readonly lastUsedAt: string | null, readonly code: { readonly id: string, readonly hint: string, readonly status: CodeStatus, readonly key: { readonly id: string, readonly name: string } }, readonly grants: ReadonlyArray<{ readonly permissions: ReadonlyArray<string>, readonly policyId: string | null, readonly from: string, readonly until: string, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly links: ReadonlyArray<{ readonly linkId: string, readonly accountId: string, readonly keyspaceId: string | null, readonly linkedAt: string, readonly unlinkedAt: string | null }>, readonly uses: ReadonlyArray<{ readonly day: string, readonly uses: number }>, readonly actions: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly occurredAt: string, readonly summary: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+export type CodeExposureQuery = { readonly codeExposure: { readonly since: string, readonly until: string, readonly lastUsedAt: string | null, readonly code: { readonly id: string, readonly hint: string, readonly status: CodeStatus, readonly key: { readonly id: string, readonly name: string } }, readonly grants: ReadonlyArray<{ readonly permissions: ReadonlyArray<string>, readonly policyId: string | null, readonly from: string, readonly until: string, readonly endpoints: ReadonlyArray<{ readonly methods: ReadonlyArray<string>, readonly path: string }> }>, readonly links: ReadonlyArray<{ readonly linkId: string, readonly accountId: string, readonly keyspaceId: string | null, readonly linkedAt: string, readonly unlinkedAt: string | null }>, readonly uses: ReadonlyArray<{ readonly day: string, readonly uses: number }>, readonly actions: { readonly totalCount: number | null, readonly nodes: ReadonlyArray<{ readonly id: string, readonly occurredAt: string, readonly summary: string, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
 export type CodeQueryVariables = Exact<{
   codeId: string;
@@ -1120,7 +1122,7 @@ export type EventQueryVariables = Exact<{
 }>;
 
 
-export type EventQuery = { readonly event: { readonly id: string, readonly position: string, readonly type: string, readonly schemaVersion: number, readonly subjectId: string, readonly subjectVersion: number, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly data: unknown, readonly account: { readonly id: string }, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly changes: ReadonlyArray<{ readonly field: string, readonly before: unknown, readonly after: unknown }> | null } | null };
+export type EventQuery = { readonly event: { readonly id: string, readonly position: string, readonly type: string, readonly schemaVersion: number, readonly subjectId: string, readonly subjectVersion: number, readonly occurredAt: string, readonly correlationId: string, readonly summary: string, readonly data: unknown, readonly account: { readonly id: string }, readonly actor: { readonly kind: ActorKind, readonly actorId: string | null, readonly label: string }, readonly credential: { readonly keyId: string, readonly codeId: string } | null, readonly changes: ReadonlyArray<{ readonly field: string, readonly before: unknown, readonly after: unknown }> | null } | null };
 
 export type EventsOfAccountSubscriptionVariables = Exact<{
   accountId: string;
@@ -1788,6 +1790,10 @@ export const CodeExposureDocument = new TypedDocumentString(`
       nodes {
         id
         occurredAt
+        actor {
+          kind
+          actorId
+        }
         summary
       }
       pageInfo {
@@ -2420,6 +2426,10 @@ export const EventDocument = new TypedDocumentString(`
       kind
       actorId
       label
+    }
+    credential {
+      keyId
+      codeId
     }
     occurredAt
     correlationId

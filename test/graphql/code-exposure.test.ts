@@ -1,6 +1,6 @@
 // What a leaked code could reach: what it carried and when, where it was let in, how it was used, and what was done by it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CodeExposureDocument, type CodeExposureQueryVariables } from '#test/generated/operations.ts'
+import { CodeExposureDocument, type CodeExposureQueryVariables, EventDocument } from '#test/generated/operations.ts'
 import { startTestApp } from '#test/support/app.ts'
 
 const app = await startTestApp()
@@ -130,6 +130,32 @@ describe('what was done with a code', () => {
     const before = await exposure({ codeId, since: long, until: plus(since, -2 * 86_400_000) })
     expect(before).toMatchObject({ uses: [], grants: [], actions: { totalCount: 0 } })
     expect(keyId).not.toBe('')
+  })
+
+  test('and what was done by it in the name of whom its key acts as, and not by another code', async () => {
+    const userId = await app.addUser(accountId, { externalId: 'gwen', role: 'ADMINISTRATOR' })
+    const key = { permissions: ['*'], actsAs: 'gwen' }
+    const { keyId, codeId, secret } = await app.createKey(managementKeyspaceId, key)
+    const other = await app.createKey(managementKeyspaceId, key)
+    const policyId = await app.createPolicy(accountId)
+    await later('updatePolicy', { policyId, description: 'by the leaked one' }, secret)
+    await later('updatePolicy', { policyId, description: 'by another key' }, other.secret)
+    const issue = `mutation ($input: IssueCodeInput!) { issueCode(input: $input) {
+      ... on IssueCodeSuccess { issued { secret accessCode { id } } } } }`
+    type Issued = { issueCode: { issued: { secret: string; accessCode: { id: string } } } }
+    const second = (await app.ask<Issued, object>(issue, { input: { keyId } })).issueCode.issued
+    await later('updatePolicy', { policyId, description: 'by its other code' }, second.secret)
+    app.clock.advance(1_000)
+
+    const done = async (of: string) => (await exposure({ codeId: of, first: 10 }))?.actions.nodes ?? []
+    const [one, ...others] = await done(codeId)
+    expect(one).toMatchObject({ actor: { kind: 'USER', actorId: userId }, summary: expect.stringContaining('policy') })
+    expect(others).toEqual([])
+    const { event } = await app.ask(EventDocument, { eventId: one?.id ?? '' }, { credential: reviewer })
+    expect(event?.data).toEqual({ description: 'by the leaked one' })
+    expect(event?.credential).toEqual({ keyId, codeId })
+    expect(await done(second.accessCode.id)).toHaveLength(1)
+    expect(await done(other.codeId)).toHaveLength(1)
   })
 
   test('and where its key was linked, which is told to root alone', async () => {

@@ -82,7 +82,8 @@ export function untouchable(caller: Caller | undefined): Context {
 export const ROOT: Caller = { kind: 'ROOT' }
 
 export function callerWith(...permissions: readonly string[]): Caller {
-  return { kind: 'KEY', keyId: 'key_000000000000000000000x', accountId: 'acct_000000000000000000000x', permissions }
+  const [keyId, codeId] = ['key_000000000000000000000x', 'code_000000000000000000000x']
+  return { kind: 'KEY', keyId, codeId, accountId: 'acct_000000000000000000000x', permissions }
 }
 
 export function ask(source: string, contextValue: Context, variableValues: Record<string, unknown> = {}) {

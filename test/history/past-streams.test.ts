@@ -52,8 +52,8 @@ test('what has thousands of events is folded like anything else', async () => {
   await database.owner.pool.query(
     `INSERT INTO log.event
      SELECT e.shard, e.shard_position + 1000000 + i, e.account_id, e.position + 1000000 + i, left(e.event_id, -6) || lpad(i::text, 6, '0'),
-            e.stream_id, e.stream_kind, e.version + i, 'key.updated', 1, e.actor_kind, e.actor_id, e.correlation_id, e.decided_at,
-            e.occurred_at, e.body, jsonb_build_object('name', 'name ' || i), e.mac, e.mac_secret_id
+            e.stream_id, e.stream_kind, e.version + i, 'key.updated', 1, e.actor_kind, e.actor_id, e.credential_key_id,
+            e.credential_code_id, e.correlation_id, e.decided_at, e.occurred_at, e.body, jsonb_build_object('name', 'name ' || i), e.mac, e.mac_secret_id
        FROM log.event e, generate_series(1, 5000) AS i
       WHERE e.stream_id = $1 AND e.version = 2`,
     [keyId],

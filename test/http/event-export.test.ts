@@ -19,11 +19,13 @@ beforeAll(async () => {
   const input = { keyId, tags: ['x'] }
   const rename = 'mutation ($input: UpdateKeyInput!) { updateKey(input: $input) { __typename } }'
   await app.ask(rename, { input }, { headers: { 'x-request-id': 'one-request' } })
+  const console = await app.createCredential(accountId, ['keys.write'])
+  await app.ask(rename, { input: { keyId, description: 'by a key' } }, { credential: console })
 })
 afterAll(() => app.close())
 
-const FIELDS = `position id occurredAt type summary actor { kind actorId label } subjectId subjectVersion correlationId
-  account { id } schemaVersion data changes { field before after }`
+const FIELDS = `position id occurredAt type summary actor { kind actorId label } credential { keyId codeId } subjectId subjectVersion
+  correlationId  account { id } schemaVersion data changes { field before after }`
 type Told = { position: string; account: { id: string }; [name: string]: unknown }
 
 async function told(filter: object = {}): Promise<readonly Told[]> {
@@ -81,11 +83,21 @@ describe('an export', () => {
     expect(records).toHaveLength(events.length)
     for (const [index, record] of records.entries()) {
       const cells = Object.fromEntries(names.map((name, at) => [name, record[at] ?? '']))
-      const { account, actor, data, changes, ...plain } = events[index] as Told & { actor: Record<string, unknown> }
+      const {
+        account,
+        actor,
+        credential: by,
+        data,
+        changes,
+        ...plain
+      } = events[index] as Told & {
+        actor: Record<string, unknown>
+        credential: { keyId: string; codeId: string } | null
+      }
       expect({ ...cells, data: JSON.parse(cells.data ?? ''), changes: JSON.parse(cells.changes ?? '') }).toEqual({
         ...Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, String(value)])),
         ...{ accountId: account.id, actorKind: actor.kind, actorId: actor.actorId ?? '', actorLabel: actor.label },
-        ...{ data, changes },
+        ...{ credentialKeyId: by?.keyId ?? '', credentialCodeId: by?.codeId ?? '', data, changes },
       })
     }
   })
@@ -119,13 +131,16 @@ describe('an export', () => {
   })
 
   test('is by the filters of `events`', async () => {
-    const [, second, , fourth] = await told()
+    const all = await told()
+    const [, second, , fourth] = all
+    const [by] = all.flatMap((event) => (event.credential as { codeId: string } | null) ?? [])
     const cases: readonly [string, object][] = [
       ['types=key.created', { types: ['key.created'] }],
       ['types=key.created,code.issued', { types: ['key.created', 'code.issued'] }],
       ['types=key.created&types=user.added', { types: ['key.created', 'user.added'] }],
       [`subjectId=${keyId}`, { subjectId: keyId }],
       [`actorId=${keyId}`, { actorId: keyId }],
+      [`credentialId=${by?.codeId}`, { credentialId: by?.codeId }],
       ['actorKinds=ROOT', { actorKinds: ['ROOT'] }],
       ['actorKinds=SYSTEM,USER&actorKinds=KEY', { actorKinds: ['SYSTEM', 'USER', 'KEY'] }],
       ['actorKinds=ROOT&types=key.created', { actorKinds: ['ROOT'], types: ['key.created'] }],

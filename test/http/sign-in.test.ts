@@ -87,9 +87,11 @@ describe('a user of the account', () => {
   test('is the actor of what they do', async () => {
     const headers = [bearer(await issuer.token()), account()]
     const create = `mutation ($input: CreateKeyspaceInput!) { createKeyspace(input: $input) {
-      ... on CreateKeyspaceSuccess { events { actor { kind actorId label } } } } }`
+      ... on CreateKeyspaceSuccess { events { actor { kind actorId label } credential { keyId } } } } }`
     const { data } = await graphql(headers, create, { input: { accountId, name: 'by Ada' } })
-    expect(data.createKeyspace.events).toEqual([{ actor: { kind: 'USER', actorId: adminId, label: 'Ada' } }])
+    expect(data.createKeyspace.events).toEqual([
+      { actor: { kind: 'USER', actorId: adminId, label: 'Ada' }, credential: null },
+    ])
   })
 
   test('can download a secret and vouch as a proxy, each by their role', async () => {

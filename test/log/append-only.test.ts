@@ -102,7 +102,7 @@ describe('the serving role', () => {
           $$ BEGIN INSERT INTO ran_as VALUES (current_user); RETURN true; END $$`)
       for (const type of ['text', 'jsonb', 'bytea', 'timestamptz'])
         await client.query(`CREATE DOMAIN pg_temp.${type} AS pg_catalog.${type} CHECK (pg_temp.note())`)
-      const call = `SELECT log.append(0::smallint, 'a', 'ROOT', null, 'c', now(), '{a}', '{account}', '{1}', '{e}', '{t}', '{1}',
+      const call = `SELECT log.append(0::smallint, 'a', 'ROOT', null, null, null, 'c', now(), '{a}', '{account}', '{1}', '{e}', '{t}', '{1}',
                                       ARRAY['{"data":{}}'::pg_catalog.bytea], ARRAY[sha256('')], 'k1')`
       await client.query(`SELECT * FROM log.lock_streams(0::smallint, '{a}', '{true}')`)
       await client.query(call)

@@ -36,6 +36,7 @@ function event(changes: Partial<EventBody>): EventBody {
     type: 'keyspace.deleted',
     schemaVersion: 1,
     actor: { kind: 'ROOT', id: null },
+    credential: null,
     correlationId: 'test',
     decidedAt: at.clock.now(),
     data: {},

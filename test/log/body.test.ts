@@ -19,6 +19,8 @@ type Stored = {
   readonly schema_version: number
   readonly actor_kind: string
   readonly actor_id: string | null
+  readonly credential_key_id: string | null
+  readonly credential_code_id: string | null
   readonly correlation_id: string
   readonly decided_at: string
   readonly body: Buffer
@@ -48,6 +50,9 @@ async function readEvents(): Promise<readonly Stored[]> {
   return rows
 }
 
+const credentialOf = ({ credential_key_id: keyId, credential_code_id: codeId }: Stored) =>
+  keyId === null && codeId === null ? null : { keyId, codeId }
+
 const bodyOf = (event: Stored) => JSON.parse(event.body.toString('utf8')) as Record<string, unknown>
 
 /** RFC 8785 written a second time, after the text of the standard: members by UTF-16 code units, no space. */
@@ -71,6 +76,7 @@ describe('the body of every event', () => {
         'accountId',
         'actor',
         'correlationId',
+        'credential',
         'data',
         'decidedAt',
         'eventId',
@@ -83,6 +89,8 @@ describe('the body of every event', () => {
         'version',
       ])
       expect(Object.keys(body.actor as object)).toEqual(['id', 'kind'])
+      expect(body.credential === null).toBe(event.actor_kind !== 'KEY')
+      if (body.credential !== null) expect(Object.keys(body.credential as object)).toEqual(['codeId', 'keyId'])
       const isPersonal = event.type === 'user.added' || event.type === 'user.updated'
       const hashes = Object.entries(body.personal as object)
       if (!isPersonal) expect(hashes).toEqual([])
@@ -105,6 +113,7 @@ describe('the body of every event', () => {
       expect({
         accountId: event.account_id,
         actor: { kind: event.actor_kind, id: event.actor_id },
+        credential: credentialOf(event),
         correlationId: event.correlation_id,
         data: event.data,
         decidedAt: event.decided_at,

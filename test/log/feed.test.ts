@@ -85,7 +85,7 @@ describe('the feed', () => {
     const { feed, events } = await observe()
     const count = PAGE_SIZE + 20
     await database.owner.pool.query(
-      `SELECT log.append($1::smallint, $2, 'ROOT', NULL, 'test', clock_timestamp(), array_agg($2::text), array_agg('account'::text),
+      `SELECT log.append($1::smallint, $2, 'ROOT', NULL, NULL, NULL, 'test', clock_timestamp(), array_agg($2::text), array_agg('account'::text),
                          array_agg(i), array_agg('evt_' || i), array_agg('account.updated'::text), array_agg(1::smallint),
                          array_agg('{"data":{}}'::bytea), array_agg(decode(repeat('00', 32), 'hex')), 'k1')
          FROM (SELECT i::integer FROM generate_series(2, $3::integer + 1) AS i) AS new`,

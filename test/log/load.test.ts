@@ -90,6 +90,7 @@ describe('locking streams', () => {
       type: 'key.disabled',
       schemaVersion: 1,
       actor: { kind: 'ROOT', id: null },
+      credential: null,
       correlationId: 'test',
       decidedAt: at.clock.now(),
       data: {},

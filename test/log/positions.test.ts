@@ -170,6 +170,12 @@ describe('a request', () => {
     const origin: Origin = { ...caller.origin, correlationId: 'request 42' }
     const { eventIds } = await at.done(createKeyspace, { accountId: account.accountId, name: 'x' }, origin)
     const [event] = await rows(`SELECT * FROM log.event WHERE event_id = '${eventIds[0]}'`)
-    expect(event).toMatchObject({ correlation_id: 'request 42', actor_kind: 'KEY', actor_id: caller.keyId })
+    expect(event).toMatchObject({
+      correlation_id: 'request 42',
+      actor_kind: 'KEY',
+      actor_id: caller.keyId,
+      credential_key_id: caller.keyId,
+      credential_code_id: caller.codeIds[0],
+    })
   })
 })

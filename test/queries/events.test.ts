@@ -96,6 +96,18 @@ describe('the events of an account', () => {
       [{ actorKinds: ['KEY'], subjectId }, { subjectId }, (i) => i % 4 === 0],
       [{ actorKinds: ['SYSTEM'], correlationId: 'c-6' }, inAccount, () => false],
       [{ actorKinds: [] }, inAccount, () => true],
+      [{ credentialId: 'code_3' }, inAccount, (i) => i % 14 === 3],
+      [
+        { credentialId: 'code_3', types: ['key.created', 'key.updated'] },
+        inAccount,
+        (i) => i % 14 === 3 && i % 3 !== 2,
+      ],
+      [{ credentialId: 'code_3', actorId: 'key_3', actorKinds: ['KEY'] }, inAccount, (i) => i % 14 === 3],
+      [{ credentialId: 'code_3', actorId: 'key_4' }, inAccount, () => false],
+      [{ credentialId: 'code_3', actorKinds: ['USER'] }, inAccount, () => false],
+      [{ credentialId: 'code_3', since: secondsIn(31) }, inAccount, (i) => i % 14 === 3 && i >= 31],
+      [{ credentialId: 'code_4', subjectId }, { subjectId }, (i) => i % 14 === 4 && i % 4 === 0],
+      [{ credentialId: 'code_4', correlationId: 'c-6' }, inAccount, (i) => i === 60],
     ]
     for (const [filter, scope, lets] of cases) {
       const expected = range(1, COUNT).filter(lets)
@@ -157,6 +169,8 @@ describe('the events of an account', () => {
       'actor_id',
       'actor_kind',
       'correlation_id',
+      'credential_code_id',
+      'credential_key_id',
       'data',
       'decided_at',
       'event_id',
@@ -187,6 +201,8 @@ describe('a filter that can not be answered is refused by name', () => {
     [{ subjectId: newId('code', 1) }, ['filter', 'subjectId']],
     [{ subjectId: newId('rot', 1) }, ['filter', 'subjectId']],
     [{ subjectId: newId('evt', 1) }, ['filter', 'subjectId']],
+    [{ actorId: newId('code', 1) }, ['filter', 'actorId']],
+    [{ credentialId: newId('key', 1) }, ['filter', 'credentialId']],
   ])('%#', async (filter, path) => {
     await expect(positionsOf(filter)).rejects.toMatchObject({ name: 'BadQueryArgumentError', issues: [{ path }] })
   })

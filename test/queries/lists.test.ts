@@ -61,7 +61,7 @@ describe('accounts', () => {
     const accountId = accounts[3]?.accountId ?? ''
     const page = await listAccounts(
       reader,
-      { kind: 'KEY', keyId: seedId('key', 3, 1), accountId, permissions: ['*'] },
+      { kind: 'KEY', keyId: seedId('key', 3, 1), codeId: seedId('code', 3, 1), accountId, permissions: ['*'] },
       {},
     )
     expect(page.edges.map(({ node }) => node.account_id)).toEqual([accountId])

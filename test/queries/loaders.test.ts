@@ -49,6 +49,7 @@ const idsOf = ({ accountId, keyspaceId, shard }: SeededAccount, n: number) => ({
 const keyCaller = (own: SeededAccount): Caller => ({
   kind: 'KEY',
   keyId: seedId('key', own.shard, 1),
+  codeId: seedId('code', own.shard, 1),
   accountId: own.accountId,
   permissions: ['*'],
 })

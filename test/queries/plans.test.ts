@@ -493,6 +493,10 @@ describe('what is looked for among 50 000 events of an account', () => {
     ['a kind of actor and a type', { actorKinds: ['KEY'], types: [RARE] }, 'event_by_type', 700],
     ['a kind and types that it has not', { actorKinds: ['USER'], types: TYPES }, 'event_by_type', 60],
     ['a kind between instants', { actorKinds: ['KEY'], since, until }, 'event_by_type', 900],
+    ['a credential', { credentialId: 'code_3' }, 'event_by_credential', 700],
+    ['a credential between instants', { credentialId: 'code_3', since, until }, 'event_by_credential', 900],
+    ['a credential by which nothing was done', { credentialId: 'code_99' }, 'event_by_credential', 30],
+    ['a credential and a type', { credentialId: 'code_3', types: [RARE] }, 'event_by_credential', 700],
     ['a request', { correlationId: 'r-25001' }, 'event_by_request', 30],
     ['a request and more', { correlationId: 'r-25001', types: TYPES, actorId: 'key_4' }, 'event_by_request', 30],
   ]

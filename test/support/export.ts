@@ -82,6 +82,7 @@ export async function appendUpdates(
       type: 'key.updated' as const,
       schemaVersion: 1,
       actor: { kind: 'ROOT' as const, id: null },
+      credential: null,
       correlationId: 'bulk',
       decidedAt: new Date().toISOString(),
       data: { description: String(version).padEnd(length, '.') },

@@ -288,12 +288,13 @@ export async function seedEvents(owner: Database, account: SeededAccount, events
     : sql`'{}'`
   await sql`
     INSERT INTO log.event (shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type,
-                           schema_version, actor_kind, actor_id, correlation_id, decided_at, occurred_at, body, data, mac,
-                           mac_secret_id)
+                           schema_version, actor_kind, actor_id, credential_key_id, credential_code_id, correlation_id,
+                           decided_at, occurred_at, body, data, mac, mac_secret_id)
     SELECT ${shard}::smallint, head + i, ${accountId}, i,
            'evt_' || ${toBase62(shard, ID_SHARD_DIGITS)} || lpad((head + i)::text, 20, '0'),
            (${streamIds}::text[])[1 + i % ${streamIds.length}::integer], 'key', 1 + (i - 1) / ${streamIds.length}::integer,
-           (${types}::text[])[1 + i % ${types.length}::integer], 1, 'KEY', 'key_' || i % 7,
+           (${types}::text[])[1 + i % ${types.length}::integer], 1, 'KEY', 'key_' || i % 7, 'key_' || i % 7,
+           'code_' || i % 14,
            CASE WHEN i % 10 = 0 THEN 'c-' || i / 10 ELSE 'r-' || i END, at.instant, at.instant, 'x', ${data},
            decode(repeat('00', 32), 'hex'), 's1'
       FROM log.feed_shard CROSS JOIN generate_series(1, ${count}::integer) AS i

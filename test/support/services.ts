@@ -159,7 +159,7 @@ function makersOf(database: Database, done: TestServices['done']): Makers {
     },
     async createCaller({ accountId, managementKeyspaceId }: MadeAccount, permissions: readonly string[]) {
       const made = await make(managementKeyspaceId, { permissions })
-      const caller = { kind: 'KEY', keyId: made.keyId, accountId, permissions } as const
+      const caller = { kind: 'KEY', keyId: made.keyId, codeId: made.codeIds[0] ?? '', accountId, permissions } as const
       return { ...made, secret: made.secrets[0] ?? '', origin: { caller, correlationId: 'test' } }
     },
     async linkKey(accountId: string, keyId: string, input: object = {}) {

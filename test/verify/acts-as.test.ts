@@ -33,8 +33,8 @@ async function userWith(permissions: readonly string[], role: Role = 'MEMBER') {
   return { userId: await at.addUser(account.accountId, { externalId, permissions, role }), externalId }
 }
 const keyWith = async (input: object, within = keyspaceId) => {
-  const { keyId, secrets } = await at.createKey(within, input)
-  return { keyId, secret: secrets[0] ?? '' }
+  const { keyId, codeIds, secrets } = await at.createKey(within, input)
+  return { keyId, codeId: codeIds[0] ?? '', secret: secrets[0] ?? '' }
 }
 
 async function verdict(key: string, permission: string | null = null, endpoint: Endpoint | null = null) {
@@ -135,9 +135,11 @@ describe('a management key that acts as a user', () => {
   test('makes a caller who is that user, and may do what both permit', async () => {
     const { userId, externalId } = await userWith(['ads.read'], 'AUDITOR')
     const { accountId } = account
-    expect(await caller((await managed(externalId, ['keys.*', 'links.write'])).secret)).toEqual({
+    const { keyId, codeId, secret } = await managed(externalId, ['keys.*', 'links.write'])
+    expect(await caller(secret)).toEqual({
       kind: 'USER',
       userId,
+      by: { keyId, codeId },
       accountId,
       role: 'AUDITOR',
       permissions: ['keys.read'],

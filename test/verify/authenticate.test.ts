@@ -73,10 +73,17 @@ describe('a code of a management key', () => {
   test('is that key, with its permissions as they are now', async () => {
     const made = await at.createCaller(account, ['events.*', 'keys.read'])
     const { keyId, secret } = made
+    const [codeId] = made.codeIds
     const { accountId } = account
-    expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, accountId, permissions: ['events.*', 'keys.read'] })
+    expect(await bearer(secret)).toEqual({
+      kind: 'KEY',
+      keyId,
+      codeId,
+      accountId,
+      permissions: ['events.*', 'keys.read'],
+    })
     await at.done(updateKey, { keyId, permissions: ['keys.verify'] })
-    expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, accountId, permissions: ['keys.verify'] })
+    expect(await bearer(secret)).toEqual({ kind: 'KEY', keyId, codeId, accountId, permissions: ['keys.verify'] })
   })
 
   test.each<[string, (made: MadeCaller) => Promise<unknown>]>([
