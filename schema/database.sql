@@ -596,3 +596,93 @@ GRANT INSERT, SELECT, UPDATE ON TABLE usage.code_use TO keyledger_serving;
 GRANT INSERT, SELECT, UPDATE ON TABLE usage.key_use TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION usage.forget_accesses(smallint,text[],timestamp with time zone[],timestamp with time zone[],integer) TO keyledger_serving;
 GRANT EXECUTE ON FUNCTION usage.keep_access_log(timestamp with time zone,integer) TO keyledger_serving;
+
+CREATE SCHEMA audit;
+
+CREATE TABLE audit.checkpoint (
+  log_number smallint NOT NULL,
+  size bigint NOT NULL,
+  root bytea NOT NULL,
+  note text COLLATE "C" NOT NULL,
+  sealed_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT checkpoint_pkey PRIMARY KEY (log_number, size),
+  CONSTRAINT checkpoint_root_check CHECK ((octet_length(root) = 32))
+);
+
+CREATE TABLE audit.cursor (
+  log_number smallint NOT NULL,
+  shard smallint NOT NULL,
+  shard_position bigint NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  CONSTRAINT cursor_pkey PRIMARY KEY (log_number, shard)
+) WITH (fillfactor=50);
+
+CREATE TABLE audit.leaf (
+  log_number smallint NOT NULL,
+  leaf_index bigint NOT NULL,
+  shard smallint,
+  shard_position bigint,
+  entry bytea,
+  CONSTRAINT leaf_pkey PRIMARY KEY (log_number, leaf_index),
+  CONSTRAINT leaf_check CHECK ((num_nulls(shard, shard_position) =
+CASE
+    WHEN (entry IS NULL) THEN 0
+    ELSE 2
+END)),
+  CONSTRAINT leaf_event_key UNIQUE (log_number, shard, shard_position)
+);
+
+CREATE TABLE audit.log (
+  log_number smallint NOT NULL,
+  origin text COLLATE "C" NOT NULL,
+  vkeys text[] NOT NULL,
+  size bigint NOT NULL,
+  root bytea NOT NULL,
+  refusal text,
+  owner text COLLATE "C" NOT NULL DEFAULT ''::text,
+  epoch bigint NOT NULL DEFAULT 0,
+  lease_until timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  opened_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  closed_at timestamp with time zone,
+  CONSTRAINT log_pkey PRIMARY KEY (log_number),
+  CONSTRAINT log_log_number_check CHECK ((log_number > 0)),
+  CONSTRAINT log_origin_key UNIQUE (origin),
+  CONSTRAINT log_root_check CHECK ((octet_length(root) = 32)),
+  CONSTRAINT log_size_check CHECK ((size > 0))
+) WITH (fillfactor=50);
+
+CREATE TABLE audit.tile (
+  log_number smallint NOT NULL,
+  level smallint NOT NULL,
+  tile_index bigint NOT NULL,
+  hashes bytea NOT NULL,
+  CONSTRAINT tile_pkey PRIMARY KEY (log_number, level, tile_index),
+  CONSTRAINT tile_hashes_check CHECK ((((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192)) AND ((octet_length(hashes) % 32) = 0)))
+);
+
+CREATE OR REPLACE FUNCTION audit.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+    BEGIN
+      RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = '42501';
+    END $function$;
+
+CREATE INDEX leaf_entry ON audit.leaf USING btree (log_number) WHERE (entry IS NOT NULL);
+CREATE UNIQUE INDEX log_open ON audit.log USING btree ((true)) WHERE (closed_at IS NULL);
+
+CREATE TRIGGER checkpoint_append_only BEFORE DELETE OR UPDATE ON audit.checkpoint FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER checkpoint_no_truncate BEFORE TRUNCATE ON audit.checkpoint FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER leaf_append_only BEFORE DELETE OR UPDATE ON audit.leaf FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER leaf_no_truncate BEFORE TRUNCATE ON audit.leaf FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER log_grows BEFORE UPDATE ON audit.log FOR EACH ROW WHEN (((new.size < old.size) OR (old.closed_at IS NOT NULL))) EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER tile_grows BEFORE UPDATE ON audit.tile FOR EACH ROW WHEN ((SUBSTRING(new.hashes FROM 1 FOR octet_length(old.hashes)) IS DISTINCT FROM old.hashes)) EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER tile_stays BEFORE DELETE ON audit.tile FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+
+GRANT USAGE ON SCHEMA audit TO keyledger_serving;
+GRANT INSERT, SELECT ON TABLE audit.checkpoint TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE audit.cursor TO keyledger_serving;
+GRANT INSERT, SELECT ON TABLE audit.leaf TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE audit.log TO keyledger_serving;
+GRANT INSERT, SELECT, UPDATE ON TABLE audit.tile TO keyledger_serving;

@@ -1,6 +1,8 @@
 // The composition root: the one place where the parts are put together. What they are made of (connections, secrets, clock,
 // log) is handed in, so that a test runs the same application in its own process.
 import type { Logger } from 'pino'
+import { type Sealer, startSealer } from '#audit/seal/sealer.ts'
+import type { SealingParts } from '#audit/seal/sealing.ts'
 import type { CommandServices } from '#commands/command.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import { startHousekeeping } from '#housekeeping.ts'
@@ -31,6 +33,8 @@ export type AppParts = {
   readonly stalenessMs: number
   readonly graphiql: boolean
   readonly introspection: boolean
+  /** What the audit log is sealed by; null where this process does not. */
+  readonly sealing: Pick<SealingParts, 'keys' | 'host' | 'anchors' | 'onStep'> | null
   /** Of a worker it is the primary that does it. */
   readonly keepsHouse?: boolean
   /** For tests. */
@@ -43,6 +47,8 @@ export type App = {
   readonly services: VerifyingServices & { readonly uses: UseGatherer; readonly accesses: AccessGatherer }
   /** Gives the port, also where any was asked for (0). Rejects with the system's error. */
   listen(at: { readonly host: string; readonly port: number }): Promise<number>
+  /** Null where this process does not seal. */
+  readonly sealer: Sealer | null
   /** Refuses new requests, lets those in flight end, within 10 s, and stops all work of its own. */
   close(): Promise<void>
 }
@@ -86,13 +92,16 @@ export function buildApp(parts: AppParts): App {
     log,
   })
   const housekeeping = (parts.keepsHouse ?? true) ? startHousekeeping(services, log) : undefined
+  const sealer = parts.sealing && startSealer({ ...parts.sealing, ...given, log })
   return {
     services,
+    sealer,
     async listen(at) {
       // A root key that was stored just now is known before it is first presented. Without a database nobody is known anyway.
       await feed.catchUp().catch(() => undefined)
       const port = await server.listen(at)
       housekeeping?.begin()
+      sealer?.begin()
       return port
     },
     async close() {
@@ -101,7 +110,7 @@ export function buildApp(parts: AppParts): App {
       services.subscribers.stop()
       await Promise.all([drained, housekeeping?.stop()])
       // After the last request that could be a use.
-      await Promise.all([services.uses.stop(), services.accesses.stop()])
+      await Promise.all([services.uses.stop(), services.accesses.stop(), sealer?.stop()])
       services.codes.stop()
       services.keyspaces.stop()
       loading.close()

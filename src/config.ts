@@ -1,13 +1,14 @@
 // The configuration of the process: the only reader of process.env. Every problem is listed at once, by the variable's
 // name and what it accepts, and never with a value: any of them may be a secret, some by being in the wrong variable.
 import { z } from 'zod'
-import { isServerUrl, SERVER_URL_ACCEPTED } from '#database/server-url.ts'
+import { parseSigningKeys, type SigningKeys } from '#audit/note/signing-key.ts'
+import { isServerUrl } from '#database/server-url.ts'
 import { type Keyring, parseKeyring } from '#secret/keyring.ts'
 import { Secret } from '#secret/secret.ts'
 import type { IdentityProvider } from '#verify/identity-token.ts'
-import { isIssuer } from '#verify/issuer-url.ts'
+import { isIssuer, mayBeAsked } from '#verify/issuer-url.ts'
+import { DESCRIPTIONS, LOG_LEVELS, type VariableName } from './config-variables.ts'
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export type DatabaseConfig =
@@ -15,6 +16,17 @@ export type DatabaseConfig =
   | { readonly kind: 'server'; readonly url: Secret }
   /** A path as it was given, relative to the working directory. */
   | { readonly kind: 'embedded'; readonly dataFolder: string }
+
+export type AuditConfig = {
+  /** Null only where the database is embedded, where they are then made and kept, or where this instance is not to seal. */
+  readonly keys: SigningKeys | null
+  /** The first part of the origin of logs. */
+  readonly host: string
+  /** A path as it was given. */
+  readonly file: string | null
+  /** May hold a password. */
+  readonly webhook: Secret | null
+}
 
 export type Config = {
   readonly host: string
@@ -35,6 +47,7 @@ export type Config = {
   readonly accessLogDays: number
   /** Null: no user signs in by a token. */
   readonly identityProvider: IdentityProvider | null
+  readonly audit: AuditConfig
   readonly graphiql: boolean
   readonly introspection: boolean
   readonly logLevel: LogLevel
@@ -43,100 +56,6 @@ export type Config = {
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly string[] }
-
-type Description = {
-  /** As a person reads it; null where there is none. */
-  readonly default: string | null
-  readonly meaning: string
-  readonly accepted: string
-}
-
-export type ConfigVariable = Description & { readonly name: string }
-
-const DESCRIPTIONS = {
-  HOST: { default: '127.0.0.1', meaning: 'address to listen on', accepted: 'an IP address or a host name' },
-  PORT: { default: '4000', meaning: 'port to listen on', accepted: '0 to 65535, 0 for any free one' },
-  DATABASE_URL: {
-    default: null,
-    meaning: 'the PostgreSQL server to use; without it, an embedded one',
-    accepted: SERVER_URL_ACCEPTED,
-  },
-  KEYLEDGER_DATA_DIR: {
-    default: './.keyledger',
-    meaning: 'folder of the embedded database; of no effect with DATABASE_URL',
-    accepted: 'a path',
-  },
-  KEYLEDGER_ROOT_KEY: {
-    default: null,
-    meaning: 'the credential that may do anything; without it, one is made and printed at the first start',
-    accepted: '32 to 256 visible ASCII characters that do not begin with eyJ, as tokens do',
-  },
-  KEYLEDGER_SECRETS: {
-    default: null,
-    meaning:
-      'the secrets from which digests, seals and MACs are made; without it, an embedded database makes and keeps one',
-    accepted: 'id:base64,… newest first, each 32 random bytes; required with DATABASE_URL',
-  },
-  KEYLEDGER_PREPARED: {
-    default: 'on',
-    meaning: 'prepared statements; off behind a pooler that does not keep them',
-    accepted: 'on or off',
-  },
-  KEYLEDGER_WORKERS: {
-    default: '1',
-    meaning: 'processes that serve, on one port; each has a cache and connections of its own',
-    accepted: '1 to 16',
-  },
-  KEYLEDGER_CACHE_CODES: {
-    default: '500000',
-    meaning: 'most codes that verification keeps in memory, some 1.7 KB each',
-    accepted: '0 to 10000000; with 0 every verification asks the database',
-  },
-  KEYLEDGER_STALENESS_MS: {
-    default: '2000',
-    meaning: 'the bound of BOUNDED verifications, in milliseconds: what is older is not answered from',
-    accepted: '1000 to 60000',
-  },
-  KEYLEDGER_ACCESS_LOG_DAYS: {
-    default: '30',
-    meaning: 'days that entries of the access log are kept, those of forward-auth too',
-    accepted: '1 to 400',
-  },
-  KEYLEDGER_OIDC_ISSUER: {
-    default: null,
-    meaning: 'the identity provider whose tokens users sign in with; with KEYLEDGER_OIDC_AUDIENCE',
-    accepted: 'an https URL as its tokens write it, without query and fragment; http on this machine only',
-  },
-  KEYLEDGER_OIDC_AUDIENCE: {
-    default: null,
-    meaning: 'what its tokens for this API are made out to; with KEYLEDGER_OIDC_ISSUER',
-    accepted: '1 to 256 visible ASCII characters',
-  },
-  KEYLEDGER_OIDC_USER_CLAIM: {
-    default: 'email',
-    meaning: "the claim of its tokens that is a user's externalId; email only where email_verified is not false",
-    accepted: '1 to 128 visible ASCII characters; only with KEYLEDGER_OIDC_ISSUER',
-  },
-  KEYLEDGER_GRAPHIQL: {
-    default: 'on when embedded, off with DATABASE_URL',
-    meaning: 'the GraphiQL page at /graphql',
-    accepted: 'on or off',
-  },
-  KEYLEDGER_INTROSPECTION: {
-    default: 'on when embedded, off with DATABASE_URL',
-    meaning: 'introspection of the GraphQL schema',
-    accepted: 'on or off',
-  },
-  LOG_LEVEL: { default: 'info', meaning: 'the least severe entries to log', accepted: LOG_LEVELS.join(', ') },
-} as const satisfies Record<string, Description>
-
-type VariableName = keyof typeof DESCRIPTIONS
-
-/** Every variable that is read, in the order in which help and README list them. */
-export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(DESCRIPTIONS).map(([name, description]) => ({
-  name,
-  ...description,
-}))
 
 function count(min: number, max: number) {
   return z
@@ -169,6 +88,13 @@ const ENVIRONMENT = z.object({
   KEYLEDGER_CACHE_CODES: count(0, 10_000_000).default(500_000),
   KEYLEDGER_STALENESS_MS: count(1_000, 60_000).default(2_000),
   KEYLEDGER_ACCESS_LOG_DAYS: count(1, 400).default(30),
+  KEYLEDGER_AUDIT_KEY: z.string().optional(),
+  KEYLEDGER_AUDIT_HOST: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$/)
+    .optional(),
+  KEYLEDGER_AUDIT_FILE: z.string().min(1).optional(),
+  KEYLEDGER_AUDIT_WEBHOOK: z.string().refine(isWebhook).optional(),
   KEYLEDGER_OIDC_ISSUER: z.string().refine(isIssuer).optional(),
   KEYLEDGER_OIDC_AUDIENCE: z
     .string()
@@ -191,20 +117,28 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function readConfig(env: Environment = process.env): ConfigResult {
   const parsed = ENVIRONMENT.safeParse(env)
-  const { DATABASE_URL, KEYLEDGER_SECRETS } = env
+  const { DATABASE_URL, KEYLEDGER_SECRETS, KEYLEDGER_AUDIT_KEY } = env
   const keyring = KEYLEDGER_SECRETS === undefined ? undefined : parseKeyring(KEYLEDGER_SECRETS)
+  const signing = KEYLEDGER_AUDIT_KEY === undefined ? undefined : parseSigningKeys(KEYLEDGER_AUDIT_KEY)
   const problems = [
     ...invalidNames(parsed.error).map((name) => problemOf(name, env[name] === '' ? 'is empty' : 'is not valid')),
     ...(keyring === undefined && DATABASE_URL !== undefined ? [problemOf('KEYLEDGER_SECRETS', 'is missing')] : []),
     ...(keyring?.ok === false ? [problemOf('KEYLEDGER_SECRETS', `is not valid: ${keyring.problems.join('; ')}`)] : []),
+    ...(signing?.ok === false
+      ? [problemOf('KEYLEDGER_AUDIT_KEY', `is not valid: ${signing.problems.join('; ')}`)]
+      : []),
+    ...missingOfAudit(env).map((name) => problemOf(name, 'is missing')),
     ...missingOfProvider(env).map((name) => problemOf(name, 'is missing')),
     ...unknownNames(env).map((name) => `${name} is not a variable of Keyledger. There is ${NAMES.join(', ')}.`),
   ]
   if (problems.length > 0 || !parsed.success) return { ok: false, problems }
-  return { ok: true, config: configOf(parsed.data, keyring?.ok ? keyring.keyring : null) }
+  return {
+    ok: true,
+    config: configOf(parsed.data, keyring?.ok ? keyring.keyring : null, signing?.ok ? signing.keys : null),
+  }
 }
 
-function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): Config {
+function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null, keys: SigningKeys | null): Config {
   const url = read.DATABASE_URL
   const embedded = url === undefined
   const database: DatabaseConfig = embedded
@@ -222,6 +156,12 @@ function configOf(read: z.output<typeof ENVIRONMENT>, keyring: Keyring | null): 
     stalenessMs: read.KEYLEDGER_STALENESS_MS,
     accessLogDays: read.KEYLEDGER_ACCESS_LOG_DAYS,
     identityProvider: identityProviderOf(read),
+    audit: Object.freeze({
+      keys,
+      host: read.KEYLEDGER_AUDIT_HOST ?? 'localhost',
+      file: read.KEYLEDGER_AUDIT_FILE ?? null,
+      webhook: read.KEYLEDGER_AUDIT_WEBHOOK === undefined ? null : new Secret(read.KEYLEDGER_AUDIT_WEBHOOK),
+    }),
     // What helps to explore helps an attacker too: a database of its own is taken for a sign of production.
     graphiql: read.KEYLEDGER_GRAPHIQL ?? embedded,
     introspection: read.KEYLEDGER_INTROSPECTION ?? embedded,
@@ -234,6 +174,18 @@ function identityProviderOf(read: z.output<typeof ENVIRONMENT>): IdentityProvide
   if (issuer === undefined || audience === undefined) return null
   const userClaim = read.KEYLEDGER_OIDC_USER_CLAIM ?? DESCRIPTIONS.KEYLEDGER_OIDC_USER_CLAIM.default
   return Object.freeze({ issuer, audience, userClaim })
+}
+
+/** Logs of two installations under one name could be taken for one that was changed. */
+function missingOfAudit(env: Environment): readonly VariableName[] {
+  const isNeeded = env.DATABASE_URL !== undefined && env.KEYLEDGER_AUDIT_KEY !== undefined
+  return isNeeded && env.KEYLEDGER_AUDIT_HOST === undefined ? ['KEYLEDGER_AUDIT_HOST'] : []
+}
+
+function isWebhook(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { username, password } = new URL(url)
+  return mayBeAsked(username === '' && password === '' ? url : url.replace(/\/\/[^/@]*@/, '//'))
 }
 
 /** All or nothing: without an audience, tokens for any other service of the organisation would do. */

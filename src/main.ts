@@ -7,6 +7,7 @@ import { greet } from '#cli/first-steps.ts'
 import { type Installation, joinInstallation, openInstallation } from '#cli/installation.ts'
 import { createLogger } from '#cli/logger.ts'
 import { exitOnFaults, nextSignal, timeToStop } from '#cli/process-ends.ts'
+import { sealingOf } from '#cli/sealing.ts'
 import { STOP } from '#cli/workers.ts'
 import type { Config } from '#config.ts'
 import { systemClock } from '#database/clock.ts'
@@ -63,6 +64,7 @@ function appOf(config: Config, { serving, keyring }: Pick<Installation, 'serving
     services: { database: serving, keyring, clock: systemClock },
     log,
     keepsHouse: !cluster.isWorker,
+    sealing: cluster.isWorker ? null : sealingOf(config, log),
     accessLogDays: config.accessLogDays,
     identityProvider: config.identityProvider,
     cacheCodes: config.cacheCodes,

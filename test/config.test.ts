@@ -2,7 +2,8 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CONFIG_VARIABLES, type Config, readConfig } from '#config.ts'
+import { type Config, readConfig } from '#config.ts'
+import { CONFIG_VARIABLES } from '#config-variables.ts'
 
 const SECRETS = `k1:${Buffer.alloc(32, 7).toString('base64')}`
 const DATABASE_URL = 'postgresql://keyledger:hunter2@db.example:5432/keyledger'
@@ -35,6 +36,7 @@ describe('without any variable', () => {
       cacheCodes: 500_000,
       stalenessMs: 2_000,
       accessLogDays: 30,
+      audit: { keys: null, host: 'localhost', file: null, webhook: null },
       identityProvider: null,
       graphiql: true,
       introspection: true,
@@ -139,6 +141,11 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_CACHE_CODES', '10000000'],
     ['KEYLEDGER_STALENESS_MS', '1000'],
     ['KEYLEDGER_ACCESS_LOG_DAYS', '1'],
+    ['KEYLEDGER_AUDIT_HOST', 'keys.example.org'],
+    ['KEYLEDGER_AUDIT_HOST', 'localhost:4000'],
+    ['KEYLEDGER_AUDIT_WEBHOOK', 'https://user:password@siem.example.org/checkpoints?token=x'],
+    ['KEYLEDGER_AUDIT_WEBHOOK', 'http://127.0.0.1:9000/'],
+    ['KEYLEDGER_AUDIT_FILE', '/mnt/worm/checkpoints'],
     ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org'],
     ['KEYLEDGER_OIDC_ISSUER', 'https://id.example.org:8443/a/b/'],
     ['KEYLEDGER_OIDC_ISSUER', 'http://127.0.0.1:9000'],
@@ -179,6 +186,11 @@ describe('accepted and refused', () => {
     ['KEYLEDGER_ROOT_KEY', `${'x'.repeat(32)}\n`],
     ['KEYLEDGER_ROOT_KEY', 'ä'.repeat(32)],
     ['KEYLEDGER_ROOT_KEY', `eyJ${'x'.repeat(40)}.e30.x`],
+    ['KEYLEDGER_AUDIT_HOST', 'https://keys.example.org'],
+    ['KEYLEDGER_AUDIT_HOST', 'keys example'],
+    ['KEYLEDGER_AUDIT_HOST', 'a+b'],
+    ['KEYLEDGER_AUDIT_WEBHOOK', 'http://siem.example.org'],
+    ['KEYLEDGER_AUDIT_WEBHOOK', 'siem.example.org'],
     ['KEYLEDGER_OIDC_ISSUER', 'http://id.example.org'],
     ['KEYLEDGER_OIDC_ISSUER', 'http://127.0.0.1.example.org'],
     ['KEYLEDGER_OIDC_ISSUER', 'http://localhost.example.org'],
@@ -224,6 +236,23 @@ describe('accepted and refused', () => {
   })
 })
 
+describe('the audit log', () => {
+  const key = Buffer.alloc(32, 'seed').toString('base64')
+  const secrets = `k1:${Buffer.alloc(32, 'secret').toString('base64')}`
+
+  test('takes its keys from the environment, and a name of its own where the database is a server', () => {
+    const server = { DATABASE_URL: 'postgres://h/d', KEYLEDGER_SECRETS: secrets, KEYLEDGER_AUDIT_KEY: key }
+    expect(problemsWith(server)).toEqual([expect.stringMatching(/^KEYLEDGER_AUDIT_HOST is missing/)])
+    const read = readConfig({ ...server, KEYLEDGER_AUDIT_HOST: 'keys.example.org' })
+    expect(read).toMatchObject({ ok: true, config: { audit: { host: 'keys.example.org', file: null, webhook: null } } })
+  })
+
+  test('of an embedded database is named after this machine, and an instance need have no key', () => {
+    expect(readConfig({})).toMatchObject({ ok: true, config: { audit: { keys: null, host: 'localhost' } } })
+    expect(problemsWith({ DATABASE_URL: 'postgres://h/d', KEYLEDGER_SECRETS: secrets })).toEqual([])
+  })
+})
+
 describe('problems', () => {
   const broken = {
     HOST: 'h h',
@@ -237,6 +266,10 @@ describe('problems', () => {
     KEYLEDGER_CACHE_CODES: 'many',
     KEYLEDGER_STALENESS_MS: 'none',
     KEYLEDGER_ACCESS_LOG_DAYS: 'all',
+    KEYLEDGER_AUDIT_KEY: 'c2hvcnQ=',
+    KEYLEDGER_AUDIT_HOST: 'two words',
+    KEYLEDGER_AUDIT_FILE: '',
+    KEYLEDGER_AUDIT_WEBHOOK: 'http://u:hunter2@h',
     KEYLEDGER_OIDC_ISSUER: 'http://u:hunter2@h',
     KEYLEDGER_OIDC_AUDIENCE: 'two words',
     KEYLEDGER_OIDC_USER_CLAIM: 'two words',

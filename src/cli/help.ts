@@ -1,5 +1,5 @@
 // `keyledger help`: the commands and every variable of the configuration.
-import { CONFIG_VARIABLES } from '#config.ts'
+import { CONFIG_VARIABLES } from '#config-variables.ts'
 
 export type Described = { readonly name: string; readonly meaning: string }
 

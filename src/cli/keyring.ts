@@ -1,16 +1,14 @@
 // Which secrets of the server are in force, and that they are the ones the data was made under: with others, every good key
 // would be answered as unknown, and what is made meanwhile would be lost with the way back.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import type { Database } from '#database/connect.ts'
-import { codeOf, messageOf } from '#database/embedded/errors.ts'
-import { syncFolder } from '#database/embedded/fresh-folder.ts'
 import { InstallationError } from '#database/open.ts'
 import type { DatabaseLocation } from '#database/pools.ts'
 import { UNFINISHED_MOVE } from '#log/copy.ts'
 import { checkValueOf } from '#secret/check-value.ts'
 import { sameDigest } from '#secret/digest.ts'
 import { type Keyring, newKeyringText, parseKeyring } from '#secret/keyring.ts'
+import { keep, readKept } from './kept-file.ts'
 
 type KeyringSettings = { readonly database: DatabaseLocation; readonly keyring: Keyring | null }
 
@@ -102,38 +100,15 @@ function hasSame(keyring: Keyring, entry: Keyring['newest']): boolean {
 
 /** Undefined where there is none. */
 function readKeyringFile(file: string): Keyring | undefined {
-  let text: string
-  try {
-    const mode = statSync(file).mode & 0o777
-    if ((mode & 0o077) !== 0)
-      throw new InstallationError(
-        `${file} can be read by other users (mode ${mode.toString(8)}). Make sure that nobody has, then: chmod 600 ${file}`,
-      )
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    if (error instanceof InstallationError) throw error
-    throw new InstallationError(`The secrets could not be read: ${messageOf(error)}`, { cause: error })
-  }
+  const text = readKept(file)
+  if (text === undefined) return undefined
   const read = parseKeyring(text)
   if (!read.ok)
     throw new InstallationError(`${file} is damaged: ${read.problems.join('; ')}. Restore it from a backup.`)
   return read.keyring
 }
 
-/** Whole or not there, and on the disk before anything is made under it. Nobody else works in the folder of our server. */
 function makeKeyringFile(file: string): Keyring {
-  const text = newKeyringText()
-  const fresh = `${file}.new`
-  rmSync(fresh, { force: true })
-  const descriptor = openSync(fresh, 'wx', 0o600)
-  try {
-    writeSync(descriptor, `${text}\n`)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(fresh, file)
-  syncFolder(path.dirname(file))
+  keep(file, newKeyringText())
   return requireConfigured(readKeyringFile(file) ?? null)
 }

@@ -65,7 +65,15 @@ async function moveTo(url: Secret, dataFolder: string, config: Config): Promise<
       await requireOwner(target.owner)
       const copied = await fill(source.owner, target.owner, source.keyring)
       say(
-        `\n${nextSteps(copied, config.keyring === null ? path.join(path.resolve(dataFolder), 'secrets') : null, isServing)}`,
+        `\n${nextSteps(
+          copied,
+          {
+            secretsFile: config.keyring === null ? path.join(path.resolve(dataFolder), 'secrets') : null,
+            auditKeyFile: config.audit.keys === null ? path.join(path.resolve(dataFolder), 'audit-key') : null,
+            auditHost: config.audit.host,
+          },
+          isServing,
+        )}`,
       )
     } finally {
       await target.close()
@@ -108,7 +116,7 @@ async function requireOwner(target: Database): Promise<void> {
     target.pool,
     statement<{ enough: boolean }>(
       `SELECT bool_and(pg_has_role(nspowner, 'MEMBER')) AND has_database_privilege(current_database(), 'CREATE') AS enough
-         FROM pg_namespace WHERE nspname IN ('log', 'state', 'vault', 'usage')`,
+         FROM pg_namespace WHERE nspname IN ('log', 'state', 'vault', 'usage', 'audit')`,
       [],
     ),
   )
@@ -139,16 +147,26 @@ async function fill(source: Database, target: Database, keyring: Keyring): Promi
   }
 }
 
-/** `secretsFile` is null where the secrets are configured. */
+/** Files are null where what is in them is configured. */
+type KeptSettings = {
+  readonly secretsFile: string | null
+  readonly auditKeyFile: string | null
+  readonly auditHost: string
+}
+
 function nextSteps(
   { asOf, accounts, streams, events, heads }: Copied,
-  secretsFile: string | null,
+  { secretsFile, auditKeyFile, auditHost }: KeptSettings,
   isServing: boolean,
 ): string {
   const secrets =
     secretsFile === null
       ? 'KEYLEDGER_SECRETS as it is set here'
       : `KEYLEDGER_SECRETS to the one line that is in ${secretsFile}`
+  const auditKey =
+    auditKeyFile === null
+      ? 'KEYLEDGER_AUDIT_KEY as it is set here'
+      : `KEYLEDGER_AUDIT_KEY to the one line in ${auditKeyFile}`
   return [
     `Moved: ${accounts} accounts, ${streams} streams, ${events} events, as of ${asOf}. State equals the log.`,
     `Positions (feed shard: head): ${[...heads].map(([shard, head]) => `${shard}: ${head}`).join(', ') || 'none yet'}`,
@@ -163,7 +181,8 @@ function nextSteps(
     'To serve from the target, on any machine:',
     '  1. Set DATABASE_URL to the URL that was given to --to (or one of a user with the role keyledger_serving only).',
     `  2. Set ${secrets}. Without it the keys are worth nothing; keep it apart from the database.`,
-    '  3. keyledger start. Root key, keys and idempotency keys are what they were.',
+    `  3. Set ${auditKey}, and KEYLEDGER_AUDIT_HOST to ${auditHost}: what signs history goes on under the same name.`,
+    '  4. keyledger start. Root key, keys and idempotency keys are what they were.',
     'Never serve from both: each would go its own way. The source was only read; it is yours to keep or to delete.',
     '',
   ].join('\n')

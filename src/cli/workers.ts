@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { startSealer } from '#audit/seal/sealer.ts'
 import type { Config } from '#config.ts'
 import { systemClock } from '#database/clock.ts'
 import { InstallationError } from '#database/open.ts'
@@ -14,6 +15,7 @@ import { greet } from './first-steps.ts'
 import { openInstallation } from './installation.ts'
 import { createLogger } from './logger.ts'
 import { exitOnFaults, nextSignal, timeToStop } from './process-ends.ts'
+import { sealingOf } from './sealing.ts'
 
 /** What a worker is told when it is to drain and end. */
 export const STOP = 'stop'
@@ -36,6 +38,8 @@ export async function serveByWorkers(config: Config): Promise<number> {
   // Nobody here follows the log: workers see what is written here as they see what another instance writes.
   const services = { database, keyring, clock: systemClock, committed: () => undefined }
   const housekeeping = startHousekeeping({ ...services, accessLogDays: config.accessLogDays }, log)
+  const sealing = sealingOf(config, log)
+  const sealer = sealing && startSealer({ ...sealing, ...services, log })
   const workers = startWorkers(config.workers, port, log)
   try {
     const startedFirst = await Promise.race([workers.started.then(() => true), signalled.then(() => false)])
@@ -43,10 +47,13 @@ export async function serveByWorkers(config: Config): Promise<number> {
       log.info({ host: config.host, port, workers: config.workers }, 'listening')
       await greet(config, services, port)
       housekeeping.begin()
+      sealer?.begin()
     }
     return await timeToStop(signalled, installation.exited, log)
   } finally {
     await Promise.all([workers.stop(), housekeeping.stop()])
+    // After the last request that could append.
+    await sealer?.stop()
     await installation.close()
     log.info('stopped')
   }

@@ -34,14 +34,16 @@ const GRANT = `
   DO $$
   BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '${SERVING_ROLE}') THEN
-      GRANT USAGE ON SCHEMA log, state, vault, usage, migration TO ${SERVING_ROLE};
-      GRANT SELECT ON ALL TABLES IN SCHEMA log, migration TO ${SERVING_ROLE};
+      GRANT USAGE ON SCHEMA log, state, vault, usage, audit, migration TO ${SERVING_ROLE};
+      GRANT SELECT ON ALL TABLES IN SCHEMA log, audit, migration TO ${SERVING_ROLE};
       GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA log, usage TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA state TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vault TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE ON usage.key_use, usage.code_use TO ${SERVING_ROLE};
       GRANT SELECT, INSERT, UPDATE, DELETE ON usage.code_day TO ${SERVING_ROLE};
       GRANT SELECT, INSERT ON usage.access_log TO ${SERVING_ROLE};
+      GRANT INSERT ON audit.leaf, audit.checkpoint TO ${SERVING_ROLE};
+      GRANT INSERT, UPDATE ON audit.log, audit.cursor, audit.tile TO ${SERVING_ROLE};
     END IF;
   END $$`
 
@@ -54,7 +56,7 @@ export async function grantServing(owner: pg.ClientBase | pg.Pool): Promise<void
   const statements = [
     `SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`,
     MAKE_ROLE,
-    'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA log, usage FROM PUBLIC',
+    'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA log, usage, audit FROM PUBLIC',
     CLOSE_FUNCTIONS,
     GRANT,
   ]

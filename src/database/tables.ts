@@ -225,6 +225,30 @@ export type AccessLogTable = {
   response_body: string | null
 }
 
+export type AuditLogTable = {
+  log_number: number
+  origin: string
+  vkeys: string[]
+  size: bigint
+  root: Buffer
+  refusal: string | null
+  owner: string
+  epoch: bigint
+  lease_until: Instant
+  opened_at: Instant
+  closed_at: Instant | null
+}
+export type AuditCursorTable = { log_number: number; shard: number; shard_position: bigint; event_id: string }
+export type AuditLeafTable = {
+  log_number: number
+  leaf_index: bigint
+  shard: number | null
+  shard_position: bigint | null
+  entry: Buffer | null
+}
+export type AuditTileTable = { log_number: number; level: number; tile_index: bigint; hashes: Buffer }
+export type AuditCheckpointTable = { log_number: number; size: bigint; root: Buffer; note: string; sealed_at: Instant }
+
 export type Tables = {
   'log.feed_shard': FeedShardTable
   'log.account': LogAccountTable
@@ -250,4 +274,9 @@ export type Tables = {
   'vault.user_key': UserKeyTable
   'vault.personal': PersonalTable
   'vault.identity': IdentityTable
+  'audit.log': AuditLogTable
+  'audit.cursor': AuditCursorTable
+  'audit.leaf': AuditLeafTable
+  'audit.tile': AuditTileTable
+  'audit.checkpoint': AuditCheckpointTable
 }

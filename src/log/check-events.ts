@@ -21,7 +21,7 @@ export function eventChecker(keyring: Keyring, heads: ReadonlyMap<number, bigint
   return {
     check(rows) {
       for (const row of rows) {
-        const problem = problemOf(keyring, row)
+        const problem = problemOfEvent(keyring, row)
         if (problem !== undefined)
           throw wrong(
             `the event ${row.event_id} (position ${row.position} of ${row.account_id}) is not as it was written: ${problem}`,
@@ -53,7 +53,8 @@ function wrong(what: string): InstallationError {
   )
 }
 
-function problemOf(keyring: Keyring, row: TextRow): string | undefined {
+/** What is wrong with a row of log.event, whose columns are as PostgreSQL's text; undefined where it is as it was written. */
+export function problemOfEvent(keyring: Keyring, row: TextRow): string | undefined {
   const body = bytesOf(row.body)
   if (!checkMac(keyring, row.mac_secret_id ?? '', body, bytesOf(row.mac))) return 'its MAC is wrong'
   // The MAC was right, so it is what encodeBody made.

@@ -30,9 +30,9 @@ export type Copied = {
 }
 
 /** Truth; telemetry and what is derived are not. */
-const SCHEMAS = ['log', 'vault']
+const SCHEMAS = ['audit', 'log', 'vault']
 /** Where Keyledger's data lies. Rows that every migration makes anew are none. */
-const DATA_SCHEMAS = ['log', 'state', 'vault', 'usage']
+const DATA_SCHEMAS = ['log', 'state', 'vault', 'usage', 'audit']
 const MADE_BY_MIGRATIONS = new Set(['log.feed_shard', 'state.generation'])
 
 /**
@@ -41,12 +41,12 @@ const MADE_BY_MIGRATIONS = new Set(['log.feed_shard', 'state.generation'])
  */
 export const UNFINISHED_MOVE = 'unfinished-move'
 
-const EMPTYING = 'DROP SCHEMA IF EXISTS log, state, state_next, vault, usage, migration CASCADE'
+const EMPTYING = 'DROP SCHEMA IF EXISTS log, state, state_next, vault, usage, audit, migration CASCADE'
 
 const LOCK_TIMEOUT = '55P03'
 
 /**
- * Copies log and vault as they are at this moment, checks every event on the way, and commits only what is equal in both.
+ * Copies log, vault and audit log as they are at this moment, checks every event on the way, and commits only what is equal in both.
  * `target` is migrated and belongs to its user. Throws InstallationError, with the target as it was.
  */
 export function copyTruth(source: Database, target: Database, keyring: Keyring): Promise<Copied> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CONFIG_VARIABLES } from '#config.ts'
+import { CONFIG_VARIABLES } from '#config-variables.ts'
 import { keyledger } from '#test/support/process.ts'
 
 const run = (args: readonly string[], variables = {}) => keyledger(args, variables).ended

@@ -329,6 +329,35 @@ const columns: Columns = {
     secret_id: 'text',
     user_id: 'text',
   },
+  'audit.log': {
+    log_number: 'smallint',
+    origin: 'text',
+    vkeys: 'text[]',
+    size: 'bigint',
+    root: 'bytea',
+    refusal: 'text?',
+    owner: 'text',
+    epoch: 'bigint',
+    lease_until: 'timestamptz',
+    opened_at: 'timestamptz',
+    closed_at: 'timestamptz?',
+  },
+  'audit.cursor': { log_number: 'smallint', shard: 'smallint', shard_position: 'bigint', event_id: 'text' },
+  'audit.leaf': {
+    log_number: 'smallint',
+    leaf_index: 'bigint',
+    shard: 'smallint?',
+    shard_position: 'bigint?',
+    entry: 'bytea?',
+  },
+  'audit.tile': { log_number: 'smallint', level: 'smallint', tile_index: 'bigint', hashes: 'bytea' },
+  'audit.checkpoint': {
+    log_number: 'smallint',
+    size: 'bigint',
+    root: 'bytea',
+    note: 'text',
+    sealed_at: 'timestamptz',
+  },
 }
 
 /** A migration may leave a table empty, and commands write no telemetry. */
@@ -339,6 +368,11 @@ const UNUSED = [
   'usage.code_use',
   'usage.code_day',
   'usage.access_log',
+  'audit.log',
+  'audit.cursor',
+  'audit.leaf',
+  'audit.tile',
+  'audit.checkpoint',
 ]
 
 async function catalog(): Promise<Record<string, Record<string, string>>> {
@@ -347,7 +381,7 @@ async function catalog(): Promise<Record<string, Record<string, string>>> {
             CASE udt_name WHEN 'int2' THEN 'smallint' WHEN 'int4' THEN 'integer' WHEN 'int8' THEN 'bigint'
                           WHEN 'bool' THEN 'boolean' WHEN '_text' THEN 'text[]' ELSE udt_name END
               || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END AS type
-       FROM information_schema.columns WHERE table_schema IN ('log', 'state', 'vault', 'usage')
+       FROM information_schema.columns WHERE table_schema IN ('log', 'state', 'vault', 'usage', 'audit')
         ORDER BY 1, ordinal_position`,
   )
   const tables: Record<string, Record<string, string>> = {}

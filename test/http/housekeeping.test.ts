@@ -74,6 +74,7 @@ test('a server that starts makes the default keys that the one before did not ge
     stalenessMs: 2_000,
     graphiql: false,
     introspection: false,
+    sealing: null,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   await vi.waitFor(async () => expect((await made()).sort()).toEqual(users.toSorted()), PATIENTLY)

@@ -257,7 +257,7 @@ test('no token is in a log or in a table', async () => {
   for (const part of parts) expect(JSON.stringify(app.logged)).not.toContain(part)
   const { rows } = await app.database.owner.pool.query<{ name: string }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('log', 'state', 'vault', 'usage')`,
+      WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('log', 'state', 'vault', 'usage', 'audit')`,
   )
   expect(rows.length).toBeGreaterThan(10)
   for (const { name } of rows) {

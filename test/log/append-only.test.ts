@@ -72,6 +72,7 @@ describe('the serving role', () => {
       [SERVING_ROLE],
     )
     expect(rows).toEqual([
+      { schema: 'audit', rights: ['INSERT', 'SELECT', 'UPDATE'] },
       { schema: 'log', rights: ['SELECT'] },
       { schema: 'migration', rights: ['SELECT'] },
       { schema: 'state', rights: ['INSERT', 'SELECT', 'UPDATE'] },
@@ -83,7 +84,7 @@ describe('the serving role', () => {
   test('makes nothing in our schemas, and owns nothing', async () => {
     const { rows } = await database.owner.pool.query(
       `SELECT nspname FROM pg_namespace
-        WHERE nspname IN ('log', 'state', 'vault', 'migration')
+        WHERE nspname IN ('log', 'state', 'vault', 'usage', 'audit', 'migration')
           AND (has_schema_privilege($1, oid, 'CREATE') OR pg_has_role($1, nspowner, 'MEMBER'))`,
       [SERVING_ROLE],
     )

@@ -81,7 +81,7 @@ export type TestApp = {
 }
 
 export type TestAppOptions = Partial<
-  Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider' | 'eventStreamTimes' | 'patienceMs'>
+  Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider' | 'eventStreamTimes' | 'patienceMs' | 'sealing'>
 > & {
   readonly clock?: TestClock
   readonly poolSize?: number
@@ -115,6 +115,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     log,
     accessLogDays: ACCESS_LOG_DAYS,
     identityProvider: options.identityProvider ?? null,
+    sealing: options.sealing ?? null,
     cacheCodes: 1_000,
     stalenessMs: 2_000,
     graphiql: options.graphiql ?? true,

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CONFIG_VARIABLES } from '#config.ts'
+import { CONFIG_VARIABLES } from '#config-variables.ts'
 import { rootKeyIn, type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { blocksOf, replay, startShell, stepsOf } from '../support/transcript.ts'
 

@@ -1,0 +1,87 @@
+// The events that are not sealed yet, in the order in which they will be: by the instant of their append, shards merged. One
+// statement reads them, so that whoever sees an event sees all that was committed before it: causes are sealed before effects.
+import { statement } from '#database/connect.ts'
+import { setForCopying, type TextRow } from '#database/copy.ts'
+import type { Reading } from '#database/transaction.ts'
+import { problemOfEvent } from '#log/check-events.ts'
+import type { Keyring } from '#secret/keyring.ts'
+import type { SealedColumns } from '../entry.ts'
+import { EVENT_TEXTS, sealedColumnsOf } from '../store/event-rows.ts'
+
+/** Of one shard at a time: bounds what a batch holds to some 4 000 events, and how long it holds its locks. */
+const SHARD_PAGE = 256
+
+export type PendingEvent = SealedColumns & { readonly eventId: string }
+
+export type Pending =
+  | { readonly kind: 'events'; readonly events: readonly PendingEvent[]; readonly isAll: boolean }
+  /** What is there can't be what was appended: nothing of it is sealed. */
+  | { readonly kind: 'refused'; readonly why: string }
+
+// From the event at the cursor on: it must still be the one that was sealed there.
+const PENDING = `
+  SELECT f.shard AS of_shard, f.head, coalesce(c.shard_position, 0) AS after, c.event_id AS anchor_id, ${EVENT_TEXTS}
+    FROM log.feed_shard f
+    LEFT JOIN audit.cursor c ON c.log_number = $1 AND c.shard = f.shard
+    LEFT JOIN LATERAL (
+      SELECT * FROM log.event e WHERE e.shard = f.shard AND e.shard_position >= coalesce(c.shard_position, 0)
+       ORDER BY e.shard_position LIMIT $2) e ON true
+   WHERE f.head IS DISTINCT FROM coalesce(c.shard_position, 0) OR f.last_event_id IS DISTINCT FROM coalesce(c.event_id, '')
+   ORDER BY f.shard, e.shard_position`
+
+type ShardColumns = {
+  readonly of_shard: number
+  readonly head: bigint
+  readonly after: bigint
+  readonly anchor_id: string | null
+}
+type PendingRow = ShardColumns & TextRow
+
+/** At most some pages: where more is there, up to the moment that all shards have been read to. */
+export async function readPending(reading: Reading, keyring: Keyring, logNumber: number): Promise<Pending> {
+  await setForCopying(reading.run)
+  const rows = await reading.run(statement<PendingRow>(PENDING, [logNumber, SHARD_PAGE + 1]))
+  const fresh: PendingEvent[] = []
+  const readUpTo: string[] = []
+  for (const ofShard of Map.groupBy(rows, ({ of_shard }) => of_shard).values()) {
+    const read = readShard(keyring, ofShard)
+    if (typeof read === 'string') return { kind: 'refused', why: read }
+    fresh.push(...read)
+    const last = read.at(-1)
+    if (read.length === SHARD_PAGE && last !== undefined) readUpTo.push(last.occurredAt)
+  }
+  // A shard with more than a page may have events that come before what others have later.
+  const cut = readUpTo.sort().at(0)
+  const events = fresh.filter(({ occurredAt }) => cut === undefined || occurredAt <= cut).sort(bySealing)
+  return { kind: 'events', events, isAll: cut === undefined }
+}
+
+function bySealing(a: PendingEvent, b: PendingEvent): number {
+  if (a.occurredAt !== b.occurredAt) return a.occurredAt < b.occurredAt ? -1 : 1
+  return a.shard - b.shard || (a.shardPosition < b.shardPosition ? -1 : 1)
+}
+
+/** The events after the cursor, or why they are not to be sealed. */
+function readShard(keyring: Keyring, rows: readonly PendingRow[]): readonly PendingEvent[] | string {
+  const [first] = rows
+  if (first === undefined) return []
+  const { of_shard: shard, head, after, anchor_id: anchorId } = first
+  const present = rows.filter(({ shard_position: position }) => position !== null)
+  if (head < after) return `shard ${shard} ends at ${head}, and was sealed up to ${after}`
+  const anchored = anchorId !== null && after > 0n
+  if (anchored && (present[0]?.shard_position !== String(after) || present[0].event_id !== anchorId))
+    return `the event at position ${after} of shard ${shard} is not the one that was sealed`
+  const fresh = anchored ? present.slice(1) : present
+  for (const [at, row] of fresh.entries()) {
+    const expected = after + BigInt(at) + 1n
+    if (row.shard_position !== String(expected)) return `the event at position ${expected} of shard ${shard} is missing`
+    const problem = problemOfEvent(keyring, row)
+    if (problem !== undefined)
+      return `the event ${row.event_id} (position ${row.position} of ${row.account_id}) is not as it was written: ${problem}`
+  }
+  const last = after + BigInt(fresh.length)
+  // One row of the page is the anchor where there is one.
+  const isPage = present.length === SHARD_PAGE + 1
+  if (!isPage && last !== head) return `the event at position ${last + 1n} of shard ${shard} is missing`
+  return fresh.slice(0, SHARD_PAGE).map((row) => ({ ...sealedColumnsOf(row), eventId: row.event_id ?? '' }))
+}

@@ -1,0 +1,91 @@
+// What a sealer makes sure of before it signs anything: that the log it would go on with is the one that was signed last, by what
+// the database says, by what was kept outside it, and by what this process remembers. A log must never sign two checkpoints that
+// disagree: https://c2sp.org/tlog-checkpoint
+import { statement } from '#database/connect.ts'
+import type { Reading } from '#database/transaction.ts'
+import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
+import { type Checkpoint, parseCheckpoint } from '../note/checkpoint.ts'
+import { openNote } from '../note/signed-note.ts'
+import { parseVkey, type Signer } from '../note/signing-key.ts'
+import { type LogRow, loadEdge, tileReader } from '../store/logs.ts'
+import { rootOf } from '../tree/edge.ts'
+import { consistencyProof, isConsistent } from '../tree/proofs.ts'
+
+/** A checkpoint that is known from elsewhere, and from where. */
+export type Known = { readonly where: string; readonly size: number; readonly root: Buffer }
+
+export type KnownRecord = Known & { readonly record: AnchorRecord }
+
+/** Why the log is not to be gone on with; undefined where all agrees. */
+export async function problemOfLog(
+  reading: Reading,
+  log: LogRow,
+  signers: readonly Signer[],
+  known: readonly Known[],
+): Promise<string | undefined> {
+  const size = Number(log.size)
+  const newest = await newestCheckpoint(reading, log, signers)
+  if (typeof newest === 'string') return newest
+  if (newest.size !== size || !newest.root.equals(log.root))
+    return `the newest checkpoint is of ${newest.size} entries, and the log says ${size}, or another root`
+  const edge = await loadEdge(reading, log.log_number, size)
+  if (edge === undefined || !rootOf(edge).equals(log.root)) return 'the tiles are not those of the newest checkpoint'
+  if (!(await hasAllLeaves(reading, log))) return 'what is sealed by its cursors is not what has leaves'
+  for (const one of known) {
+    const problem = await problemWith(reading, log, one)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+/** What the anchors can give back of this log. Rejects where one that should can't be read. */
+export async function knownByAnchors(anchors: readonly Anchor[], origin: string): Promise<readonly KnownRecord[]> {
+  const records = await Promise.all(
+    anchors.map(async (anchor) => ({ where: anchor.name, record: await anchor.last(origin) })),
+  )
+  return records.flatMap(({ where, record }) =>
+    record === null ? [] : [{ where, size: record.size, root: Buffer.from(record.root, 'base64'), record }],
+  )
+}
+
+async function newestCheckpoint(
+  { run }: Reading,
+  log: LogRow,
+  signers: readonly Signer[],
+): Promise<Checkpoint | string> {
+  const [row] = await run(
+    statement<{ note: string }>('SELECT note FROM audit.checkpoint WHERE log_number = $1 ORDER BY size DESC LIMIT 1', [
+      log.log_number,
+    ]),
+  )
+  if (row === undefined) return 'there is no checkpoint'
+  const ours = signers.map(({ vkey }) => parseVkey(vkey)).filter((verifier) => verifier !== undefined)
+  const opened = openNote(row.note, ours)
+  if ('problem' in opened)
+    return `the newest checkpoint is not signed by the keys that are configured (${opened.problem}); a key that is replaced stays behind the new one for a while`
+  const checkpoint = parseCheckpoint(opened.text)
+  return checkpoint?.origin === log.origin ? checkpoint : 'the newest checkpoint is not one of this log'
+}
+
+/** Or a cursor that was moved forth would have events pass unsealed. */
+async function hasAllLeaves({ run }: Reading, { log_number: logNumber, size }: LogRow): Promise<boolean> {
+  const [row] = await run(
+    statement<{ leaves: bigint; expected: bigint }>(
+      `SELECT (SELECT leaf_index + 1 FROM audit.leaf WHERE log_number = $1 ORDER BY leaf_index DESC LIMIT 1) AS leaves,
+              coalesce((SELECT sum(shard_position) FROM audit.cursor WHERE log_number = $1), 0)::bigint
+              + (SELECT count(*) FROM audit.leaf WHERE log_number = $1 AND entry IS NOT NULL) AS expected`,
+      [logNumber],
+    ),
+  )
+  return row?.leaves === size && row.expected === size
+}
+
+async function problemWith(reading: Reading, log: LogRow, known: Known): Promise<string | undefined> {
+  const size = Number(log.size)
+  if (known.size > size)
+    return `the log has ${size} entries, and ${known.where} knows a checkpoint of ${known.size}: history was set back`
+  const proof = await consistencyProof(tileReader(reading, log.log_number), known.size, size)
+  return isConsistent({ from: known.size, fromRoot: known.root, to: size, toRoot: log.root, proof })
+    ? undefined
+    : `the first ${known.size} entries are not those of the checkpoint that ${known.where} knows: history was changed`
+}
