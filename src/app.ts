@@ -41,6 +41,8 @@ export type AppParts = {
   readonly eventStreamTimes?: EventStreamTimes
   /** For tests: how long verification waits for the database, where that is longer than it does. */
   readonly patienceMs?: number
+  /** For tests: how long connections that are only kept open are left so when it closes. */
+  readonly idleGraceMs?: number
 }
 
 export type App = {
@@ -90,6 +92,7 @@ export function buildApp(parts: AppParts): App {
     forwardAuth: forwardAuthHandler({ services, log }),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
+    idleGraceMs: parts.idleGraceMs,
   })
   const housekeeping = (parts.keepsHouse ?? true) ? startHousekeeping(services, log) : undefined
   const sealer = parts.sealing && startSealer({ ...parts.sealing, ...given, log })

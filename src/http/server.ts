@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { isUnavailable, RETRY_AFTER_S } from '#database/unavailable.ts'
 import { IdentifiedResponse, sendError, sendJson } from './answer.ts'
 import { ClientGoneError } from './body.ts'
+import { type Connections, connectionsOf, IDLE_GRACE_MS } from './connections.ts'
 import type { Readiness } from './health.ts'
 import { newRequestId } from './request-id.ts'
 
@@ -19,15 +20,14 @@ export type HttpServerParts = {
   readonly forwardAuth: RequestHandler
   readonly readiness: () => Promise<Readiness>
   readonly log: Logger
+  /** For tests. */
+  readonly idleGraceMs?: number | undefined
 }
 
 export type HttpServer = {
   /** Rejects with the system's error where the address can't be had. Gives the port, also where any was asked for. */
   listen(at: { readonly host: string; readonly port: number }): Promise<number>
-  /** Refuses new requests, waits for those in flight, and cuts off what is left after `timeoutMs`. */
-  drain(timeoutMs: number): Promise<void>
-  isDraining(): boolean
-}
+} & Pick<Connections, 'drain' | 'isDraining'>
 
 // A request is at most 1 MiB: 30 s is a slow phone's, and no client holds a connection for longer by sending slowly. The
 // socket's own limit is for clients that don't read what they asked for. Proxies keep connections open for a minute.
@@ -40,19 +40,12 @@ const TIMEOUTS = {
 const SOCKET_IDLE_MS = 120_000
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
-  let draining = false
-  const inFlight = new Set<ServerResponse>()
   const options = { ...TIMEOUTS, ServerResponse: IdentifiedResponse }
   const server = createServer(options, (request, response) => {
     const { requestId } = response
-    if (draining) askToClose(response)
-    inFlight.add(response)
-    response.on('close', () => {
-      inFlight.delete(response)
-      if (draining) server.closeIdleConnections()
-    })
+    const isAdmitted = connections.admit(response)
     if (parts.log.isLevelEnabled('debug')) logWhenDone(request, response, requestId, parts.log)
-    route(parts, draining, request, response, requestId).catch((error: unknown) => {
+    route(parts, isAdmitted, request, response, requestId).catch((error: unknown) => {
       if (error instanceof ClientGoneError) return
       if (isUnavailable(error)) {
         parts.log.warn({ requestId, err: error }, 'a request found no database')
@@ -63,28 +56,19 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       sendError(response, 500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.')
     })
   })
+  const connections = connectionsOf(server, parts.idleGraceMs ?? IDLE_GRACE_MS)
   server.timeout = SOCKET_IDLE_MS
   server.on('clientError', refuseConnection)
   return {
     listen: ({ host, port }) => listen(server, host, port),
-    async drain(timeoutMs) {
-      draining = true
-      inFlight.forEach(askToClose)
-      const deadline = setTimeout(() => server.closeAllConnections(), timeoutMs)
-      await new Promise<void>((resolve) => server.close(() => resolve()))
-      clearTimeout(deadline)
-    },
-    isDraining: () => draining,
+    drain: connections.drain,
+    isDraining: connections.isDraining,
   }
-}
-
-function askToClose(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
 async function route(
   { graphql, secretDownload, eventExport, forwardAuth, readiness }: HttpServerParts,
-  draining: boolean,
+  isAdmitted: boolean,
   request: IncomingMessage,
   response: ServerResponse,
   requestId: string,
@@ -96,8 +80,8 @@ async function route(
     const state = await readiness()
     return sendJson(response, state.ready ? 200 : 503, state)
   }
-  // Of a client that had begun to send it before, or sends without waiting for answers.
-  if (draining) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
+  // Of a client that sends without waiting for answers, and will not see this one.
+  if (!isAdmitted) return sendError(response, 503, 'UNAVAILABLE', 'This instance is shutting down.')
   if (path === '/graphql') return graphql(request, response, requestId)
   if (path?.startsWith('/codes/')) return secretDownload(request, response, requestId)
   if (path?.startsWith('/accounts/')) return eventExport(request, response, requestId)

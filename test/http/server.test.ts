@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { Agent, request as ask, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -27,18 +25,6 @@ async function start(graphql: RequestHandler = async (_request, response) => sen
   servers.push(server)
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
   return { server, port, origin: `http://127.0.0.1:${port}`, logged }
-}
-
-/** A handler that answers only when it is let go, and says when it has been reached. */
-function heldHandler() {
-  const release = Promise.withResolvers<void>()
-  const reached = Promise.withResolvers<void>()
-  const handler: RequestHandler = async (_request, response) => {
-    reached.resolve()
-    await release.promise
-    sendJson(response, 200, { held: true })
-  }
-  return { handler, reached: reached.promise, release: () => release.resolve() }
 }
 
 function overSocket(port: number, bytes: string): Promise<string> {
@@ -119,56 +105,5 @@ describe('a fault in a handler', () => {
     expect(body).not.toContain('the inside')
     const entry = logged.find(({ msg }) => msg === 'a request failed')
     expect(entry).toMatchObject({ requestId: response.headers.get('x-request-id'), err: { message: 'the inside' } })
-  })
-})
-
-describe('draining', () => {
-  test('lets a request in flight end, refuses new ones, and closes connections', async () => {
-    const held = heldHandler()
-    const { server, origin } = await start(held.handler)
-    const inFlight = fetch(`${origin}/graphql`)
-    await held.reached
-    const drained = server.drain(10_000)
-    await expect(fetch(`${origin}/graphql`)).rejects.toThrow()
-    held.release()
-    const response = await inFlight
-    expect(response.headers.get('connection')).toBe('close')
-    expect(await response.json()).toEqual({ held: true })
-    await drained
-  })
-
-  test('does not wait for connections that are only kept open', async () => {
-    const { server, port } = await start()
-    const agent = new Agent({ keepAlive: true })
-    await new Promise<IncomingMessage>((resolve) => {
-      ask({ port, host: '127.0.0.1', path: '/health/live', agent }, resolve).end()
-    }).then((response) => response.resume())
-    const startedAt = performance.now()
-    await server.drain(10_000)
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
-    agent.destroy()
-  })
-
-  test('answers what was half sent by then with 503, and closes the connection', async () => {
-    const { server, port } = await start()
-    const socket = connect(port, '127.0.0.1')
-    const answer = text(socket)
-    // The first request's answer proves that the server has read what was sent together with it.
-    socket.write('GET /health/live HTTP/1.1\r\nHost: k\r\n\r\nGET /graphql HTTP/1.1\r\nHost: k\r\n')
-    await once(socket, 'readable')
-    const drained = server.drain(10_000)
-    socket.write('\r\n')
-    await drained
-    expect(await answer).toMatch(/HTTP\/1\.1 503 [\s\S]*connection: close/i)
-  })
-
-  test('cuts off after its time what does not end', async () => {
-    const held = heldHandler()
-    const { server, origin } = await start(held.handler)
-    const inFlight = fetch(`${origin}/graphql`).catch((error: unknown) => error)
-    await held.reached
-    await server.drain(50)
-    expect(await inFlight).toBeInstanceOf(Error)
-    held.release()
   })
 })

@@ -122,6 +122,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     introspection: options.introspection ?? true,
     ...(options.eventStreamTimes && { eventStreamTimes: options.eventStreamTimes }),
     // A busy machine must not make a test fail that is not about time.
+    idleGraceMs: 0,
     patienceMs: options.patienceMs ?? (options.through ? 0 : PATIENTLY.timeout),
   })
   const rootKey = newRootKey()
