@@ -40,6 +40,11 @@ const COMMANDS: readonly Command[] = [
     meaning: 'copy an embedded installation to a PostgreSQL server',
     load: async () => (await import('./move.ts')).move,
   },
+  {
+    name: 'audit new-log --reason <why>',
+    meaning: 'begin another audit log where the former can not go on, and say what is missing',
+    load: async () => (await import('./audit-new-log.ts')).auditNewLog,
+  },
   { name: 'help', meaning: 'print this', load: async () => help },
 ]
 
@@ -48,13 +53,24 @@ async function help(): Promise<number> {
   return EXIT_OK
 }
 
-async function run([name, ...args]: readonly string[]): Promise<number> {
-  if (name === '--help' || name === '-h' || args.includes('--help')) return help()
-  const command = COMMANDS.find((known) => known.name.split(' ')[0] === name)
-  if (command !== undefined) return (await command.load())(args)
+async function run(given: readonly string[]): Promise<number> {
+  const [name] = given
+  if (name === '--help' || name === '-h' || given.includes('--help')) return help()
+  for (const command of COMMANDS) {
+    const words = wordsOf(command)
+    if (words.every((word, at) => word === given[at])) return (await command.load())(given.slice(words.length))
+  }
   const names = COMMANDS.map((known) => `\`${known.name}\``).join(', ')
-  complain(`${name === undefined ? 'Which command?' : `There is no command \`${name}\`.`} There is ${names}.`)
+  // Of what stands behind it no more than a word: it may be a URL with a password.
+  const called = given.slice(0, 2).filter((word) => /^[a-z-]{1,20}$/.test(word))
+  const problem = name === undefined ? 'Which command?' : `There is no command \`${called.join(' ')}\`.`
+  complain(`${problem} There is ${names}.`)
   return EXIT_USAGE
+}
+
+/** `audit`, `new-log` of `audit new-log --reason <why>`. */
+function wordsOf({ name }: Command): readonly string[] {
+  return name.split(' ').filter((word) => /^[a-z]/.test(word))
 }
 
 // Exits by itself: whatever is still open (a connection that a client keeps) must not hold a process that is done.

@@ -21,6 +21,7 @@ import {
   testSigningKeys,
 } from '#test/support/sealing.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
+import { backUp, clearLog, restore, tamper } from '#test/support/tamper.ts'
 
 let database: TestDatabase
 let at: TestServices
@@ -33,7 +34,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await Promise.all(sealers.map((sealer) => sealer.stop()))
   sealers = []
-  await clear()
+  await clearLog(database)
 })
 afterAll(async () => {
   await Promise.all(sealers.map((sealer) => sealer.stop()))
@@ -44,22 +45,6 @@ function start(options: Parameters<typeof testSealer>[1] = {}): TestSealer {
   const sealer = testSealer({ database: database.serving, keyring: at.keyring }, options)
   sealers.push(sealer)
   return sealer
-}
-
-/** As before the first start. */
-async function clear(): Promise<void> {
-  await asOwner(
-    'TRUNCATE audit.log, audit.cursor, audit.leaf, audit.tile, audit.checkpoint',
-    'TRUNCATE log.event, log.stream, log.account, state.account, state.keyspace, state.key, state.code',
-    `UPDATE log.feed_shard SET head = 0, last_event_id = '', last_at = '-infinity'`,
-  )
-}
-
-/** With the triggers that refuse changes out of force, in one transaction. */
-async function asOwner(...statements: readonly string[]): Promise<void> {
-  await database.owner.pool.query(
-    `BEGIN; SET LOCAL session_replication_role = replica; ${statements.join('; ')}; COMMIT`,
-  )
 }
 
 async function renameTimes(accountId: string, times: number): Promise<void> {
@@ -181,18 +166,19 @@ describe('a sealer refuses, and says why, where', () => {
   const cases: readonly [string, (accountId: string) => Promise<void>, RegExp][] = [
     [
       'an event was changed before it was sealed',
-      () => asOwner(`UPDATE log.event SET body = overlay(body placing 'x' from 20) WHERE version = 3`),
+      () => tamper(database, `UPDATE log.event SET body = overlay(body placing 'x' from 20) WHERE version = 3`),
       /not as it was written: its MAC is wrong/,
     ],
     [
       'a column says otherwise than the body',
-      () => asOwner(`UPDATE log.event SET type = 'key.created' WHERE version = 3`),
+      () => tamper(database, `UPDATE log.event SET type = 'key.created' WHERE version = 3`),
       /its body says otherwise than type/,
     ],
     [
       'an event was inserted',
       (accountId) =>
-        asOwner(
+        tamper(
+          database,
           `CREATE TEMP TABLE forged ON COMMIT DROP AS
              SELECT * FROM log.event WHERE account_id = '${accountId}' ORDER BY position DESC LIMIT 1`,
           `UPDATE forged SET shard_position = shard_position + 1, position = position + 1, version = version + 1,
@@ -202,7 +188,7 @@ describe('a sealer refuses, and says why, where', () => {
         ),
       /not as it was written/,
     ],
-    ['an event is missing', () => asOwner('DELETE FROM log.event WHERE version = 3'), /is missing/],
+    ['an event is missing', () => tamper(database, 'DELETE FROM log.event WHERE version = 3'), /is missing/],
     [
       'what was sealed is not there any more',
       (accountId) => rewind(database, accountId, 5),
@@ -210,12 +196,12 @@ describe('a sealer refuses, and says why, where', () => {
     ],
     [
       'the tiles were changed',
-      () => asOwner(`UPDATE audit.tile SET hashes = overlay(hashes placing '\\x00' from 40)`),
+      () => tamper(database, `UPDATE audit.tile SET hashes = overlay(hashes placing '\\x00' from 40)`),
       /tiles are not those/,
     ],
     [
       'the root was changed',
-      () => asOwner(`UPDATE audit.log SET root = decode(repeat('00', 32), 'hex')`),
+      () => tamper(database, `UPDATE audit.log SET root = decode(repeat('00', 32), 'hex')`),
       /or another root|not the root/,
     ],
   ]
@@ -245,10 +231,10 @@ describe('a sealer refuses, and says why, where', () => {
     const sealer = start()
     await sealer.sealNow()
     await renameTimes(accountId, 3)
-    await asOwner(`UPDATE log.event SET type = 'x' WHERE version = 3`)
+    await tamper(database, `UPDATE log.event SET type = 'x' WHERE version = 3`)
     await sealer.sealNow()
     expect((await readSealedLog(database.owner)).refusal).not.toBeNull()
-    await asOwner(`UPDATE log.event SET type = 'account.updated' WHERE version = 3`)
+    await tamper(database, `UPDATE log.event SET type = 'account.updated' WHERE version = 3`)
     await sealer.sealNow()
     const log = await readSealedLog(database.owner)
     expect(log).toMatchObject({ refusal: null, size: (await eventCount()) + 1 })
@@ -260,11 +246,11 @@ describe('a sealer refuses, and says why, where', () => {
     const anchor = memoryAnchor()
     const sealer = start({ anchors: [anchor] })
     await sealer.sealNow()
-    await copyAway()
+    await backUp(database)
     await renameTimes(accountId, 3)
     await sealer.stop()
     const lost = anchor.records.at(-1)
-    await copyBack()
+    await restore(database)
     await renameTimes(accountId, 1)
     const another = start({ anchors: [anchor] })
     await another.sealNow()
@@ -280,10 +266,10 @@ describe('a sealer refuses, and says why, where', () => {
     const anchor = memoryAnchor()
     const sealer = start({ anchors: [anchor] })
     await sealer.sealNow()
-    await copyAway()
+    await backUp(database)
     await renameTimes(accountId, 2)
     await sealer.stop()
-    await copyBack()
+    await restore(database)
     // By one who had no anchor: a mistake in the configuration.
     await renameTimes(accountId, 5)
     const careless = start()
@@ -298,10 +284,10 @@ describe('a sealer refuses, and says why, where', () => {
     const { accountId } = await at.createAccount()
     const sealer = start()
     await sealer.sealNow()
-    await copyAway()
+    await backUp(database)
     await renameTimes(accountId, 3)
     await sealer.sealNow()
-    await copyBack()
+    await restore(database)
     await sealer.sealNow()
     expect((await readSealedLog(database.owner)).refusal).toMatch(/this server knows a checkpoint/)
   })
@@ -314,27 +300,6 @@ describe('a sealer refuses, and says why, where', () => {
     expect((await readSealedLog(database.owner)).refusal).toMatch(/not signed by the keys that are configured/)
   })
 })
-
-const SAVED = ['log.event', 'log.stream', 'log.account', 'log.feed_shard', 'state.account', 'audit.log', 'audit.cursor']
-const TABLES = [...SAVED, 'audit.leaf', 'audit.tile', 'audit.checkpoint']
-
-/** A backup, and what comes of it. */
-async function copyAway(): Promise<void> {
-  await asOwner(
-    'DROP SCHEMA IF EXISTS saved CASCADE',
-    'CREATE SCHEMA saved',
-    ...TABLES.map((table) => `CREATE TABLE saved.${table.replace('.', '_')} AS TABLE ${table}`),
-  )
-}
-
-async function copyBack(): Promise<void> {
-  await asOwner(
-    `TRUNCATE ${TABLES.join(', ')}`,
-    ...TABLES.map((table) => `INSERT INTO ${table} TABLE saved.${table.replace('.', '_')}`),
-    // A backup is older than any lease.
-    `UPDATE audit.log SET lease_until = '-infinity'`,
-  )
-}
 
 function readingOf({ pool }: Database) {
   return { run: <Row>(query: Parameters<typeof send<Row>>[1]) => send<Row>(pool, query) }

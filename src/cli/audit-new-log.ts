@@ -1,0 +1,61 @@
+// `keyledger audit new-log --reason <why>`: another audit log, where the former can't go on, and what of it is missing.
+import { type Begun, newLog } from '#audit/seal/new-log.ts'
+import { InstallationError } from '#database/open.ts'
+import { complain, EXIT_OK, EXIT_PROBLEM, EXIT_USAGE, withConfig } from './command-line.ts'
+import { openInstallation } from './installation.ts'
+import { createLogger } from './logger.ts'
+import { sealingSettings } from './sealing.ts'
+
+/** Listed one by one up to here: what is lost by thousands is looked up in an export from before. */
+const LISTED_MAX = 100
+const REASON_MAX = 500
+
+export function auditNewLog(args: readonly string[]): Promise<number> {
+  return withConfig(args, { reason: { type: 'string' } }, async (config, { reason }) => {
+    if (typeof reason !== 'string' || reason.trim() === '' || reason.length > REASON_MAX) {
+      complain(
+        `Usage: keyledger audit new-log --reason <why, at most ${REASON_MAX} characters: it is part of the new log for good>`,
+      )
+      return EXIT_USAGE
+    }
+    const sealing = sealingSettings(config)
+    if (sealing === null) throw new InstallationError('KEYLEDGER_AUDIT_KEY must be set: a log begins with a signature.')
+    const { owner, close } = await openInstallation(config, { log: createLogger(config.logLevel), maintenance: true })
+    try {
+      const outcome = await newLog({ database: owner, ...sealing, reason })
+      if (outcome.kind === 'refused') {
+        complain(`No other log was begun: ${outcome.why}.`)
+        return EXIT_PROBLEM
+      }
+      process.stdout.write(`${linesOf(outcome).join('\n')}\n`)
+      return EXIT_OK
+    } finally {
+      await close()
+    }
+  })
+}
+
+function linesOf({ origin, former, anchored, lostPositions, lostLeaves }: Begun): readonly string[] {
+  const count = (anchored?.size ?? former.size) - former.size
+  return [
+    `The log ${former.origin} ends at ${former.size} entries; ${origin} goes on from it. Servers seal all events in it anew.`,
+    ...(anchored === null
+      ? []
+      : [
+          `Missing: ${count} entries that were sealed after that (${former.size} to ${anchored.size - 1}), as a checkpoint outside ` +
+            'the database says:',
+          ...lostPositions.map(({ shard, from, to }) => `  shard ${shard}: positions ${from} to ${to}`),
+        ]),
+    ...(lostLeaves.length === 0
+      ? []
+      : [
+          `Missing or changed: ${lostLeaves.length} of the ${former.size} entries:`,
+          ...lostLeaves
+            .slice(0, LISTED_MAX)
+            .map(({ index, shard, shardPosition }) => `  entry ${index}: shard ${shard}, position ${shardPosition}`),
+          ...(lostLeaves.length > LISTED_MAX ? [`  and ${lostLeaves.length - LISTED_MAX} more`] : []),
+        ]),
+    ...(anchored === null && lostLeaves.length === 0 ? ['Nothing that was sealed is missing.'] : []),
+    'Tell auditors: what they hold of the former log stays provable, and what is missing is so for good.',
+  ]
+}
