@@ -8,7 +8,7 @@ import type { Keyring } from '#secret/keyring.ts'
 import { type LinkPlace, matchCodes, type Presented, readMatches } from './candidates.ts'
 import type { MatchedCode } from './matched-code.ts'
 import { LOAD_MAX_MS } from './snapshot.ts'
-import { createSourcedCache } from './sourced-cache.ts'
+import { createSourcedCache, type SourcedCache } from './sourced-cache.ts'
 
 export type PresentedSecret = {
   readonly secret: string
@@ -36,36 +36,48 @@ export type CodeFinderParts = {
 
 const BATCH_MAX = 200
 
+/**
+ * What is known of secrets where they open nothing, in places that whoever holds one key can make up without end. Few, and apart from
+ * the others: they must not push out those that are used.
+ */
+const ELSEWHERE_MAX = 10_000
+
 type Wanted = Presented & { readonly key: string }
+type Found = readonly MatchedCode[]
 
 export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
-  const cache = createSourcedCache<readonly MatchedCode[]>({ feed, entriesMax: cacheCodes })
+  const cache = createSourcedCache<Found>({ feed, entriesMax: cacheCodes })
+  const elsewhere = createSourcedCache<Found>({ feed, entriesMax: Math.min(cacheCodes, ELSEWHERE_MAX) })
   // Batches only: each is sent after all who share it have caught up, and nothing that it finds is remembered by it.
-  const loader = new DataLoader<Wanted, readonly MatchedCode[]>(load, { cache: false, maxBatchSize: BATCH_MAX })
+  const loader = new DataLoader<Wanted, Found>(load, { cache: false, maxBatchSize: BATCH_MAX })
 
-  async function load(wanted: readonly Wanted[]): Promise<readonly (readonly MatchedCode[])[]> {
-    const epoch = cache.epoch()
+  async function load(wanted: readonly Wanted[]): Promise<readonly Found[]> {
+    const inUse = { cache, epoch: cache.epoch() }
+    const notInUse = { cache: elsewhere, epoch: elsewhere.epoch() }
     const since = feed.cursors()
     const rows = await loading.ask(matchCodes(wanted), LOAD_MAX_MS)
     const { snapshot, loaded } = readMatches(keyring, wanted, rows, since)
-    return wanted.map(({ key, digests }, index) => {
+    return wanted.map(({ key, digests, place }, index) => {
       const { found = [], sources = [] } = loaded[index] ?? {}
-      if (found.length > 0) cache.put(key, { found, sources }, snapshot, epoch)
-      else for (const digest of digests) cache.putUnknown(digest, snapshot, epoch)
+      const kept = found.some((code) => isThere(code, place)) ? inUse : notInUse
+      if (found.length > 0) kept.cache.put(key, { found, sources }, snapshot, kept.epoch)
+      else for (const digest of digests) cache.putUnknown(digest, snapshot, inUse.epoch)
       return found
     })
   }
 
-  function known({ key, digests }: Wanted): readonly MatchedCode[] | undefined {
-    const found = cache.get(key)
-    if (found !== undefined) return found.map(upToNow)
-    return digests.every(cache.isUnknown) ? [] : undefined
+  function known({ key, digests }: Wanted): Found | undefined {
+    return knownTo(cache, key) ?? knownTo(elsewhere, key) ?? (digests.every(cache.isUnknown) ? [] : undefined)
+  }
+
+  function knownTo(kept: SourcedCache<Found>, key: string): Found | undefined {
+    return kept.get(key)?.map((code) => upToNow(kept, code))
   }
 
   /** Events that did not end it have been taken into account, too. */
-  function upToNow(code: MatchedCode): MatchedCode {
+  function upToNow(kept: SourcedCache<Found>, code: MatchedCode): MatchedCode {
     const { accountId, position: read } = code.link ?? code
-    const position = cache.positionOf(accountId)
+    const position = kept.positionOf(accountId)
     if (position <= read) return code
     return code.link === null ? { ...code, position } : { ...code, link: { ...code.link, position } }
   }
@@ -75,8 +87,17 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
       const wanted = wantedOf(keyring, secret, place)
       return known(wanted) ?? loader.load(wanted)
     },
-    stop: cache.stop,
+    stop() {
+      cache.stop()
+      elsewhere.stop()
+    },
   }
+}
+
+/** Whether the place is one that the code is of, or is let in to by a link. */
+function isThere({ accountId, keyspaceId, link }: MatchedCode, place: LinkPlace | null): boolean {
+  if (place === null || link !== null) return true
+  return (place.accountId ?? accountId) === accountId && (place.keyspaceId ?? keyspaceId) === keyspaceId
 }
 
 function wantedOf(keyring: Keyring, secret: string, place: LinkPlace | null): Wanted {
