@@ -41,6 +41,11 @@ const COMMANDS: readonly Command[] = [
     load: async () => (await import('./move.ts')).move,
   },
   {
+    name: 'audit export --out <folder>',
+    meaning: 'write all that an auditor needs to check history into a folder',
+    load: async () => (await import('./audit-export.ts')).auditExport,
+  },
+  {
     name: 'audit new-log --reason <why>',
     meaning: 'begin another audit log where the former can not go on, and say what is missing',
     load: async () => (await import('./audit-new-log.ts')).auditNewLog,
