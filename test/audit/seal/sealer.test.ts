@@ -162,6 +162,31 @@ describe('sealing', () => {
   })
 })
 
+test('a sealer that was paused while another took over writes nothing more, and raises no alarm', async () => {
+  const { accountId } = await at.createAccount()
+  const { promise: paused, resolve: pause } = Promise.withResolvers<void>()
+  const { promise: resumed, resolve: resume } = Promise.withResolvers<void>()
+  const sleeper = start({
+    onStep: async (step) => {
+      if (step !== 'checked') return
+      pause()
+      await resumed
+    },
+  })
+  const sleeping = sleeper.sealNow()
+  await paused
+  await tamper(database, `UPDATE audit.log SET lease_until = '-infinity'`)
+  await renameTimes(accountId, 2)
+  const other = start()
+  await other.sealNow()
+  const before = await readSealedLog(database.owner)
+  await renameTimes(accountId, 2)
+  resume()
+  await sleeping
+  expect(await readSealedLog(database.owner)).toEqual(before)
+  expect(sleeper.logged.filter(({ level }) => level === 'error')).toEqual([])
+})
+
 describe('a sealer refuses, and says why, where', () => {
   const cases: readonly [string, (accountId: string) => Promise<void>, RegExp][] = [
     [
@@ -193,6 +218,14 @@ describe('a sealer refuses, and says why, where', () => {
       'what was sealed is not there any more',
       (accountId) => rewind(database, accountId, 5),
       /ends at \d+, and was sealed up to \d+|not the one that was sealed/,
+    ],
+    [
+      'what was sealed was replaced by as many other events',
+      async (accountId) => {
+        await rewind(database, accountId, 5)
+        await renameTimes(accountId, 8)
+      },
+      /not the one that was sealed/,
     ],
     [
       'the tiles were changed',
@@ -290,6 +323,30 @@ describe('a sealer refuses, and says why, where', () => {
     await restore(database)
     await sealer.sealNow()
     expect((await readSealedLog(database.owner)).refusal).toMatch(/this server knows a checkpoint/)
+  })
+
+  test('the database is set back between its look and its batch', async () => {
+    const { accountId } = await at.createAccount()
+    let meanwhile: (() => Promise<void>) | undefined
+    const sealer = start({
+      onStep: async (step) => {
+        if (step !== 'claimed') return
+        await meanwhile?.()
+        meanwhile = undefined
+      },
+    })
+    await sealer.sealNow()
+    await backUp(database)
+    await renameTimes(accountId, 3)
+    await sealer.sealNow()
+    const { notes } = await readSealedLog(database.owner)
+    await renameTimes(accountId, 1)
+    meanwhile = () => restore(database)
+    await sealer.sealNow()
+    const after = await readSealedLog(database.owner)
+    expect(after.refusal).toMatch(/not the root that was signed at/)
+    expect(notes).toEqual(expect.arrayContaining([...after.notes]))
+    expect(after.notes.length).toBeLessThan(notes.length)
   })
 
   test('the key that signed last is not configured', async () => {
