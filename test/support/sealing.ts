@@ -1,4 +1,5 @@
 // A sealer on a test's own database, and what it has sealed, read back the long way.
+import type pg from 'pg'
 import type { Anchor, AnchorRecord } from '#audit/anchor/anchor.ts'
 import { eventEntry } from '#audit/entry.ts'
 import { parseSigningKeys, type SigningKeys } from '#audit/note/signing-key.ts'
@@ -7,6 +8,7 @@ import { type Sealer, startSealer } from '#audit/seal/sealer.ts'
 import { bytesOf, EVENT_TEXTS, sealedColumnsOf } from '#audit/store/event-rows.ts'
 import { type Database, send, statement } from '#database/connect.ts'
 import type { TextRow } from '#database/copy.ts'
+import type { AuditLogTable } from '#database/tables.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type LogEntry, recordingLogger } from './log.ts'
 
@@ -63,12 +65,22 @@ export type SealedLog = {
   readonly notes: readonly string[]
 }
 
-export async function readSealedLog(database: Database): Promise<SealedLog> {
-  const [log] = await database.kysely.selectFrom('audit.log').selectAll().where('closed_at', 'is', null).execute()
+export async function readSealedLog({ pool }: Database): Promise<SealedLog> {
+  const client = await pool.connect()
+  try {
+    return await readSealedLogIn(client)
+  } finally {
+    client.release()
+  }
+}
+
+/** In the transaction that the connection is in, if any. */
+export async function readSealedLogIn(client: pg.ClientBase): Promise<SealedLog> {
+  const [log] = await send(client, statement<AuditLogTable>('SELECT * FROM audit.log WHERE closed_at IS NULL', []))
   if (log === undefined) throw new Error('no log is open')
-  await send(database.pool, statement("SET timezone = 'UTC'", []))
+  await client.query("SET timezone = 'UTC'")
   const leaves = await send(
-    database.pool,
+    client,
     statement<TextRow>(
       `SELECT l.entry::text AS entry, ${EVENT_TEXTS} FROM audit.leaf l
          LEFT JOIN log.event e ON e.shard = l.shard AND e.shard_position = l.shard_position
@@ -76,12 +88,12 @@ export async function readSealedLog(database: Database): Promise<SealedLog> {
       [log.log_number],
     ),
   )
-  const notes = await database.kysely
-    .selectFrom('audit.checkpoint')
-    .select('note')
-    .where('log_number', '=', log.log_number)
-    .orderBy('size')
-    .execute()
+  const notes = await send(
+    client,
+    statement<{ note: string }>('SELECT note FROM audit.checkpoint WHERE log_number = $1 ORDER BY size', [
+      log.log_number,
+    ]),
+  )
   return {
     number: log.log_number,
     origin: log.origin,

@@ -12,6 +12,7 @@ const LOG = ['log.event', 'log.stream', 'log.account', 'log.feed_shard']
 const STATE = ['account', 'keyspace', 'key', 'code', 'rotation', 'link', 'policy', 'user'].map(
   (name) => `state."${name}"`,
 )
+const VAULT = ['vault.user_key', 'vault.personal', 'vault.identity']
 const AUDIT = ['audit.log', 'audit.cursor', 'audit.leaf', 'audit.tile', 'audit.checkpoint']
 
 /** As before the first start. */
@@ -29,19 +30,23 @@ export async function backUp(database: TestDatabase): Promise<void> {
     database,
     'DROP SCHEMA IF EXISTS backup CASCADE',
     'CREATE SCHEMA backup',
-    ...[...AUDIT, ...STATE, ...LOG].map((table) => `CREATE TABLE ${copyOf(table)} AS TABLE ${table}`),
+    ...[...AUDIT, ...STATE, ...LOG, ...VAULT].map((table) => `CREATE TABLE ${copyOf(table)} AS TABLE ${table}`),
   )
 }
 
 export async function restore(database: TestDatabase): Promise<void> {
-  const tables = [...AUDIT, ...STATE, ...LOG]
-  await tamper(
-    database,
-    `TRUNCATE ${tables.join(', ')}`,
+  await tamper(database, ...restoring())
+}
+
+/** The statements of it. */
+export function restoring(): readonly string[] {
+  const tables = [...AUDIT, ...STATE, ...LOG, ...VAULT]
+  return [
+    ...tables.map((table) => `DELETE FROM ${table}`),
     ...tables.map((table) => `INSERT INTO ${table} TABLE ${copyOf(table)}`),
     // A backup is older than any lease.
     `UPDATE audit.log SET lease_until = '-infinity'`,
-  )
+  ]
 }
 
 function copyOf(table: string): string {

@@ -67,7 +67,6 @@ function readShard(keyring: Keyring, rows: readonly PendingRow[]): readonly Pend
   if (first === undefined) return []
   const { of_shard: shard, head, after, anchor_id: anchorId } = first
   const present = rows.filter(({ shard_position: position }) => position !== null)
-  if (head < after) return `shard ${shard} ends at ${head}, and was sealed up to ${after}`
   const anchored = anchorId !== null && after > 0n
   if (anchored && (present[0]?.shard_position !== String(after) || present[0].event_id !== anchorId))
     return `the event at position ${after} of shard ${shard} is not the one that was sealed`

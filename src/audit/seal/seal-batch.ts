@@ -43,6 +43,8 @@ export function sealBatch(parts: BatchParts, log: LogRow): Promise<Batch> {
     const edge = await loadEdge(transaction, row.log_number, Number(row.size))
     if (edge === undefined || !rootOf(edge).equals(row.root))
       return { kind: 'refused', why: 'the tiles are not those of the newest checkpoint' }
+    if (!(await hasAllLeaves(transaction, row)))
+      return { kind: 'refused', why: 'what is sealed by its cursors is not what has leaves' }
     const pending = await readPending(transaction, keyring, row.log_number)
     if (pending.kind === 'refused') return pending
     await onStep('read')
@@ -75,4 +77,17 @@ async function newKeys(
     ),
   )
   return [{ entry: logEntry({ kind: 'keys', at: milliseconds(clock?.now ?? ''), keys }), event: null }]
+}
+
+/** Or a cursor that somebody moved forth would have events pass unsealed. */
+async function hasAllLeaves({ run }: Reading, { log_number: logNumber, size }: LogRow): Promise<boolean> {
+  const [row] = await run(
+    statement<{ leaves: bigint; expected: bigint }>(
+      `SELECT (SELECT leaf_index + 1 FROM audit.leaf WHERE log_number = $1 ORDER BY leaf_index DESC LIMIT 1) AS leaves,
+              coalesce((SELECT sum(shard_position) FROM audit.cursor WHERE log_number = $1), 0)::bigint
+              + (SELECT count(*) FROM audit.leaf WHERE log_number = $1 AND entry IS NOT NULL) AS expected`,
+      [logNumber],
+    ),
+  )
+  return row?.leaves === size && row.expected === size
 }

@@ -9,6 +9,7 @@ import { leafHash } from '#audit/tree/hash.ts'
 import { inclusionProof, isIncluded } from '#audit/tree/proofs.ts'
 import { updateAccount } from '#commands/update-account.ts'
 import { type Database, send } from '#database/connect.ts'
+import { shardOf } from '#domain/ids.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { rewind } from '#test/support/rewind.ts'
 import {
@@ -65,6 +66,18 @@ function expectSound({ entries, size, root, notes, origin, vkeys }: SealedLog): 
   expect('text' in opened && parseCheckpoint(opened.text)).toEqual({ origin, size, root })
 }
 
+/** Gives the events. */
+function expectInOrder({ entries }: SealedLog) {
+  const events = entries.slice(1).map((entry) => {
+    const read = readEntry(entry)
+    if (read?.kind !== 'event') throw new Error('an event')
+    return read
+  })
+  const instants = events.map(({ occurredAt }) => occurredAt)
+  expect(instants).toEqual(instants.toSorted())
+  return events
+}
+
 describe('sealing', () => {
   test('begins a log with an entry that says which, and puts every event below a signed root', async () => {
     const { accountId } = await at.createAccount()
@@ -104,22 +117,20 @@ describe('sealing', () => {
     await start().sealNow()
     const log = await readSealedLog(database.owner)
     expectSound(log)
-    const events = log.entries.slice(1).map((entry) => {
-      const read = readEntry(entry)
-      if (read?.kind !== 'event') throw new Error('an event')
-      return read
-    })
-    expect(events.map(({ occurredAt }) => occurredAt)).toEqual(events.map(({ occurredAt }) => occurredAt).sort())
+    const events = expectInOrder(log)
     for (const ofShard of Map.groupBy(events, ({ shard }) => shard).values())
       expect(ofShard.map(({ shardPosition }) => shardPosition)).toEqual(ofShard.map((_, index) => BigInt(index + 1)))
   })
 
   test('takes a shard with more than a page by and by, in one call', async () => {
     const { accountId } = await at.createAccount()
-    await Promise.all([renameTimes(accountId, 150), at.createAccount()])
-    await renameTimes(accountId, 150)
+    await renameTimes(accountId, 280)
+    const others = await Promise.all(Array.from({ length: 3 }, () => at.createAccount()))
+    await renameTimes(accountId, 20)
     await start().sealNow()
     const log = await readSealedLog(database.owner)
+    expect(others.some(({ accountId: other }) => shardOf(other) !== shardOf(accountId))).toBe(true)
+    expectInOrder(log)
     expect(log.size).toBe((await eventCount()) + 1)
     expectSound(log)
     const edge = await loadEdge(readingOf(database.owner), log.number, log.size)
@@ -215,9 +226,34 @@ describe('a sealer refuses, and says why, where', () => {
     ],
     ['an event is missing', () => tamper(database, 'DELETE FROM log.event WHERE version = 3'), /is missing/],
     [
+      'the last event is missing',
+      () => tamper(database, 'DELETE FROM log.event WHERE version = (SELECT max(version) FROM log.event)'),
+      /is missing/,
+    ],
+    [
+      'an event is missing, and the counter says that there is one fewer',
+      () =>
+        tamper(
+          database,
+          'DELETE FROM log.event WHERE version = 4',
+          'UPDATE log.feed_shard SET head = head - 1 WHERE head > 0',
+        ),
+      /is missing/,
+    ],
+    [
+      'a cursor was moved past events',
+      () =>
+        tamper(
+          database,
+          `UPDATE audit.cursor c SET shard_position = c.shard_position + 2, event_id = e.event_id FROM log.event e
+            WHERE e.shard = c.shard AND e.shard_position = c.shard_position + 2`,
+        ),
+      /not what has leaves/,
+    ],
+    [
       'what was sealed is not there any more',
       (accountId) => rewind(database, accountId, 5),
-      /ends at \d+, and was sealed up to \d+|not the one that was sealed/,
+      /not the one that was sealed/,
     ],
     [
       'what was sealed was replaced by as many other events',
@@ -292,6 +328,17 @@ describe('a sealer refuses, and says why, where', () => {
       `the log has ${size} entries, and memory knows a checkpoint of ${lost?.size}: history was set back`,
     )
     expect(notes.at(-1)).not.toBe(lost?.note)
+  })
+
+  test('the tiles were changed, whatever an anchor says', async () => {
+    await at.createAccount()
+    const anchor = memoryAnchor()
+    const sealer = start({ anchors: [anchor] })
+    await sealer.sealNow()
+    await sealer.stop()
+    await tamper(database, `UPDATE audit.tile SET hashes = overlay(hashes placing '\\x00' from 40)`)
+    await start({ anchors: [anchor] }).sealNow()
+    expect((await readSealedLog(database.owner)).refusal).toMatch(/tiles are not those/)
   })
 
   test('it was set back and had grown beyond the anchor again', async () => {
