@@ -173,6 +173,23 @@ describe('sealing', () => {
   })
 })
 
+test('a sealer leaves the log to another one as long as that has the lease, and takes it at once when it is given back', async () => {
+  const { accountId } = await at.createAccount()
+  const [first, second] = [start(), start()]
+  const ownerNow = async () =>
+    (await database.owner.kysely.selectFrom('audit.log').select('owner').executeTakeFirstOrThrow()).owner
+  await first.sealNow()
+  const owner = await ownerNow()
+  await renameTimes(accountId, 1)
+  await second.sealNow()
+  expect(await ownerNow()).toBe(owner)
+  await first.stop()
+  await renameTimes(accountId, 1)
+  await second.sealNow()
+  expect(await ownerNow()).not.toBe(owner)
+  expectSound(await readSealedLog(database.owner))
+})
+
 test('a sealer that was paused while another took over writes nothing more, and raises no alarm', async () => {
   const { accountId } = await at.createAccount()
   const { promise: paused, resolve: pause } = Promise.withResolvers<void>()
