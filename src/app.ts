@@ -6,6 +6,7 @@ import type { SealingParts } from '#audit/seal/sealing.ts'
 import type { CommandServices } from '#commands/command.ts'
 import { watchedConnection } from '#database/watched-connection.ts'
 import { startHousekeeping } from '#housekeeping.ts'
+import { auditLogHandler } from '#http/audit-log.ts'
 import { eventExportHandler } from '#http/event-export.ts'
 import type { EventStreamTimes } from '#http/event-stream.ts'
 import { forwardAuthHandler } from '#http/forward-auth.ts'
@@ -90,6 +91,7 @@ export function buildApp(parts: AppParts): App {
     secretDownload: secretDownloadHandler(services),
     eventExport: eventExportHandler({ services, log, readerMaxMs: parts.eventStreamTimes?.readerMaxMs }),
     forwardAuth: forwardAuthHandler({ services, log }),
+    auditLog: auditLogHandler(services),
     readiness: readinessOf({ ...services, isDraining: () => server.isDraining(), log }),
     log,
     idleGraceMs: parts.idleGraceMs,

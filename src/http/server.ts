@@ -18,6 +18,8 @@ export type HttpServerParts = {
   /** Of every path below /accounts/. */
   readonly eventExport: RequestHandler
   readonly forwardAuth: RequestHandler
+  /** Of every path below /audit/. */
+  readonly auditLog: RequestHandler
   readonly readiness: () => Promise<Readiness>
   readonly log: Logger
   /** For tests. */
@@ -67,7 +69,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
 }
 
 async function route(
-  { graphql, secretDownload, eventExport, forwardAuth, readiness }: HttpServerParts,
+  { graphql, secretDownload, eventExport, forwardAuth, auditLog, readiness }: HttpServerParts,
   isAdmitted: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -85,6 +87,7 @@ async function route(
   if (path === '/graphql') return graphql(request, response, requestId)
   if (path?.startsWith('/codes/')) return secretDownload(request, response, requestId)
   if (path?.startsWith('/accounts/')) return eventExport(request, response, requestId)
+  if (path?.startsWith('/audit/')) return auditLog(request, response, requestId)
   if (path === '/forward-auth') return forwardAuth(request, response, requestId)
   return sendError(response, 404, 'NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.')
 }

@@ -17,6 +17,7 @@ import {
   type Variables,
   withValue,
 } from '#test/support/root-fields.ts'
+import { testSealer } from '#test/support/sealing.ts'
 import { executeRoot } from '#test/support/subscribe.ts'
 
 const PROJECT = join(import.meta.dirname, '../..')
@@ -168,6 +169,10 @@ async function rowsOf(heading: string): Promise<readonly Row[]> {
 
 const shown = await createKey()
 
+const sealer = testSealer({ database: app.database.serving, keyring: app.keyring })
+await sealer.sealNow()
+await sealer.stop()
+
 type Ask = (credential: string | null) => Promise<Response>
 
 const bearer = (credential: string | null, name = 'authorization'): Record<string, string> =>
@@ -190,6 +195,9 @@ const routes: Readonly<Record<string, Ask>> = {
       ...bearer(credential, 'x-keyledger-authorization'),
       'x-api-key': shown.secret,
     }),
+  '`GET /audit/<n>/checkpoint`': (credential) => get('/audit/1/checkpoint', bearer(credential)),
+  '`GET /audit/<n>/tile/<L>/<N>`': (credential) => get('/audit/1/tile/0/000.p/1', bearer(credential)),
+  '`GET /audit/<n>/tile/entries/<N>`': (credential) => get('/audit/1/tile/entries/000.p/1', bearer(credential)),
   '`GET /health/live`': (credential) => get('/health/live', bearer(credential)),
   '`GET /health/ready`': (credential) => get('/health/ready', bearer(credential)),
   'anything else': (credential) => get('/keys', bearer(credential)),

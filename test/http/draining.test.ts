@@ -35,7 +35,13 @@ async function start({ idleGraceMs, answer = answerAtOnce }: Options = {}) {
     return answer(request, response, requestId)
   }
   const { log } = recordingLogger()
-  const others = { secretDownload: graphql, eventExport: graphql, forwardAuth: graphql, readiness: async () => READY }
+  const others = {
+    secretDownload: graphql,
+    eventExport: graphql,
+    forwardAuth: graphql,
+    auditLog: graphql,
+    readiness: async () => READY,
+  }
   const server = createHttpServer({ graphql, ...others, log, idleGraceMs })
   servers.push(server)
   const port = await server.listen({ host: '127.0.0.1', port: 0 })

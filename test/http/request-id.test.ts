@@ -65,6 +65,8 @@ const requests: readonly (readonly [string, number, () => Asked])[] = [
     }),
   ],
   ['forward-auth that refuses', 401, () => ({ path: '/forward-auth' })],
+  ['a tile that is not', 404, () => ({ path: '/audit/1/tile/0/000' })],
+  ['entries for nobody', 401, () => ({ path: '/audit/1/tile/entries/000', headers: nobody })],
   ['health', 200, () => ({ path: '/health/live' })],
   ['readiness', 200, () => ({ path: '/health/ready' })],
   ['a method that is not', 405, () => ({ path: '/health/live', method: 'DELETE' })],

@@ -19,6 +19,7 @@ async function start(graphql: RequestHandler = async (_request, response) => sen
     secretDownload: graphql,
     eventExport: graphql,
     forwardAuth: graphql,
+    auditLog: graphql,
     readiness: async () => READY,
     log,
   })

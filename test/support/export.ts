@@ -73,6 +73,8 @@ export async function appendUpdates(
   )
   let version = rows[0]?.version ?? 0
   for (let left = count; left > 0; left -= 200) {
+    // One for all that is appended together.
+    const decidedAt = new Date().toISOString()
     const bodies = Array.from({ length: Math.min(left, 200) }, () => ({
       eventId: newId('evt', shard),
       accountId: key.accountId,
@@ -84,7 +86,7 @@ export async function appendUpdates(
       actor: { kind: 'ROOT' as const, id: null },
       credential: null,
       correlationId: 'bulk',
-      decidedAt: new Date().toISOString(),
+      decidedAt,
       data: { description: String(version).padEnd(length, '.') },
       salt: newSalt(),
       personal: {},

@@ -3,9 +3,10 @@
 import { statement } from '#database/connect.ts'
 import type { Run } from '#database/copy.ts'
 import { stateTables } from '#state/project.ts'
+import { instantOf } from '../store/entries.ts'
 import { EVENT_COLUMNS } from '../store/event-rows.ts'
 import type { FileWriter, FolderWriter } from './folder-writer.ts'
-import { base64Of, instantOf, readRows } from './read-rows.ts'
+import { base64Of, readRows } from './read-rows.ts'
 
 export type ExportedEvents = { readonly sealed: number; readonly pending: number }
 

@@ -2,10 +2,10 @@
 // the database, also where somebody changed it: nothing is worked out, checked or mended on the way.
 import { statement } from '#database/connect.ts'
 import { type Run, setForCopying } from '#database/copy.ts'
+import { instantOf } from '../store/entries.ts'
 import { currentOf, exportLog, readLogs } from './export-log.ts'
 import { type ExportedEvents, exportCounters, exportEvents, exportPersonal, exportState } from './export-rows.ts'
 import { type FolderWriter, writeFolder } from './folder-writer.ts'
-import { instantOf } from './read-rows.ts'
 
 export type Exported = ExportedEvents & {
   /** Of the log that is sealed into; null where there is none. */

@@ -25,13 +25,7 @@ function fetchPage<Row>(run: Run): Promise<readonly Row[]> {
   return page
 }
 
-/** RFC 3339 with microseconds; what is no instant of these ten thousand years, and so nothing that we wrote, as PostgreSQL's text. */
-export function instantOf(column: string): string {
-  return `CASE WHEN ${column} >= '0001-01-01 00:00+00' AND ${column} < '10000-01-01 00:00+00'
-    THEN to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE ${column}::text END`
-}
-
-/** On one line, as RFC 4648 has it. */
+/** SQL: on one line, as RFC 4648 has it. */
 export function base64Of(column: string): string {
   return `translate(encode(${column}, 'base64'), E'\\n', '')`
 }
