@@ -117,6 +117,12 @@ test('events that are gone or changed are told by their entries', async () => {
   )
 })
 
+test('another log is begun where the tiles are not those that were signed', async () => {
+  await seal()
+  await tamper(database, `UPDATE audit.tile SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1)`)
+  expect((await begun()).lostLeaves).toHaveLength(1)
+})
+
 describe('no other log is begun', () => {
   test('where the one that is there can go on', async () => {
     await seal()

@@ -125,6 +125,7 @@ describe('sealing', () => {
   test('takes a shard with more than a page by and by, in one call', async () => {
     const { accountId } = await at.createAccount()
     await renameTimes(accountId, 280)
+    at.clock.advance(1_000)
     const others = await Promise.all(Array.from({ length: 3 }, () => at.createAccount()))
     await renameTimes(accountId, 20)
     await start().sealNow()
@@ -180,6 +181,7 @@ test('a sealer leaves the log to another one as long as that has the lease, and 
     (await database.owner.kysely.selectFrom('audit.log').select('owner').executeTakeFirstOrThrow()).owner
   await first.sealNow()
   const owner = await ownerNow()
+  await tamper(database, `UPDATE audit.log SET lease_until = clock_timestamp() + interval '1 hour'`)
   await renameTimes(accountId, 1)
   await second.sealNow()
   expect(await ownerNow()).toBe(owner)
@@ -345,17 +347,6 @@ describe('a sealer refuses, and says why, where', () => {
       `the log has ${size} entries, and memory knows a checkpoint of ${lost?.size}: history was set back`,
     )
     expect(notes.at(-1)).not.toBe(lost?.note)
-  })
-
-  test('the tiles were changed, whatever an anchor says', async () => {
-    await at.createAccount()
-    const anchor = memoryAnchor()
-    const sealer = start({ anchors: [anchor] })
-    await sealer.sealNow()
-    await sealer.stop()
-    await tamper(database, `UPDATE audit.tile SET hashes = overlay(hashes placing '\\x00' from 40)`)
-    await start({ anchors: [anchor] }).sealNow()
-    expect((await readSealedLog(database.owner)).refusal).toMatch(/tiles are not those/)
   })
 
   test('it was set back and had grown beyond the anchor again', async () => {
