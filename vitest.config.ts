@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 // Folders whose tests need no database, so that these run without a server being started.
 const PURE = [
   'test/{architecture,domain,secret}/**/*.test.ts',
-  'test/audit/{tree,note}/*.test.ts',
+  'test/audit/{tree,note,verify}/*.test.ts',
   'test/{*,audit/entry}.test.ts',
 ]
 

@@ -4,7 +4,8 @@ import { type Exported, exportAudit } from '#audit/export/export.ts'
 import { openDatabase } from '#database/open.ts'
 import { inSnapshot } from '#database/transaction.ts'
 import { stateTables } from '#state/project.ts'
-import { complain, EXIT_OK, EXIT_USAGE, withConfig } from './command-line.ts'
+import { withConfig } from './command-line.ts'
+import { complain, EXIT_OK, EXIT_USAGE } from './exit.ts'
 import { createLogger } from './logger.ts'
 
 export function auditExport(args: readonly string[]): Promise<number> {

@@ -1,7 +1,8 @@
 // `keyledger audit new-log --reason <why>`: another audit log, where the former can't go on, and what of it is missing.
 import { type Begun, newLog } from '#audit/seal/new-log.ts'
 import { InstallationError } from '#database/open.ts'
-import { complain, EXIT_OK, EXIT_PROBLEM, EXIT_USAGE, withConfig } from './command-line.ts'
+import { withConfig } from './command-line.ts'
+import { complain, EXIT_OK, EXIT_PROBLEM, EXIT_USAGE } from './exit.ts'
 import { openInstallation } from './installation.ts'
 import { createLogger } from './logger.ts'
 import { sealingSettings } from './sealing.ts'

@@ -1,13 +1,9 @@
-// What all commands of the command line share: options, the configuration, and how a problem is told.
+// What the commands of a server share: options, the configuration, and how a fault is told.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type Config, readConfig } from '#config.ts'
 import { EmbeddedUnavailableError, FolderInUseError, ServerFailedError } from '#database/embedded/errors.ts'
 import { InstallationError } from '#database/open.ts'
-
-export const EXIT_OK = 0
-export const EXIT_PROBLEM = 1
-/** Called in a wrong way, or configured in one: nothing was tried. */
-export const EXIT_USAGE = 2
+import { complain, EXIT_PROBLEM, EXIT_USAGE } from './exit.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>
@@ -31,10 +27,6 @@ export async function withConfig(
     complain(explain(error))
     return EXIT_PROBLEM
   }
-}
-
-export function complain(text: string): void {
-  process.stderr.write(`${text}\n`)
 }
 
 function readOptions(args: readonly string[], options: Options): OptionValues | undefined {

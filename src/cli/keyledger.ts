@@ -1,7 +1,6 @@
 // The command line: finds the command and exits with its code. Commands are loaded when they are called, so that one that is
 // quick stays quick.
-import { complain, EXIT_OK, EXIT_USAGE } from './command-line.ts'
-import { helpText } from './help.ts'
+import { complain, EXIT_OK, EXIT_USAGE } from './exit.ts'
 
 type Command = {
   readonly name: string
@@ -50,10 +49,16 @@ const COMMANDS: readonly Command[] = [
     meaning: 'begin another audit log where the former can not go on, and say what is missing',
     load: async () => (await import('./audit-new-log.ts')).auditNewLog,
   },
+  {
+    name: 'audit verify <folder>',
+    meaning: 'verify an export of the audit log: needs neither server nor database',
+    load: async () => (await import('./audit-verify.ts')).auditVerify,
+  },
   { name: 'help', meaning: 'print this', load: async () => help },
 ]
 
 async function help(): Promise<number> {
+  const { helpText } = await import('./help.ts')
   process.stdout.write(helpText(COMMANDS))
   return EXIT_OK
 }

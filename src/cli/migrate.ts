@@ -2,7 +2,8 @@
 // run as a user who may not.
 
 import { openDatabase } from '#database/open.ts'
-import { EXIT_OK, withConfig } from './command-line.ts'
+import { withConfig } from './command-line.ts'
+import { EXIT_OK } from './exit.ts'
 import { createLogger } from './logger.ts'
 
 export function migrate(args: readonly string[]): Promise<number> {

@@ -1,7 +1,8 @@
 // `keyledger root-key --new`: for a root key that was lost or seen. It needs no root key, but what is stronger: the secrets.
 import { InstallationError } from '#database/open.ts'
 import { newRootKey } from '#secret/ids.ts'
-import { complain, EXIT_OK, EXIT_USAGE, withConfig } from './command-line.ts'
+import { withConfig } from './command-line.ts'
+import { complain, EXIT_OK, EXIT_USAGE } from './exit.ts'
 import { openInstallation } from './installation.ts'
 import { createLogger } from './logger.ts'
 import { replaceRootKey } from './stored-root-key.ts'

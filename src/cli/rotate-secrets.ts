@@ -2,7 +2,8 @@
 // and says what is still made under older ones.
 import { type Resealed, resealAll } from '#commands/reseal.ts'
 import { openDatabase } from '#database/open.ts'
-import { complain, EXIT_OK, EXIT_PROBLEM, withConfig } from './command-line.ts'
+import { withConfig } from './command-line.ts'
+import { complain, EXIT_OK, EXIT_PROBLEM } from './exit.ts'
 import { openKeyring } from './keyring.ts'
 import { createLogger } from './logger.ts'
 import { countSecretUses, forgetUnusedSecrets } from './secret-uses.ts'

@@ -17,6 +17,8 @@ export type Verifier = {
   readonly id: string
   readonly vkey: string
   verify(text: string, signature: Buffer): boolean
+  /** The same key under another name, which whoever holds it can sign under as well. */
+  under(name: string): Verifier
 }
 
 export type SigningKeys = {
@@ -68,19 +70,13 @@ export function newSigningKeyText(): string {
 export function parseVkey(vkey: string): Verifier | undefined {
   const match = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})$/.exec(vkey)
   if (match === null) return undefined
-  const [, name = '', id = '', text = ''] = match
+  const [, name = '', , text = ''] = match
   const bytes = Buffer.from(text, 'base64')
   const publicKey = bytes.subarray(ED25519.length)
   if (!isKeyName(name) || bytes[0] !== ED25519[0] || bytes.length !== ED25519.length + SEED_BYTES) return undefined
   if (vkeyOf(name, publicKey) !== vkey) return undefined
   const key = publicKeyOf(publicKey)
-  if (key === undefined) return undefined
-  return Object.freeze({
-    name,
-    id,
-    vkey,
-    verify: (signed: string, signature: Buffer) => verify(null, Buffer.from(signed, 'utf8'), key, signature),
-  })
+  return key && verifierOf(name, publicKey, key)
 }
 
 /** A key's name is an origin: not empty, without Unicode spaces, controls or plus. */
@@ -112,6 +108,17 @@ function signerOf({ privateKey, publicKey }: KeyPair, name: string): Signer {
       const signature = sign(null, Buffer.from(text, 'utf8'), privateKey)
       return `\u2014 ${name} ${Buffer.concat([id, signature]).toString('base64')}\n`
     },
+  })
+}
+
+function verifierOf(name: string, publicKey: Buffer, key: KeyObject): Verifier {
+  invariant(isKeyName(name), "a key's name is not empty and has neither space nor plus")
+  return Object.freeze({
+    name,
+    id: keyIdOf(name, publicKey).toString('hex'),
+    vkey: vkeyOf(name, publicKey),
+    verify: (text: string, signature: Buffer) => verify(null, Buffer.from(text, 'utf8'), key, signature),
+    under: (other: string) => verifierOf(other, publicKey, key),
   })
 }
 

@@ -1,0 +1,56 @@
+// What a verifier keeps from one time to the next: whom it trusts, and how far each log was. With it every verification is also one
+// that nothing before it was rewritten.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { parseCount, parseHash } from '../note/checkpoint.ts'
+import { parseVkey, type Verifier } from '../note/signing-key.ts'
+import type { Known } from './known.ts'
+
+export type StateFile = { readonly keys: readonly Verifier[]; readonly logs: readonly Known[] }
+
+const FORMAT = 'keyledger-audit-state'
+const VERSION = 1
+
+/** Undefined where there is none. Throws for a file that is something else: it must not be overwritten. */
+export function readStateFile(path: string): StateFile | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+  const parsed = parse(path, text)
+  if (parsed === undefined) throw new Error(`${path} is not a state of \`audit verify\`. Name another one by --state.`)
+  return parsed
+}
+
+function parse(path: string, text: string): StateFile | undefined {
+  try {
+    const { format, version, keys, logs } = JSON.parse(text) as Record<string, unknown>
+    if (format !== FORMAT || version !== VERSION || !Array.isArray(keys) || !Array.isArray(logs)) return undefined
+    const verifiers = keys.map((key) => parseVkey(String(key))).filter((key) => key !== undefined)
+    const known = logs.map((row: Record<string, unknown>) => logOf(path, row)).filter((log) => log !== undefined)
+    return verifiers.length < keys.length || known.length < logs.length ? undefined : { keys: verifiers, logs: known }
+  } catch {
+    return undefined
+  }
+}
+
+function logOf(path: string, { origin, size, root }: Record<string, unknown>): Known | undefined {
+  const [count, hash] = [parseCount(String(size)), parseHash(String(root))]
+  return typeof origin !== 'string' || count === undefined || hash === undefined
+    ? undefined
+    : { what: path, origin, size: count, root: hash }
+}
+
+export function writeStateFile(path: string, { keys, logs }: StateFile): void {
+  const state = {
+    format: FORMAT,
+    version: VERSION,
+    keys: keys.map(({ vkey }) => vkey),
+    logs: logs.map(({ origin, size, root }) => ({ origin, size, root: root.toString('base64') })),
+  }
+  const temporary = `${path}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`)
+  renameSync(temporary, path)
+}

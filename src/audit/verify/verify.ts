@@ -1,0 +1,183 @@
+// A folder → what is wrong in it. No server, no database and nothing but this folder, the keys that are trusted and what was kept of
+// earlier times: whoever checks us needs nothing of ours but this code, and can do without (auditor/verify.py).
+import type { Verifier } from '../note/signing-key.ts'
+import { TILE_WIDTH } from '../tree/tiles.ts'
+import { checkCounters, readAccountCounters } from './check-counters.ts'
+import { checkEvents, checkLeaves } from './check-events.ts'
+import { checkPersonal, type Erased } from './check-personal.ts'
+import { checkState } from './check-state.ts'
+import { checkCheckpoints, checkpointRows, isEither, readNewest } from './checkpoints.ts'
+import { type Claims, newClaims } from './claims.ts'
+import { type ExportFile, type LogRow, readExportFile } from './export-file.ts'
+import { type Finding, type FindingKind, type Findings, newFindings, type Verdict } from './findings.ts'
+import { type Folder, openFolder } from './folder.ts'
+import { checkCarriedOver, checkOpening, readOwnEntries } from './former-logs.ts'
+import { newHeadCounts } from './head-counts.ts'
+import { checkKnown, type Known, sizesOf } from './known.ts'
+import { type Announcement, readTree, type Tree, tileFile } from './read-tree.ts'
+import { followAnnouncements, newTrust, type Trust } from './trust.ts'
+import type { VerifiedLog } from './verified-log.ts'
+
+export type Verification = {
+  readonly verdict: Verdict
+  /** Of the log that is sealed into; null where the export could not be read. */
+  readonly origin: string | null
+  readonly size: number
+  readonly root: string
+  readonly events: number
+  /** Events that are not sealed yet. */
+  readonly pending: number
+  readonly erased: readonly Erased[]
+  readonly counts: Partial<Readonly<Record<FindingKind, number>>>
+  readonly findings: readonly Finding[]
+}
+
+/** What is to be kept for the next time, if the verdict is good. */
+export type Verified = {
+  readonly verification: Verification
+  readonly keys: readonly Verifier[]
+  readonly logs: readonly Known[]
+}
+
+type Context = {
+  readonly folder: Folder
+  readonly findings: Findings
+  readonly exported: ExportFile
+  readonly trust: Trust
+  readonly known: readonly Known[]
+}
+
+type Log = VerifiedLog & { readonly announcements: readonly Announcement[] }
+
+/** Reads the folder once, and its events' files a second time for their hashes: 45 bytes of memory an event, and one shard's streams. */
+export function verifyFolder(path: string, pinned: readonly Verifier[], known: readonly Known[]): Verified {
+  const findings = newFindings()
+  const folder = openFolder(path, findings)
+  const exported = folder && readExportFile(folder, findings)
+  if (folder === undefined || exported === undefined) return { verification: told(findings), keys: [], logs: [] }
+  const context = { folder, findings, exported, trust: newTrust(pinned), known }
+  let claims: Claims | undefined
+  const logs: Log[] = []
+  for (const row of exported.logs) {
+    const isCurrent = row.number === exported.current
+    if (isCurrent) claims = newClaims(findings, row.number, row.size)
+    const log = verifyLog(context, row, isCurrent ? claims : undefined)
+    checkOpening(findings, log, log.announcements, logs.at(-1))
+    logs.push(log)
+  }
+  const current = logs.find(({ number }) => number === exported.current)
+  if (current === undefined || claims === undefined) {
+    findings.add('no-key', 'export.json', 'There is no audit log: nothing of it is signed.')
+    checkKnown({ findings, trust: context.trust, logs }, known)
+    return { verification: told(findings), keys: [], logs: [] }
+  }
+  for (const former of logs)
+    if (former !== current) checkCarriedOver(findings, former, former.announcements, current.tree.leaves)
+  const events = verifyEvents(context, current, claims)
+  checkKnown({ findings, trust: context.trust, logs }, known)
+  const { origin, tree } = current
+  const root = tree.roots.byTiles.toString('base64')
+  return {
+    verification: told(findings, { origin, size: tree.size, root, ...events }),
+    keys: logs.flatMap((log) => context.trust.verifiersOf(log.origin)),
+    logs: logs.map((log) => ({ what: '', origin: log.origin, size: log.tree.size, root: log.tree.roots.byTiles })),
+  }
+}
+
+function verifyLog(context: Context, row: LogRow, claims: Claims | undefined): Log {
+  const { folder, findings, trust } = context
+  const newest = readNewest(folder, findings, row)
+  const size = newest.checkpoint?.size ?? row.size
+  const sizes = new Set(sizesOf(context.known, row.origin))
+  for (const kept of checkpointRows(folder, newFindings(), row.number)) sizes.add(kept.size)
+  const tree = readTree({ folder, findings }, { number: row.number, size }, sizes, claims?.note)
+  const announcements = claims === undefined ? readOwnEntries(folder, findings, tree) : tree.announcements
+  const notes = function* () {
+    for (const { note } of checkpointRows(folder, newFindings(), row.number)) yield note
+    yield newest.note
+  }
+  followAnnouncements(trust, row.origin, announcements, notes, (checkpoint) => {
+    const roots = checkpoint.size === size ? tree.roots : tree.rootsAt.get(checkpoint.size)
+    return checkpoint.origin === row.origin && roots !== undefined && isEither(roots, checkpoint.root)
+  })
+  const verifiers = trust.verifiersOf(row.origin)
+  if (verifiers.length === 0) findings.add('no-key', row.origin, 'No key is trusted for this log: name one by --key.')
+  const isRoot = checkCheckpoints({ folder, findings }, row, tree, newest, verifiers)
+  settle(findings, tree, newest.checkpoint?.root ?? row.root)
+  const { number, origin } = row
+  return {
+    ...{ number, origin, tree, note: newest.note, isRoot, announcements },
+    ...(claims === undefined ? {} : { sealedHead: claims.headOf }),
+  }
+}
+
+/** Where entries and tiles disagree, the signed root tells which of the two were changed. */
+function settle(findings: Findings, tree: Tree, signed: Buffer): void {
+  const areEntriesRight = !tree.roots.byTiles.equals(signed) && tree.roots.byEntries.equals(signed)
+  const wrongTiles = new Set<number>()
+  for (const [leaf, hash] of tree.differing) {
+    if (areEntriesRight) tree.leaves.replace(leaf, hash)
+    if (areEntriesRight) wrongTiles.add(Math.floor(leaf / TILE_WIDTH))
+    else
+      findings.add(
+        'entry',
+        `audit/${tree.number} leaf ${leaf}`,
+        'Its entry is not the one that its tile has the hash of.',
+      )
+  }
+  for (const index of wrongTiles)
+    findings.add('tile', tileFile(tree.number, { level: 0, index }, tree.size), 'It has not the hashes of the entries.')
+}
+
+function verifyEvents(
+  { folder, findings, exported, known }: Context,
+  { number, origin, tree, announcements }: Log,
+  claims: Claims,
+): Pick<Verification, 'events' | 'pending' | 'erased'> {
+  const counted = { events: 0, pending: 0 }
+  const heads = newHeadCounts(known.filter((one) => one.origin === origin))
+  const accounts = readAccountCounters(folder, findings)
+  const erased: Erased[] = []
+  for (const shard of shardsOf(folder, exported, claims)) {
+    const counter = exported.shards.find((one) => one.shard === shard)
+    const context = {
+      folder,
+      findings,
+      leaves: tree.leaves,
+      claims,
+      counted,
+      countOf: accounts.countOf,
+      onSealed: heads.note,
+    }
+    const fold = checkEvents(context, shard, counter?.head)
+    checkCounters({ folder, findings }, fold, counter)
+    accounts.check(fold)
+    checkState({ folder, findings }, fold)
+    erased.push(...checkPersonal({ folder, findings }, fold))
+  }
+  accounts.end()
+  const own = new Set(announcements.map(({ leaf }) => leaf))
+  checkLeaves(findings, number, tree.leaves, (leaf) => own.has(leaf))
+  for (const leaf of tree.empty)
+    if (tree.leaves.isTaken(leaf))
+      findings.add('entry', `audit/${number} leaf ${leaf}`, 'It has no entry, though its event is there.')
+  heads.check(findings)
+  return { ...counted, erased }
+}
+
+/** Those that anything in the export speaks of. */
+function shardsOf({ paths }: Folder, { shards }: ExportFile, claims: Claims): readonly number[] {
+  const files = [...paths].map((path) => /^(?:events|streams|state\/[a-z]+)\/(\d+)\.ndjson$/.exec(path)?.[1])
+  const named = files.filter((shard) => shard !== undefined).map(Number)
+  return [...new Set([...shards.map(({ shard }) => shard), ...claims.shards(), ...named])].sort((a, b) => a - b)
+}
+
+function told(findings: Findings, of: Partial<Verification> = {}): Verification {
+  return {
+    verdict: findings.verdict(),
+    ...{ origin: null, size: 0, root: '', events: 0, pending: 0, erased: [] },
+    ...of,
+    counts: Object.fromEntries(findings.counts()),
+    findings: findings.kept,
+  }
+}

@@ -1,0 +1,257 @@
+// What was kept outside against what is there now: checkpoints of every form, keys that changed, logs that follow each other.
+import { describe, expect, test } from 'vitest'
+import { accountHeadText } from '#audit/note/account-head.ts'
+import { proofText } from '#audit/note/proof-text.ts'
+import { signNote } from '#audit/note/signed-note.ts'
+import { edgeOf, rootOf } from '#audit/tree/edge.ts'
+import { inclusionProof } from '#audit/tree/proofs.ts'
+import { signersOf } from '#test/audit/support/keys.ts'
+import { ACME, addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
+import { foundIn, type Given, verifyWorld } from '#test/audit/support/verifying.ts'
+import { type DbLog, newWorld, openLog, remove, rotateKeys, seal, type World } from '#test/audit/support/world.ts'
+
+const log = (world: World): DbLog => world.logs.at(-1)!
+const newest = (world: World) => log(world).checkpoints.at(-1)!
+const verdictOf = (world: World, given?: Given) => {
+  const verification = verifyWorld(world, given)
+  return [verification.verdict, ...foundIn(verification)]
+}
+
+/** A line of an anchor's file. */
+function record(world: World): string {
+  const { size, root, note } = newest(world)
+  const heads = Object.fromEntries(log(world).cursor)
+  return `${JSON.stringify({ origin: log(world).origin, size, root: root.toString('base64'), note, heads })}\n`
+}
+
+/** As after a restore of a backup that was made before the last of the sealing: log and events end earlier. */
+function restored(world: World, size: number, number = 1): void {
+  const old = world.logs[number - 1]!
+  const lost = old.leaves.splice(size)
+  old.edge = edgeOf(size, ({ level, index }) => old.tiles.get(`${level}/${index}`))!
+  Object.assign(old, { size, root: rootOf(old.edge) })
+  remove(old.checkpoints, (row) => row.size > size)
+  for (const { shard, shard_position } of lost) {
+    const end = Math.min(old.cursor.get(shard!) ?? 0, shard_position! - 1)
+    old.cursor.set(shard!, end)
+  }
+  for (const shard of [0, 3]) forget(world, shard, old.cursor.get(shard) ?? 0)
+}
+
+/** Events of users after a position of a shard are undone, as a restore does, with all that came of them. */
+function forget(world: World, shard: number, head: number): void {
+  const gone = world.events.filter((event) => event.shard === shard && event.shard_position > head)
+  for (const { stream_id } of gone) {
+    remove(world.streams, (row) => row.stream_id === stream_id)
+    remove(world.state, ({ row }) => row.user_id === stream_id)
+    remove(world.personal, (row) => row.user_id === stream_id)
+  }
+  remove(world.events, (event) => gone.includes(event))
+  const last = world.events.filter((event) => event.shard === shard).at(-1)
+  world.heads.set(shard, { head, lastEventId: last?.event_id ?? '' })
+  const account = world.accounts.find((row) => row.shard === shard)
+  if (account !== undefined) account.position = head
+}
+
+describe('a checkpoint that was kept outside', () => {
+  test('agrees with the history that grew out of it, in every form', async () => {
+    const world = soundWorld()
+    const { root, note, size } = newest(world)
+    const [signer] = signersOf(log(world).origin, 1)
+    const read = async (tiles: readonly { level: number; index: number; width: number }[]) =>
+      tiles.map(({ level, index, width }) =>
+        log(world)
+          .tiles.get(`${level}/${index}`)!
+          .subarray(0, width * 32),
+      )
+    const proof = await inclusionProof(read, 7, size)
+    const head = { origin: log(world).origin, accountId: BETA, count: 4, size, root }
+    const known = [
+      note,
+      log(world).checkpoints[1]!.note,
+      record(world),
+      `${record(world)}{"origin":"cut of\n${record(world)}`,
+      proofText({ index: 7, proof, note }),
+      signNote(accountHeadText(head), [signer!]),
+    ]
+    addUsers(world, 5)
+    seal(world)
+    expect(verdictOf(world, { known })).toEqual(['sound'])
+    const other = [
+      proofText({ index: 8, proof, note }),
+      signNote(accountHeadText({ ...head, count: 5 }), [signer!]),
+      signNote(accountHeadText({ ...head, accountId: ACME }), [signer!]),
+    ]
+    expect([...verdictOf(world, { known: other })].sort()).toEqual(
+      ['tampered', 'history-differs: known 1', 'history-differs: known 2', 'history-differs: known 3'].sort(),
+    )
+  })
+
+  test('tells that the history is shorter, and what it had besides', () => {
+    const world = soundWorld()
+    const known = [newest(world).note, record(world)]
+    restored(world, 14)
+    expect(verdictOf(world)).toEqual(['sound'])
+    const verification = verifyWorld(world, { known })
+    expect(verification.verdict).toBe('tampered')
+    expect(foundIn(verification)).toEqual(['history-shorter: known 1', 'history-shorter: known 2, line 1'])
+    expect(verification.findings[1]!.detail).toContain('positions 3 to 4 of shard 0, positions 12 to 14 of shard 3.')
+  })
+
+  test('tells that the history is another one, though its operator signed both', () => {
+    const world = soundWorld()
+    const other = newWorld()
+    openLog(other, [1])
+    populate(other)
+    addUsers(other, 20, BETA)
+    seal(other)
+    expect(verdictOf(other, { known: [newest(world).note] })).toEqual(['tampered', 'history-differs: known 1'])
+  })
+
+  test('tells that a whole log is gone', () => {
+    const world = soundWorld()
+    const known = [newest(world).note]
+    log(world).origin = 'keys.example.com/audit/7'
+    world.logs.length = 0
+    const again = openLog(world, [1])
+    again.number = 1
+    const verification = verifyWorld(world, { known: known.map((note) => note.replaceAll('audit/1', 'audit/3')) })
+    // Whatever nobody signed proves nothing.
+    expect(verification.verdict).toBe('incomplete')
+    expect(foundIn(verification)).toEqual(['no-key: known 1'])
+    const three = signNote(
+      `keys.example.com/audit/3\n5\n${Buffer.alloc(32).toString('base64')}\n`,
+      signersOf('keys.example.com/audit/3', 1),
+    )
+    expect(verdictOf(world, { known: [three] })).toEqual(['tampered', 'history-shorter: known 1'])
+  })
+})
+
+describe('keys that change', () => {
+  function rotated(): World {
+    const world = newWorld()
+    openLog(world, [1])
+    populate(world)
+    seal(world, 5)
+    rotateKeys(log(world), [2, 1], [2])
+    seal(world, 3)
+    return world
+  }
+
+  test('are followed from the one that is trusted', () => {
+    const world = rotated()
+    expect(verdictOf(world, { keys: [1] })).toEqual(['sound'])
+    rotateKeys(log(world), [3, 2], [3])
+    seal(world)
+    expect(verdictOf(world, { keys: [1] })).toEqual(['sound'])
+    // It sealed entries that tell of those before it.
+    expect(verdictOf(world, { keys: [3] })).toEqual(['sound'])
+  })
+
+  test('are not believed where only they say so themselves', () => {
+    const world = newWorld()
+    openLog(world, [1])
+    populate(world)
+    seal(world, 5)
+    // Key 1 never signed a tree with this entry in it.
+    rotateKeys(log(world), [2], [2])
+    seal(world)
+    expect(verdictOf(world, { keys: [1] })).toEqual([
+      'tampered',
+      'signature: audit/1/checkpoint',
+      'signature: audit/1 checkpoint 7',
+      'signature: audit/1 checkpoint 15',
+    ])
+  })
+})
+
+describe('a log that follows another', () => {
+  /** The second log seals everything anew. */
+  function follow(world: World, anchored: { size: number; root: Buffer } | null): void {
+    const { note } = newest(world)
+    openLog(world, [1], { note, anchored, reason: 'restored from a backup' })
+    seal(world)
+  }
+
+  test('is sound where nothing is missing, its key trusted since that of the former is', () => {
+    const world = soundWorld()
+    follow(world, null)
+    expect(verdictOf(world)).toEqual(['sound'])
+    follow(world, null)
+    expect(verdictOf(world)).toEqual(['sound'])
+  })
+
+  test("does not take a former log's entries of itself for events that are missing", () => {
+    const world = newWorld()
+    openLog(world, [1])
+    populate(world)
+    seal(world, 5)
+    rotateKeys(log(world), [2, 1], [2])
+    seal(world)
+    const { note } = newest(world)
+    openLog(world, [2], { note, anchored: null, reason: 'moved' })
+    seal(world)
+    expect(verdictOf(world, { keys: [1] })).toEqual(['sound'])
+  })
+
+  test('tells what was lost that an anchor knew of', () => {
+    const world = soundWorld()
+    const { size, root } = newest(world)
+    const known = [record(world)]
+    restored(world, 14)
+    follow(world, { size, root })
+    expect(verdictOf(world)).toEqual(['tampered', 'former-log: audit/1 leaves 14 to 18'])
+    expect(verdictOf(world, { known })).toEqual([
+      'tampered',
+      'former-log: audit/1 leaves 14 to 18',
+      'history-shorter: known 1, line 1',
+    ])
+  })
+
+  test('tells what was sealed before and is not any more', () => {
+    const world = soundWorld()
+    const sealed = structuredClone(world.events.find(({ event_id }) => event_id === 'evt_0300000000000000000004')!)
+    follow(world, null)
+    const event = world.events.find(({ event_id }) => event_id === sealed.event_id)!
+    event.mac_secret_id = 'k9'
+    const second = log(world)
+    world.logs.pop()
+    void second
+    follow(world, null)
+    expect(verdictOf(world)).toEqual(['tampered', 'former-log: audit/1 leaf 4'])
+  })
+
+  test('names a former log that was changed, or is another than it began with', () => {
+    const world = soundWorld()
+    follow(world, null)
+    world.logs[0]!.tiles.get('0/0')!.fill(3, 128, 160)
+    expect(verdictOf(world)).toEqual([
+      'tampered',
+      'root: audit/1/checkpoint',
+      'root: audit/1 checkpoint 6',
+      'former-log: audit/1 leaf 4',
+    ])
+    const cut = soundWorld()
+    follow(cut, null)
+    restoredLogOnly(cut, 14)
+    expect(verdictOf(cut)).toEqual(['tampered', 'former-log: audit/1/checkpoint'])
+    const first = soundWorld()
+    follow(first, null)
+    first.logs.shift()
+    expect(verdictOf(first)).toEqual(['tampered', 'former-log: audit/2 leaf 0'])
+  })
+
+  test('says that it follows', () => {
+    const world = soundWorld()
+    openLog(world, [1])
+    seal(world)
+    expect(verdictOf(world)).toEqual(['tampered', 'former-log: audit/2 leaf 0'])
+  })
+
+  function restoredLogOnly(world: World, size: number): void {
+    const [old] = world.logs
+    old!.edge = edgeOf(size, ({ level, index }) => old!.tiles.get(`${level}/${index}`))!
+    Object.assign(old!, { size, root: rootOf(old!.edge) })
+    remove(old!.checkpoints, (row) => row.size > size)
+  }
+})
