@@ -376,6 +376,12 @@ describe('a log that was changed behind our back is not moved', () => {
     ['body', `body = overlay(body PLACING '\\x21'::bytea FROM 40)`, 'its MAC is wrong'],
     ['MAC', `mac = decode(repeat('00', 32), 'hex')`, 'its MAC is wrong'],
     ['data', `data = data || '{"name": "x"}'`, 'its body says otherwise than data'],
+    ['actor', `actor_id = 'key_x'`, 'its body says otherwise than actor_id'],
+    [
+      'credential',
+      `credential_key_id = 'key_x', credential_code_id = 'code_x'`,
+      'its body says otherwise than credential_key_id, credential_code_id',
+    ],
     ['type', `type = 'key.enabled'`, 'its body says otherwise than type'],
     ['time', `decided_at = decided_at + interval '1 second'`, 'its body says otherwise than decided_at'],
   ])('an event with another %s is named', async (_what, change, problem) => {

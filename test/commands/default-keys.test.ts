@@ -96,6 +96,21 @@ describe('a new user', () => {
     expect(verdicts.map(({ code }) => code)).toEqual(['VALID', 'INSUFFICIENT_PERMISSIONS'])
   })
 
+  test('is made by the server, by no credential, whoever added the user', async () => {
+    const { origin, keyId, codeIds } = await at.createCaller(account, ['*'])
+    const { eventIds } = await at.done(addUser, newUser(), origin)
+    const { rows } = await database.owner.pool.query(
+      `SELECT type, actor_kind, credential_key_id AS key, credential_code_id AS code, convert_from(body, 'UTF8')::jsonb -> 'credential' AS told
+         FROM log.event WHERE event_id = ANY ($1) ORDER BY position LIMIT 2`,
+      [eventIds],
+    )
+    const [code] = codeIds
+    expect(rows).toEqual([
+      { type: 'user.added', actor_kind: 'KEY', key: keyId, code, told: { keyId, codeId: code } },
+      { type: 'key.created', actor_kind: 'SYSTEM', key: null, code: null, told: null },
+    ])
+  })
+
   test('has their secret told to no one who could not have such a secret in another way', async () => {
     for (const [more, told] of [
       [[], 0],

@@ -128,6 +128,7 @@ describe('the fact of a status names the event that led to it:', () => {
     await later('rotateKey', { keyId })
     expect(await ofCode()).toEqual(['REPLACED', 'key.rotated', true])
     expect(await factOf({ codeId }, 'overlapEndsAt')).toEqual(['none', 'key.rotated', true])
+    expect((await why({ codeId }))[1]).toEqual(['key.rotated'])
     const replacement = await liveCodeOf(keyId)
     expect(await ofCode(replacement)).toEqual(['VALID', 'key.rotated', true])
     await later('disableCode', { codeId: replacement })
