@@ -48,7 +48,12 @@ export function lossOf(before: Candidate, after: Candidate, now: Instant): Loss 
   // What is asked of the second tells what is left of something wider.
   const opened = [...asked, ...questionsAbout(after).asked].filter(opens(before))
   const kept = opened.filter(opens(after))
-  if (opened.length > 0 && kept.length === 0 && complete) return 'ALL'
+  if (opened.length > 0 && kept.length === 0 && complete) {
+    let tried = 0
+    for (const question of questionsAcross(before, after))
+      if (++tried > QUESTIONS_MAX || (opens(before)(question) && opens(after)(question))) return 'SOME'
+    return 'ALL'
+  }
   return kept.length < opened.length || !complete ? 'SOME' : undefined
 }
 
@@ -92,6 +97,35 @@ function questionsAbout({ key, upstreamUserRequired }: Candidate): { asked: read
         }
   }
   return { asked, complete: true }
+}
+
+/**
+ * Where rules of both may hold: of what had held everywhere something may be left there, and of what had held elsewhere, too. Patterns of
+ * which neither allows an example of the other are taken to have nothing in common.
+ */
+function* questionsAcross(before: Candidate, after: Candidate): Generator<Question> {
+  const named = [before, after].flatMap(({ key }) => effectivePermissions(key.grants, key.actsAs?.permissions ?? null))
+  const permissions = [null, ...[...new Set(named)].map(instanceOf)]
+  for (const rule of rulesOfBoth(before, after))
+    for (const endpoint of endpointsOf(rule))
+      for (const permission of permissions) yield { permission, endpoint, hasUpstreamUser: true }
+}
+
+function* rulesOfBoth(before: Candidate, after: Candidate): Generator<EndpointRule> {
+  const [some, others] = [rulesOf(before), rulesOf(after)]
+  yield* some
+  yield* others
+  for (const one of some) for (const other of others) yield* overlaps(one, other)
+}
+
+const rulesOf = ({ key }: Candidate) => key.grants.flatMap(({ endpoints }) => endpoints)
+
+/** Rules of the methods that both allow, at the paths of either. */
+function overlaps(one: EndpointRule, other: EndpointRule): readonly EndpointRule[] {
+  const methods = one.methods.includes('*')
+    ? other.methods
+    : one.methods.filter((method) => other.methods.includes('*') || other.methods.includes(method))
+  return methods.length === 0 ? [] : [...new Set([one.path, other.path])].map((path) => ({ methods, path }))
 }
 
 function instanceOf(permission: string) {

@@ -61,6 +61,9 @@ describe('something is lost', () => {
     ['methods that nobody has named', [at('/a', ['*'])], [at('/a', ['GET', 'PUT'])]],
     ['longer paths', [at('/a/*')], [at('/a/:id'), at('/a/:id/:part')]],
     ['the path of the folder itself', [at('/a/*')], [at('/a/:id/*'), at('/a/:id')]],
+    ['all but what holds somewhere, by a wider name', [direct('ads.read')], [at('/a', ['GET'], 'ads.*')]],
+    ['all but what the rules have in common', [at('/a/*', ['*'], 'p')], [at('/*', ['GET'], 'p')]],
+    ['all but a narrower permission, which holds everywhere', [at('/a', ['GET'], 'ads.*')], [direct('ads.read')]],
     ['where a permission holds', [direct('ads.read'), at('/a')], [at('/a', ['GET'], 'ads.read')]],
   ])('%s', (_what, before, after) => {
     expect(loss(candidate(before), candidate(after))).toBe('SOME')
@@ -182,13 +185,14 @@ describe('whatever is granted', () => {
   )
   const questions: fc.Arbitrary<Question> = fc.record({ permission, endpoint, hasUpstreamUser: fc.boolean() })
 
-  test('nobody is refused what is said to be kept', () => {
+  test('nobody is refused what is said to be kept, or given what is said to be lost', () => {
     fc.assert(
       fc.property(candidates, candidates, fc.array(questions, { minLength: 20 }), (before, after, asked) => {
         const told = loss(before, after)
         const opened = asked.filter((question) => judge(before, question, NOW).code === 'VALID')
         const kept = opened.filter((question) => judge(after, question, NOW).code === 'VALID')
         if (told === undefined) expect(kept).toEqual(opened)
+        if (told === 'ALL') expect(kept).toEqual([])
       }),
       { numRuns: 2_000 },
     )
