@@ -112,8 +112,9 @@ const CodeExposure = builder.objectRef<Exposure>('CodeExposure').implement({
       needs: 'parent',
       complexity: 10,
       description:
-        'The other accounts that its key was let in to at any moment of the time, the oldest first, up to 1000. For root: whom a key ' +
-        'is linked by is known to them alone, so for any other caller there are none here.',
+        'The other accounts that its key was let in to at any moment of the time, the oldest first, up to 1000. For root: a link belongs ' +
+        'to the account that made it and is known to that alone, so for any other caller, the owner of the key included, there are none ' +
+        'here. None lets it in any more once the key is revoked.',
       resolve: async ({ code, span: { since, until } }, _arguments, { caller, reader }) =>
         caller?.kind === 'ROOT' ? readLinksOfKey(reader, code.key_id, since, until, LINKS_MAX) : [],
     }),
