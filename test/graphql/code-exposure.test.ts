@@ -96,6 +96,21 @@ describe('what a code carried', () => {
     ])
   })
 
+  test('is what policies that its key was given later granted, and rules that open by themselves', async () => {
+    const { keyId, codeId } = await app.createKey(keyspaceId)
+    const rule = { methods: ['GET'], path: '/open/*' }
+    const policyIds = [
+      await app.createPolicy(accountId, { permissions: ['late'] }),
+      await app.createPolicy(accountId, { permissions: [], endpoints: [rule] }),
+    ]
+    const given = await later('updateKey', { keyId, policyIds })
+    const taken = await later('updateKey', { keyId, policyIds: [] })
+    expect((await exposure({ codeId }))?.grants).toEqual([
+      { permissions: ['late'], endpoints: [], policyId: policyIds[0], from: given, until: taken },
+      { permissions: [], endpoints: [rule], policyId: policyIds[1], from: given, until: taken },
+    ])
+  })
+
   test('is what was frozen with its key, whatever became of the policy', async () => {
     const frozen = await app.createKeyspace(accountId, { authorizations: 'FROZEN' })
     const policyId = await app.createPolicy(accountId, { permissions: ['kept'] })

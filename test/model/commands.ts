@@ -10,6 +10,7 @@ import type { Due, Input, Mutation } from './decision.ts'
 import { addDefaultKey, codesOfDefault } from './defaults.ts'
 import { DAY_MS, draws, HOUR_MS, numbers } from './draws.ts'
 import { concernedBy } from './effects.ts'
+import { recordDone, recordExposures } from './exposed.ts'
 import { grantsOfPolicies } from './grants.ts'
 import { predict, remember } from './predict.ts'
 import { type Recorded, record, recordVerdicts } from './recorded.ts'
@@ -53,6 +54,8 @@ export async function perform(world: World, { app, sent, recorded }: Real, reque
     [...codes, ...codesOfDefaults.flat()].map(({ slot, expiresAt }) => ({ slot, expiresAt: instantText(expiresAt) })),
   )
   expect(answer.revealed).toBe(reveals || answer.revealed)
+  // By whom it was done before it was: it may have ended the very code.
+  recordDone(recorded.exposures, world, credential, happened.length)
   prediction.apply?.(answer.made)
   if (caller !== undefined) remember(world, caller, mutation, input, answer.made)
   const ofDefaults = answer.events.slice(happened.length)
@@ -146,6 +149,7 @@ function command(run: (world: World, real: Real) => Promise<void>, tell: () => s
     async run(world, real) {
       world.now = Date.parse(real.app.clock.now())
       await run(world, real)
+      recordExposures(real.recorded.exposures, world)
     },
     toString: tell,
   }

@@ -9,6 +9,7 @@ import { startTestApp, type TestApp } from '#test/support/app.ts'
 import { agreeOnEverything } from './agree.ts'
 import { begin } from './begin.ts'
 import { commands } from './commands.ts'
+import { agreeOnExposures } from './exposed.ts'
 import { agreeOnExplanations, agreeOnThePast } from './recorded.ts'
 import type { World } from './world.ts'
 
@@ -33,6 +34,7 @@ const worlds: World[] = []
 let count = 0
 let moments = 0
 let verdicts = 0
+let exposures = 0
 
 test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS }, async () => {
   const lives = fc.commands([...commands], { maxCommands: COMMANDS_MAX, size: 'max', ...replay })
@@ -44,12 +46,14 @@ test('whatever is commanded, the API and the model agree', { timeout: TIMEOUT_MS
     await agreeOnEverything(setup.model, app)
     moments += await agreeOnThePast(setup.real.recorded, app)
     verdicts += await agreeOnExplanations(setup.real.recorded, app, setup.model)
+    exposures += await agreeOnExposures(setup.real.recorded.exposures, app)
     worlds.push(setup.model)
     count += [...life].length
   })
   await fc.assert(property, { numRuns: RUNS, ...again })
   console.info(
-    `${count} commands in ${worlds.length} lives, ${moments} moments of them remembered, ${verdicts} verdicts explained`,
+    `${count} commands in ${worlds.length} lives, ${moments} moments of them remembered, ${verdicts} verdicts explained, ` +
+      `${exposures} codes looked at for what they carried`,
   )
 })
 

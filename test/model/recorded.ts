@@ -2,16 +2,21 @@
 import { expect } from 'vitest'
 import type { TestApp } from '#test/support/app.ts'
 import type { Given, Question } from './api.ts'
+import { type Exposures, nothingExposed } from './exposed.ts'
 import type { World } from './world.ts'
 
 /** What was seen of a thing at an instant, after all that happened in that millisecond. */
 type Sight = { readonly thing: Thing; readonly id: string; readonly at: string; readonly seen: unknown }
 type Answered = { readonly question: Question; readonly verdict: Given }
 
-export type Recorded = { readonly things: Map<string, Sight>; verdicts: readonly Answered[] }
+export type Recorded = {
+  readonly things: Map<string, Sight>
+  verdicts: readonly Answered[]
+  readonly exposures: Exposures
+}
 
 export function nothingRecorded(): Recorded {
-  return { things: new Map(), verdicts: [] }
+  return { things: new Map(), verdicts: [], exposures: nothingExposed() }
 }
 
 const NOW = 'status version updatedAt'

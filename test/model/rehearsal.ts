@@ -29,7 +29,7 @@ export const TRIABLE: readonly Mutation[] = [
   'deleteKeyspace',
 ]
 
-type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
+export type Sent = { readonly mutation: Mutation; readonly input: Input; readonly credential: string | null }
 type Planned = {
   readonly type: string
   readonly subjectId: string | null
