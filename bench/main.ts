@@ -16,7 +16,7 @@ const [name = '', ...rest] = process.argv.slice(2)
 const load = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
 if (load === undefined) {
   console.error(
-    `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--keys N,N] [--events N] [--rounds N] [--seconds N]`,
+    `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--alone] [--keys N,N] [--events N] [--rounds N] [--seconds N]`,
   )
   process.exitCode = 2
 } else {

@@ -11,6 +11,8 @@ export type Options = {
   readonly seconds: number | undefined
   /** A run of some 20 seconds that shows that the benchmark works; its ratios are rough. */
   readonly quick: boolean
+  /** Without what is installed from a registry to compare with. */
+  readonly alone: boolean
 }
 
 const KEYS = '10000,1000000'
@@ -25,6 +27,7 @@ export function parseOptions(args: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      alone: { type: 'boolean', default: false },
     },
   })
   const keys = (values.keys ?? (values.quick ? QUICK_KEYS : KEYS)).split(',')
@@ -34,6 +37,7 @@ export function parseOptions(args: readonly string[]): Options {
     rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
     seconds: values.seconds === undefined ? undefined : positive('seconds', values.seconds),
     quick: values.quick,
+    alone: values.alone,
   }
 }
 

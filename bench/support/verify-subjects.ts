@@ -32,8 +32,12 @@ const VALID = '"code":"VALID"'
 
 export type Compared = { readonly subjects: readonly Subject[]; stop(): Promise<void> }
 
-/** Starts all servers. Those with a cache have been asked about every key once. */
-export async function startSubjects(installation: Installation, accounts: readonly SeededAccount[]): Promise<Compared> {
+/** Starts all servers, `alone` but that of better-auth. Those with a cache have been asked about every key once. */
+export async function startSubjects(
+  installation: Installation,
+  accounts: readonly SeededAccount[],
+  alone: boolean,
+): Promise<Compared> {
   const servers: Started[] = []
   const stop = async () => {
     for (const server of servers) await server.stop()
@@ -61,8 +65,8 @@ export async function startSubjects(installation: Installation, accounts: readon
     const cached = await keyledger(Math.max(CACHE_CODES_DEFAULT, keyCount))
     const uncached = await keyledger(0)
     const halved = keyCount > CACHE_CODES_DEFAULT ? [await keyledger(CACHE_CODES_DEFAULT)] : []
-    const betterAuth = await startBetterAuth(installation, keyCount)
-    servers.push(betterAuth.server)
+    const betterAuth = alone ? [] : [await startBetterAuth(installation, keyCount)]
+    servers.push(...betterAuth.map(({ server }) => server))
     const ours = questionsOn(rootKey, accounts)
     for (const { url } of [cached, ...halved]) await askAll(WARMED_AT_ONCE, url, ours.everyKey(url))
     const subject = (name: string, server: Started, next: (url: URL) => HttpQuestion, keysEach = 1): Subject => ({
@@ -80,7 +84,7 @@ export async function startSubjects(installation: Installation, accounts: readon
       subject('STRONG, without cache', uncached, ours.single('STRONG')),
       subject(MANY, cached, ours.batch, BATCH),
       subject('forward-auth', cached, ours.forwardAuth),
-      subject(BETTER_AUTH, betterAuth.server, theirs(betterAuth)),
+      ...betterAuth.map((one) => subject(BETTER_AUTH, one.server, theirs(one))),
     ]
     return { subjects, stop }
   } catch (error) {
