@@ -1,6 +1,7 @@
-// Verification while its database hangs, is restarted or can't acknowledge, and while a process sleeps: a BOUNDED answer is within the
+// Verification while its database hangs, sleeps, is restarted or can't acknowledge, and while a process sleeps: a BOUNDED answer is within the
 // bound or UNAVAILABLE, STRONG ones are never wrong, everything mends by itself, and no acknowledged mutation is lost or doubled.
 // Each once here, ten times with FAULTS=full (`npm run faults`).
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -14,6 +15,7 @@ import { type EmbeddedServer, startEmbeddedServer } from '#database/embedded/ser
 import { newRootKey } from '#secret/ids.ts'
 import { newKeyringText } from '#secret/keyring.ts'
 import { checkState } from '#state/check.ts'
+import { median } from '../../bench/support/statistics.ts'
 import { expectWhole, keepMutating } from '../support/acknowledged.ts'
 import { type Client, clientOf } from '../support/app.ts'
 import { type Act, acting, createKeyWith, unanswered, type Verified, violations } from '../support/linearizable.ts'
@@ -27,6 +29,8 @@ const BOUND_MS = 1_000
 const FAULT_MS = BOUND_MS + 1_500
 /** Longer than PostgreSQL lets a transaction be idle, so that those of a process that sleeps are ended. */
 const SLEEP_MS = 6_000
+/** On a quiet machine, for which the long form is; another takes its time to give anybody a turn. */
+const SOON_MS = ROUNDS === 1 ? 3_000 : 1_000
 const MENDED = { timeout: 60_000, interval: 20 }
 const timeout = 60_000 + ROUNDS * 120_000
 const rootKey = newRootKey().reveal()
@@ -159,6 +163,25 @@ async function revokedDuring(fault: (trial: Trial) => Promise<void>): Promise<Re
   return codes
 }
 
+/** All of its processes, which go on when it is woken. New connections are still taken by the system, and nobody answers them. */
+function putPostgresToSleep(): { wake(): void } {
+  const postmaster = readPostmasterFile(clusterFolder(path.resolve(folder)))?.pid ?? 0
+  const signal = (name: NodeJS.Signals) => {
+    // First, so that it starts no others meanwhile.
+    process.kill(postmaster, name)
+    const backends = execFileSync('pgrep', ['-P', String(postmaster)], { encoding: 'utf8' })
+    for (const pid of backends.trim().split('\n').map(Number)) {
+      try {
+        process.kill(pid, name)
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+  }
+  signal('SIGSTOP')
+  return { wake: () => signal('SIGCONT') }
+}
+
 async function crashPostgres(): Promise<void> {
   const postmaster = readPostmasterFile(clusterFolder(path.resolve(folder)))
   // What `pg_ctl stop -m immediate` sends: no goodbye to clients, and recovery at the next start.
@@ -226,6 +249,31 @@ describe.each(rounds)(
         expect(stream.end()).toBeUndefined()
         stream.leave()
       }
+    })
+
+    test('while the database sleeps, during which nobody is kept waiting', { timeout }, async () => {
+      const { secret } = await createKeyWith(act, { keyspaceId })
+      const asked: { code: string; consistency: string; tookMs: number }[] = []
+      const codes = await revokedDuring(async ({ revoke }) => {
+        await revoke()
+        const asleep = putPostgresToSleep()
+        try {
+          const until = performance.now() + FAULT_MS
+          while (performance.now() < until)
+            for (const consistency of ['STRONG', 'BOUNDED']) {
+              const { code, beganAt } = await verify(atThere, secret, consistency)
+              asked.push({ code, consistency, tookMs: performance.now() - beganAt })
+            }
+        } finally {
+          asleep.wake()
+        }
+      })
+      expect(codes).toContain('UNAVAILABLE')
+      // Of a key that is not known there, which no bound helps.
+      expect(new Set(asked.map(({ code }) => code))).toEqual(new Set(['UNAVAILABLE']))
+      const strong = asked.filter(({ consistency }) => consistency === 'STRONG')
+      expect(median(strong.map(({ tookMs }) => tookMs))).toBeLessThan(SOON_MS)
+      await vi.waitFor(async () => expect((await verify(atThere, secret, 'STRONG')).code).toBe('VALID'), MENDED)
     })
 
     test('while no commit is acknowledged, during which verification goes on', { timeout }, async () => {
