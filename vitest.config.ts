@@ -7,6 +7,12 @@ const PURE = [
   'test/{*,audit/entry}.test.ts',
 ]
 
+// Tests that bring a server of their own, which the other tests' database says nothing to: no second one need be tried with them.
+const OWN_SERVER = [
+  'test/system/{bench,default-keys,faults,freeze-keys,kills,last-use,readme,soak,workers}.test.ts',
+  'test/cli/{command-line,serving-role,start,workers}.test.ts',
+]
+
 // graphql 17 ships an ESM and a CJS copy. Without these conditions vite hands test files the CJS one while
 // Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
 const ssr = { resolve: { conditions: ['module-sync', 'node', 'development|production'] } }
@@ -21,12 +27,13 @@ export default defineConfig({
     maxWorkers: '100%',
     projects: [
       { ssr, test: { name: 'unit', include: PURE, ...timeouts } },
+      { ssr, test: { name: 'own-server', include: OWN_SERVER, ...timeouts } },
       {
         ssr,
         test: {
           name: 'database',
           include: ['test/**/*.test.ts'],
-          exclude: PURE,
+          exclude: [...PURE, ...OWN_SERVER],
           globalSetup: ['test/support/global-setup.ts'],
           ...timeouts,
         },
