@@ -44,6 +44,9 @@ export async function run(options: Options): Promise<void> {
   })
 }
 
+/** Each actor has one, by which they did everything. */
+const codeOf = (actorId: string) => actorId.replace('key_', 'code_')
+
 type Page = { readonly scope: EventScope; readonly filter: EventFilter; readonly page: PageRequest }
 
 /** Each at a place of its own every time, where it has one. */
@@ -73,6 +76,10 @@ function pagesOf(
     'actor until': () => of({ actorId: other, until: instant() }),
     'actor and type': () => of({ actorId: other, types: ['key.rotated'] }),
     'actor and type, none': () => of({ actorId: rare, types: ['user.removed'] }),
+    'kind of all': () => of({ actorKinds: ['KEY'] }),
+    'kind, none': () => of({ actorKinds: ['USER'] }),
+    'credential of half': () => of({ credentialId: codeOf(busy) }),
+    'credential, rare': () => of({ credentialId: codeOf(rare) }),
     request: () => of({ correlationId: correlationIds[Math.floor(Math.random() * correlationIds.length)] ?? '' }),
     'subject of many': () => ({ scope: { subjectId: longKeyId }, filter: {}, page: newest }),
     'subject and type': () => of({ subjectId: longKeyId, types: ['key.rotated'] }),
