@@ -7,7 +7,7 @@ import type { EventRow } from './events.ts'
 type NamesRow = { readonly event_id: string; readonly names: readonly string[] }
 type Ask = (query: CompiledQuery<NamesRow>) => Promise<readonly NamesRow[]>
 
-const NAMES = `
+export const PERSONAL_NAMES = `
   SELECT e.event_id,
          ARRAY(SELECT name FROM jsonb_object_keys(convert_from(e.body, 'UTF8')::jsonb -> 'personal') AS name
                 ORDER BY name DESC) AS names
@@ -23,6 +23,6 @@ export async function readPersonalNames(
   const ofUsers = events.filter(({ stream_kind: kind }) => kind === 'user')
   if (ofUsers.length === 0) return new Map()
   const parameters = [ofUsers.map(({ shard }) => shard), ofUsers.map(({ event_id: id }) => id)]
-  const rows = await ask(statement<NamesRow>(NAMES, parameters))
+  const rows = await ask(statement<NamesRow>(PERSONAL_NAMES, parameters))
   return new Map(rows.map(({ event_id: id, names }) => [id, names]))
 }

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const accounts = `INSERT INTO log.account SELECT shard, account_id, 1 FROM state.link GROUP BY 1, 2`
   await database.owner.pool.query(`${accounts}; INSERT INTO log.account VALUES (1, '${lender.accountId}', 1)`)
   await database.owner.pool.query('ANALYZE state.link, log.account')
-}, 60_000)
+}, 300_000)
 afterAll(() => database.drop())
 
 /** Of one row, of one for each feed shard, and of the few keyspaces that there are here. */

@@ -19,6 +19,7 @@ import type { KeyFilter, KeyScope } from '#queries/key-filter.ts'
 import { type KeyOrder as AnyKeyOrder, listKeys } from '#queries/keys.ts'
 import { createLoaders } from '#queries/loaders.ts'
 import type { PageRequest } from '#queries/page.ts'
+import { PERSONAL_NAMES } from '#queries/personal-names.ts'
 import type { Reader } from '#queries/reader.ts'
 import type { UserRow } from '#queries/users.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -57,7 +58,7 @@ beforeAll(async () => {
     [account.accountId],
   )
   await database.owner.pool.query('ANALYZE state.code')
-}, 60_000)
+}, 300_000)
 afterAll(() => database.drop())
 
 /** The plans of what is sent for a list: for its values and, where the statement is named, for any. */
@@ -317,6 +318,15 @@ describe('loads by id', () => {
     }
   })
 
+  test('find the open rotations of a page of keys by their codes', async () => {
+    const { rows } = await database.owner.pool.query<{ key_id: string }>('SELECT key_id FROM state.key LIMIT 100')
+    const loaders = createLoaders(reader, { kind: 'ROOT' })
+    for (const plan of await plansOf(() => Promise.all(rows.map(({ key_id: id }) => loaders.openRotations.load(id))))) {
+      expect(seqScansOf(plan).filter((table) => table !== 'rotation')).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(1_000)
+    }
+  })
+
   test('count active keys in an index of them', async () => {
     const plans = await plansOf(() =>
       createLoaders(reader, { kind: 'ROOT' }).activeKeyCount.load(account.otherKeyspaceId),
@@ -403,7 +413,7 @@ describe('a list of 50 000 events', () => {
       streamIds,
       types: ['key.created', 'key.updated'],
     })
-  }, 30_000)
+  }, 300_000)
 
   test.each<[string, (accountId: string) => EventScope, EventFilter, string]>([
     ['of an account', (accountId) => ({ accountId }), {}, 'event_account_position_key'],
@@ -472,7 +482,7 @@ describe('what is looked for among 50 000 events of an account', () => {
     const ownerIds = Array.from({ length: 1_000 }, (_, n) => seedId('usr', 2, n))
     await seedEvents(database.owner, other, { from: FROM, count: EVENTS, streamIds, types, ownerIds })
     await database.owner.pool.query('VACUUM (ANALYZE) log.event')
-  }, 30_000)
+  }, 300_000)
 
   const since = '2026-01-01T10:00:00.000Z'
   const until = '2026-01-01T10:00:30.000Z'
@@ -532,6 +542,22 @@ describe('what is looked for among 50 000 events of an account', () => {
     // One key of fifty events, each in a page of its own, of which two types in seven are looked at.
     expect(plan['Actual Rows']).toBe(15)
     expect(blocksOf(plan)).toBeLessThan(150)
+  })
+
+  test('what things were called then is looked up in an index of the few events that name anything', async () => {
+    const page = await listEvents(reader, { accountId: other.accountId }, {}, { last: 100 })
+    const events = page.edges.map(({ node }) => node)
+    const loaders = createLoaders(reader, { kind: 'ROOT' })
+    const names = events.map((event) => loaders.namesThen.load(event))
+    expect((await Promise.all(names)).every(({ before, after }) => before === after && after !== null)).toBe(true)
+    loaders.clear()
+    for (const plan of await plansOf(() => Promise.all(events.map((event) => loaders.namesThen.load(event))))) {
+      expect(indexesOf(plan)).toEqual(['event_of_name'])
+      expect(seqScansOf(plan)).toEqual([])
+      expect(blocksOf(plan)).toBeLessThan(600)
+    }
+    const any = await planForAny(database.owner, { text: PERSONAL_NAMES, values: [] })
+    if (any !== undefined) expect(indexesOf(any)).toEqual(['event_id_key'])
   })
 
   test('of a subject since an instant begins there', async () => {

@@ -275,7 +275,7 @@ export type SeededEvents = {
   readonly streamIds: readonly string[]
   /** Types take turns. */
   readonly types: readonly string[]
-  /** What the data tells of owners, by turns; else it tells nothing. */
+  /** What the data tells of owners, by turns, and of each stream's first event a name, too; else it tells nothing. */
   readonly ownerIds?: readonly string[]
 }
 
@@ -284,7 +284,8 @@ export async function seedEvents(owner: Database, account: SeededAccount, events
   const { shard, accountId } = account
   const { from, count, streamIds, types, ownerIds } = events
   const data = ownerIds
-    ? sql`jsonb_build_object('ownerId', (${ownerIds}::text[])[1 + i % ${ownerIds.length}::integer])`
+    ? sql`jsonb_build_object('ownerId', (${ownerIds}::text[])[1 + i % ${ownerIds.length}::integer])
+            || CASE WHEN i <= ${streamIds.length}::integer THEN jsonb_build_object('name', 'name ' || i) ELSE '{}' END`
     : sql`'{}'`
   await sql`
     INSERT INTO log.event (shard, shard_position, account_id, position, event_id, stream_id, stream_kind, version, type,
