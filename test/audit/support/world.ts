@@ -257,7 +257,7 @@ export type Files = Map<string, Buffer | string>
 
 export function exportOf(world: World): Files {
   const files: Files = new Map()
-  const current = world.logs.at(-1)!
+  const current = world.logs.at(-1)
   const events = [...world.events].sort((a, b) => a.shard_position - b.shard_position)
   files.set(
     'export.json',
@@ -265,7 +265,7 @@ export function exportOf(world: World): Files {
       format: 'keyledger-audit-export',
       version: 1,
       madeAt: '2026-03-02T09:30:00.000Z',
-      log: current.number,
+      log: current?.number ?? null,
       logs: world.logs.map(({ number, origin, size, root, closedAt }) => ({
         number,
         origin,

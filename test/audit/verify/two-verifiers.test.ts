@@ -1,0 +1,215 @@
+// The second verifier, in Python and sharing nothing with ours: both say the same of the same exports.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { accountHeadText } from '#audit/note/account-head.ts'
+import { proofText } from '#audit/note/proof-text.ts'
+import { signNote } from '#audit/note/signed-note.ts'
+import { consistencyProof, inclusionProof, isConsistent } from '#audit/tree/proofs.ts'
+import { type Known, parseKnown } from '#audit/verify/known.ts'
+import { verifyFolder } from '#audit/verify/verify.ts'
+import { signersOf } from '#test/audit/support/keys.ts'
+import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
+import { addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
+import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
+import { memoryTiles } from '#test/audit/support/tiles.ts'
+import { foundIn, pinned } from '#test/audit/support/verifying.ts'
+import {
+  exportOf,
+  type Files,
+  HOST,
+  newWorld,
+  openLog,
+  rotateKeys,
+  seal,
+  type World,
+  writeFiles,
+} from '#test/audit/support/world.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../../auditor/verify.py', import.meta.url))
+const DRIVER = fileURLToPath(new URL('../support/verify_many.py', import.meta.url))
+const hasPython = spawnSync('python3', ['--version']).status === 0
+
+type Scenario = {
+  readonly name: string
+  readonly files: () => Files
+  readonly keys?: readonly number[]
+  readonly known?: (world: World) => readonly string[]
+}
+
+const log = (world: World) => world.logs.at(-1)!
+const of = (world: World, alter: (world: World) => void = () => undefined) => {
+  alter(world)
+  return exportOf(world)
+}
+
+function large(): World {
+  const world = newWorld()
+  openLog(world, [1])
+  populate(world)
+  addUsers(world, 600)
+  while (log(world).size < 614) seal(world, 1 + (log(world).size % 97))
+  return world
+}
+
+function rotated(overlap: readonly number[]): World {
+  const world = newWorld()
+  openLog(world, [1])
+  populate(world)
+  seal(world, 5)
+  rotateKeys(log(world), overlap, [2])
+  seal(world)
+  return world
+}
+
+function followed(alter: (world: World) => void = () => undefined): World {
+  const world = soundWorld()
+  const { note, size, root } = log(world).checkpoints.at(-1)!
+  alter(world)
+  openLog(world, [1], { note, anchored: { size: size + 3, root }, reason: 'restored' })
+  seal(world)
+  return world
+}
+
+function without(file: string): Files {
+  const files = exportOf(soundWorld())
+  files.set(file, `${String(files.get(file))}{\n`)
+  return files
+}
+
+const known = soundWorld()
+const newest = log(known).checkpoints.at(-1)!
+const [signer] = signersOf(`${HOST}/1`, 1)
+const head = { origin: `${HOST}/1`, accountId: BETA, count: 4, size: newest.size, root: newest.root }
+const record = (size: number) =>
+  `${JSON.stringify({ origin: `${HOST}/1`, size, root: newest.root.toString('base64'), note: newest.note, heads: { 3: 14 } })}\n`
+const texts = [
+  newest.note,
+  log(known).checkpoints[1]!.note,
+  `${record(newest.size)}{"cut\n`,
+  signNote(accountHeadText(head), [signer!]),
+  signNote(accountHeadText({ ...head, count: 5 }), [signer!]),
+  proofText({ index: 4, proof: [], note: newest.note }),
+  newest.note.replaceAll('audit/1', 'audit/3'),
+]
+
+const scenarios: readonly Scenario[] = [
+  { name: 'sound', files: () => of(soundWorld()) },
+  { name: 'several tiles', files: () => of(large()) },
+  { name: 'nothing but the log itself', files: () => of(newWorld(), (world) => openLog(world, [1])) },
+  { name: 'no log at all', files: () => of(newWorld()) },
+  { name: 'another host', files: () => of(soundWorld()), keys: [] },
+  { name: 'rotated keys', files: () => of(rotated([2, 1])) },
+  { name: 'rotated keys without overlap', files: () => of(rotated([2])) },
+  { name: 'a log that follows', files: () => of(followed()) },
+  {
+    name: 'a log that follows, with an event that is not as it was',
+    files: () => of(followed((world) => void Object.assign(world.events[3]!, { mac_secret_id: 'k9' }))),
+  },
+  { name: 'a broken row', files: () => without('events/3.ndjson') },
+  { name: 'a broken export.json', files: () => without('export.json') },
+  { name: 'known checkpoints', files: () => of(soundWorld()), known: () => texts },
+  { name: 'known checkpoints of a larger log', files: () => of(rotated([2, 1])), known: () => texts },
+  ...tamperings.map(({ name, alter }) => ({ name, files: () => of(soundWorld(), alter) })),
+]
+
+/** What Python finds of state is nothing; of the rest all. */
+const withoutState = (found: readonly string[]) => found.filter((one) => !one.startsWith('state: ')).sort()
+
+type Report = { readonly verdict: string; readonly findings: { kind: 'state'; what: string; detail: string }[] }
+
+describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no python3)', () => {
+  let root: string
+  let reports: readonly Report[]
+  const calls: { folder: string; keys: string[]; known: [string, string][] }[] = []
+
+  beforeAll(() => {
+    root = mkdtempSync(path.join(tmpdir(), 'keyledger-two-'))
+    for (const [at, scenario] of scenarios.entries()) {
+      const folder = path.join(root, String(at))
+      writeFiles(folder, scenario.files())
+      const keys = pinned(...(scenario.keys ?? [1])).map(({ vkey }) => vkey)
+      calls.push({
+        folder,
+        keys,
+        known: (scenario.known?.(known) ?? []).map((text, number) => [`known ${number + 1}`, text]),
+      })
+    }
+    const { stdout, stderr } = spawnSync('python3', [DRIVER], { input: JSON.stringify(calls), maxBuffer: 1 << 28 })
+    if (stdout.length === 0) throw new Error(String(stderr))
+    reports = JSON.parse(String(stdout)) as readonly Report[]
+  })
+  afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+  test.each(scenarios.map(({ name }, at) => ({ name, at })))('says the same as ours: $name', ({ at }) => {
+    const { folder, known: files } = calls[at]!
+    const kept = files.flatMap(([what, text]): readonly Known[] => parseKnown(what, text)!)
+    const { verification } = verifyFolder(folder, pinned(...(scenarios[at]!.keys ?? [1])), kept)
+    const report = reports[at]!
+    expect(withoutState(foundIn(report))).toEqual(withoutState(foundIn(verification)))
+    expect(report.verdict).toBe(verification.verdict)
+    const { origin, size, events, pending, erased } = verification
+    expect(report).toMatchObject({
+      origin,
+      size,
+      root: verification.root,
+      events,
+      pending,
+      erased,
+      state: 'not compared',
+    })
+  })
+
+  test('does not say that state was compared', () => {
+    const folder = path.join(root, 'state')
+    writeFiles(folder, of(soundWorld(), ofState[0]!.alter))
+    const run = spawnSync('python3', [PROGRAM, folder, '--key', signer!.vkey, '--state', path.join(root, 'kept.json')])
+    expect(String(run.stdout)).toContain('state: not compared')
+    expect(run.status).toBe(0)
+  })
+
+  test('exits with 0, 1 and 2, and keeps what ours can go on with', () => {
+    const state = path.join(root, 'both.json')
+    const run = (...args: readonly string[]) => spawnSync('python3', [PROGRAM, ...args, '--state', state, '--json'])
+    expect(run(path.join(root, '0')).status).toBe(2)
+    const sound = run(path.join(root, '0'), '--key', signer!.vkey)
+    expect(sound.status).toBe(0)
+    expect(JSON.parse(String(sound.stdout))).toMatchObject({ verdict: 'sound', pending: 2 })
+    const other = path.join(root, 'other')
+    writeFiles(other, of(rotated([2, 1])))
+    const shorter = run(other)
+    expect(shorter.status).toBe(1)
+    expect(foundIn(JSON.parse(String(shorter.stdout)) as Report)).toEqual([`history-shorter: ${state}`])
+    const letter = path.join(root, 'letter')
+    writeFileSync(letter, 'Dear auditor')
+    expect(run(path.join(root, '0'), '--known', letter).status).toBe(2)
+  })
+})
+
+describe.skipIf(!hasPython)('proofs in Python', () => {
+  test('every one of small trees is believed, with one bit flipped none', async () => {
+    const leaves = leavesUpTo(40)
+    const tiles = memoryTiles()
+    tiles.append(leaves)
+    const proofs = []
+    for (let size = 1; size <= 40; size++)
+      for (let index = 0; index < size; index++) {
+        const proof = (await inclusionProof(tiles.read, index, size)).map((hash) => hash.toString('hex'))
+        proofs.push({
+          index,
+          size,
+          leaf: leaves[index]!.toString('hex'),
+          proof,
+          root: naiveRoot(leaves, undefined, 0, size).toString('hex'),
+        })
+      }
+    const { stdout, stderr } = spawnSync('python3', [DRIVER, 'proofs'], { input: JSON.stringify(proofs) })
+    expect([String(stdout), String(stderr)]).toEqual([`${proofs.length} right, 0 wrong, 0 flipped ones believed\n`, ''])
+    const from = naiveRoot(leaves, undefined, 0, 7)
+    const proof = await consistencyProof(tiles.read, 7, 40)
+    expect(isConsistent({ from: 7, fromRoot: from, to: 40, toRoot: naiveRoot(leaves), proof })).toBe(true)
+  })
+})
