@@ -21,6 +21,7 @@ import { gatherUses, type UseGatherer } from '#usage/uses.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
+import { createUserFinder } from '#verify/user-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
 export type AppParts = {
@@ -76,9 +77,9 @@ export function buildApp(parts: AppParts): App {
     ...given,
     feed,
     committed: feed.committed,
-    loading,
     codes: createCodeFinder({ ...given, loading, feed, cacheCodes }),
     keyspaces: createKeyspaceFinder({ loading, feed }),
+    users: createUserFinder({ ...given, loading, feed }),
     subscribers: createSubscribers({ ...given, feed }),
     stalenessMs,
     uses: gatherUses({ database: given.database, log }),
@@ -118,6 +119,7 @@ export function buildApp(parts: AppParts): App {
       await Promise.all([services.uses.stop(), services.accesses.stop(), sealer?.stop()])
       services.codes.stop()
       services.keyspaces.stop()
+      services.users.stop()
       loading.close()
       await feed.stop()
     },

@@ -1,17 +1,14 @@
 // Who calls this API. Codes of management keys are its credentials, judged like any other secret; beside them there are the
 // one root key, and the tokens by which users sign in.
-import { statement } from '#database/connect.ts'
-import { type ActingUser, type Caller, callerOfUser } from '#domain/caller.ts'
+import { type Caller, callerOfUser } from '#domain/caller.ts'
 import { effectivePermissions } from '#domain/grant.ts'
-import { kindOf, shardOf } from '#domain/ids.ts'
+import { kindOf } from '#domain/ids.ts'
 import { type Instant, later } from '#domain/instant.ts'
 import { MANAGEMENT_RULES } from '#domain/keyspace/rules.ts'
 import { judge } from '#domain/verdict.ts'
 import { hexDigestsOf, sameDigest } from '#secret/digest.ts'
-import { identitiesOf } from '#secret/identity.ts'
 import { parseToken, SECRET_LENGTH_MAX } from '#secret/token.ts'
 import { isJwt } from './identity-token.ts'
-import { LOAD_MAX_MS } from './snapshot.ts'
 import { type Consistency, type VerifyingServices, type View, viewOf } from './view.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i
@@ -42,7 +39,7 @@ export async function proofOf(
 ): Promise<Proof | undefined> {
   const credential = BEARER.exec(authorization ?? '')?.[1]
   if (credential === undefined) return undefined
-  if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '')
+  if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '', view, consistency)
   if (credential.length > SECRET_LENGTH_MAX) return undefined
   await view(consistency)
   // A configured root key may have any form, but only management keys have theirs: their secrets are generated, never a
@@ -80,27 +77,22 @@ function rootKey({ feed, keyring }: VerifyingServices, credential: string): Proo
   return known ? { caller: { kind: 'ROOT' }, endsAt: null } : undefined
 }
 
-const USER = `
-  SELECT u.user_id AS "userId", u.account_id AS "accountId", u.role, u.permissions, u.removed_at IS NOT NULL AS removed
-    FROM vault.identity i
-    JOIN state.user u ON u.shard = i.shard AND u.user_id = i.user_id
-   WHERE i.shard = $1 AND i.account_id = $2 AND i.digest = ANY ($3)`
-
 /**
- * The account's user whom the token names, to the letter. Read each time: whoever was removed, or was given another role, is
- * so with their next request, however long their token lasts. Not to be there is the same everywhere: no account, no user, no more.
+ * The account's user whom the token names. Not to be there is the same everywhere: no account, no user, no more. The provider is
+ * asked first, if need be, which may take its time: what the user may do is to be current after it.
  */
 async function signedInUser(
-  { loading, keyring, clock, identityTokens }: VerifyingServices,
+  { users, clock, identityTokens }: VerifyingServices,
   token: string,
   accountId: string,
+  view: View,
+  consistency: Consistency,
 ): Promise<Proof | undefined> {
   if (identityTokens === null || kindOf(accountId) !== 'acct') return undefined
   const named = await identityTokens.userNamedBy(token, clock.now())
   if (named === undefined) return undefined
-  const digests = identitiesOf(keyring, accountId, named.externalId).map(({ digest }) => digest)
-  const query = statement<ActingUser>(USER, [shardOf(accountId), accountId, digests])
-  const [user] = await loading.ask(query, LOAD_MAX_MS)
+  await view(consistency)
+  const user = await users.find(accountId, named.externalId)
   const caller = user && callerOfUser(user, null)
   return caller && { caller, endsAt: named.expiresAt }
 }

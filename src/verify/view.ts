@@ -1,19 +1,18 @@
 // How current an answer has to be, and the waiting for it. A view is of one operation: what it needs is waited for once.
-import type { WatchedConnection } from '#database/watched-connection.ts'
 import type { Feed } from '#log/feed.ts'
 import type { Subscribers } from '#log/subscribers.ts'
 import type { ServingServices } from '#usage/services.ts'
 import type { CodeFinder } from './code-finder.ts'
 import type { IdentityTokens } from './identity-token.ts'
 import type { KeyspaceFinder } from './keyspace-finder.ts'
+import type { UserFinder } from './user-finder.ts'
 
 /** What a request is verified with: the feed keeps what the finder remembers current. */
 export type VerifyingServices = ServingServices & {
   readonly feed: Feed
-  /** Over which all that verification does not know yet is loaded. */
-  readonly loading: Pick<WatchedConnection, 'ask'>
   readonly codes: CodeFinder
   readonly keyspaces: KeyspaceFinder
+  readonly users: UserFinder
   readonly subscribers: Subscribers
   /** How old a BOUNDED answer may be. */
   readonly stalenessMs: number

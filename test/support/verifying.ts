@@ -6,11 +6,12 @@ import { type Feed, startFeed } from '#log/feed.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
+import { createUserFinder } from '#verify/user-finder.ts'
 import type { VerifyingServices } from '#verify/view.ts'
 
 type Verifying = Pick<
   VerifyingServices,
-  'feed' | 'loading' | 'codes' | 'keyspaces' | 'subscribers' | 'stalenessMs' | 'committed'
+  'feed' | 'codes' | 'keyspaces' | 'users' | 'subscribers' | 'stalenessMs' | 'committed'
 >
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
@@ -52,11 +53,19 @@ export function testVerifying(database: Database, keyring: Keyring, patienceMs: 
     },
     stop: () => keyspaceFinder?.stop(),
   }
+  let userFinder: VerifyingServices['users'] | undefined
+  const users: VerifyingServices['users'] = {
+    find(...whom) {
+      userFinder ??= createUserFinder({ loading, keyring, feed: real() })
+      return userFinder.find(...whom)
+    },
+    stop: () => userFinder?.stop(),
+  }
   // Nobody subscribes but over HTTP.
   const subscribers: VerifyingServices['subscribers'] = {
     join: () => 'stopping',
     read: async () => [],
     stop: () => undefined,
   }
-  return { feed, loading, codes, keyspaces, subscribers, stalenessMs: 2_000, committed: feed.committed }
+  return { feed, codes, keyspaces, users, subscribers, stalenessMs: 2_000, committed: feed.committed }
 }

@@ -3,12 +3,14 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { linkKey } from '#commands/link-key.ts'
 import { revokeKey } from '#commands/revoke-key.ts'
+import { type WatchedConnection, watchedConnection } from '#database/watched-connection.ts'
 import type { Caller } from '#domain/caller.ts'
 import { knownShardOf } from '#domain/ids.ts'
 import { newId } from '#secret/ids.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { type MadeAccount, type TestServices, testServices } from '#test/support/services.ts'
 import { statementsOf } from '#test/support/statements.ts'
+import { PATIENTLY } from '#test/support/wait.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
 import type { VerifyingServices } from '#verify/view.ts'
@@ -17,6 +19,7 @@ const CACHE_CODES = 5
 
 let database: TestDatabase
 let at: TestServices
+let loading: WatchedConnection
 let small: VerifyingServices
 let account: MadeAccount
 let keyspaceId: string
@@ -24,14 +27,18 @@ let caller: Caller
 beforeAll(async () => {
   database = await createTestDatabase()
   at = testServices(database.serving)
+  loading = watchedConnection(database.serving, { patienceMs: PATIENTLY.timeout })
   account = await at.createAccount()
   keyspaceId = await at.createKeyspace(account.accountId)
   caller = { kind: 'KEY', keyId: 'key', codeId: 'code', accountId: account.accountId, permissions: ['keys.verify'] }
 })
-afterAll(() => database.drop())
+afterAll(async () => {
+  loading.close()
+  await database.drop()
+})
 beforeEach(() => {
   small?.codes.stop()
-  small = { ...at, codes: createCodeFinder({ ...at, cacheCodes: CACHE_CODES }) }
+  small = { ...at, codes: createCodeFinder({ ...at, loading, cacheCodes: CACHE_CODES }) }
 })
 
 const madeUp = () => newId('ks', knownShardOf(account.accountId))

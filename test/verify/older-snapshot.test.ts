@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
+import { createUserFinder } from '#verify/user-finder.ts'
 
 const parsed = parseKeyring(newKeyringText())
 if (!parsed.ok) throw new Error(parsed.problems.join())
@@ -17,7 +18,7 @@ const feed = {
   committed: () => undefined,
   stop: async () => undefined,
 }
-const NOTHING_FOUND = { generation: 1n, shards: [0], question: null, account_id: null }
+const NOTHING_FOUND = { generation: 1n, shards: [0], question: null, account_id: null, userId: null }
 
 /** Answers with a snapshot of so far. */
 function loadingUpTo(head: bigint) {
@@ -37,4 +38,11 @@ test('is not believed of keyspaces', async () => {
   const keyspaceId = 'ks_00BAeuIzIGLiPeMDJaDe1Q'
   expect(await finderUpTo(10n).find(keyspaceId)).toBeUndefined()
   await expect(finderUpTo(9n).find(keyspaceId)).rejects.toThrow('older than the feed')
+})
+
+test('is not believed of users', async () => {
+  const finderUpTo = (head: bigint) => createUserFinder({ loading: loadingUpTo(head), keyring, feed })
+  const accountId = 'acct_00BAeuIzIGLiPeMDJaDe1Q'
+  expect(await finderUpTo(10n).find(accountId, 'ada@example.org')).toBeUndefined()
+  await expect(finderUpTo(9n).find(accountId, 'ada@example.org')).rejects.toThrow('older than the feed')
 })
