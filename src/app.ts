@@ -1,6 +1,7 @@
 // The composition root: the one place where the parts are put together. What they are made of (connections, secrets, clock,
 // log) is handed in, so that a test runs the same application in its own process.
 import type { Logger } from 'pino'
+import type { SigningKeys } from '#audit/note/signing-key.ts'
 import { type Sealer, startSealer } from '#audit/seal/sealer.ts'
 import type { SealingParts } from '#audit/seal/sealing.ts'
 import type { CommandServices } from '#commands/command.ts'
@@ -37,6 +38,8 @@ export type AppParts = {
   readonly introspection: boolean
   /** What the audit log is sealed by; null where this process does not. */
   readonly sealing: Pick<SealingParts, 'keys' | 'host' | 'anchors' | 'onStep'> | null
+  /** What account heads are signed by; null where this process has no key. */
+  readonly signingKeys: SigningKeys | null
   /** Of a worker it is the primary that does it. */
   readonly keepsHouse?: boolean
   /** For tests. */
@@ -85,6 +88,7 @@ export function buildApp(parts: AppParts): App {
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
     accessLogDays,
+    signingKeys: parts.signingKeys,
     identityTokens: identityProvider && identityTokens({ provider: identityProvider, log }),
   }
   const server = createHttpServer({

@@ -7,7 +7,7 @@ import { greet } from '#cli/first-steps.ts'
 import { type Installation, joinInstallation, openInstallation } from '#cli/installation.ts'
 import { createLogger } from '#cli/logger.ts'
 import { exitOnFaults, nextSignal, timeToStop } from '#cli/process-ends.ts'
-import { sealingOf } from '#cli/sealing.ts'
+import { sealingOf, sealingSettings } from '#cli/sealing.ts'
 import { STOP } from '#cli/workers.ts'
 import type { Config } from '#config.ts'
 import { systemClock } from '#database/clock.ts'
@@ -60,11 +60,14 @@ function told(what: string): Promise<void> {
 }
 
 function appOf(config: Config, { serving, keyring }: Pick<Installation, 'serving' | 'keyring'>, log: Logger): App {
+  // In several processes the primary seals, and has said what there is to say of it.
+  const sealing = cluster.isWorker ? sealingSettings(config) : sealingOf(config, log)
   return buildApp({
     services: { database: serving, keyring, clock: systemClock },
     log,
     keepsHouse: !cluster.isWorker,
-    sealing: cluster.isWorker ? null : sealingOf(config, log),
+    sealing: cluster.isWorker ? null : sealing,
+    signingKeys: sealing?.keys ?? null,
     accessLogDays: config.accessLogDays,
     identityProvider: config.identityProvider,
     cacheCodes: config.cacheCodes,

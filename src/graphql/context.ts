@@ -1,4 +1,5 @@
 // What resolvers are given: who calls, and this operation's view of the data.
+import type { SigningKeys } from '#audit/note/signing-key.ts'
 import type { Caller } from '#domain/caller.ts'
 import type { Instant } from '#domain/instant.ts'
 import { confinedTo } from '#domain/member.ts'
@@ -7,8 +8,14 @@ import type { Reader } from '#queries/reader.ts'
 import { type Proof, proofOf } from '#verify/authenticate.ts'
 import { type Consistency, type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 
+/** What a request is answered with. */
+export type ApiServices = VerifyingServices & {
+  /** Null where this instance has none. */
+  readonly signingKeys: SigningKeys | null
+}
+
 export type Context = {
-  readonly services: VerifyingServices
+  readonly services: ApiServices
   /** As judged for the field that is resolved; nobody before a first one asked. */
   caller: Caller | undefined
   /** Who the request's credential proves, by what this view has seen. */
@@ -51,7 +58,7 @@ export type RequestFacts = {
   readonly audience: () => Audience
 }
 
-export function createContext(services: VerifyingServices, request: RequestFacts): Context {
+export function createContext(services: ApiServices, request: RequestFacts): Context {
   const { authorization, accountId, correlationId, audience } = request
   let reads: Reads | undefined
   return {

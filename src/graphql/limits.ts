@@ -14,6 +14,8 @@ const STATEMENT_COST = 10
 export const COUNT_COST = 20
 /** Of what an event changed: all that came before it in its stream is read, once for all events of a stream. */
 export const CHANGES_COST = { field: 10, multiplier: 2 }
+/** A proof's hashes come from hundreds of others. */
+export const PROOF_COST = { field: 40, multiplier: 1 }
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 100

@@ -70,8 +70,9 @@ export function parsePosition(value: unknown, literal?: ValueNode): bigint {
 
 export const position = {
   description:
-    "The number of an event in its account's history: 1 for the first, then without holes; larger is later. Text, because " +
-    'it may be larger than what a JSON number holds exactly: compare as integers.',
+    "The number of an event in its account's history: 1 for the first, then without holes; larger is later. So are the sizes of " +
+    'the audit log written, and the places in it. Text, because it may be larger than what a JSON number holds exactly: compare as ' +
+    'integers.',
   serialize(value: bigint) {
     invariant(typeof value === 'bigint', 'a position is an integer')
     return value.toString()

@@ -7,12 +7,11 @@ import type { BaseLogger } from 'pino'
 import { RETRY_AFTER_S, UnavailableError } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import { reached } from '#domain/instant.ts'
-import { type Context, createContext, judgeCaller, judgeCallerAnew } from '#graphql/context.ts'
+import { type ApiServices, type Context, createContext, judgeCaller, judgeCallerAnew } from '#graphql/context.ts'
 import { demand } from '#graphql/needs.ts'
 import type { Subscriber } from '#log/subscribers.ts'
 import { searchEvents } from '#queries/event-search.ts'
 import type { EventRow } from '#queries/events.ts'
-import type { VerifyingServices } from '#verify/view.ts'
 import { sendError, sendJson } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { isDrained } from './event-stream.ts'
@@ -22,7 +21,7 @@ import { type ExportQuery, readExportQuery } from './export-query.ts'
 import { type RequestHandler, refuseMethod } from './server.ts'
 
 export type EventExportParts = {
-  readonly services: VerifyingServices
+  readonly services: ApiServices
   readonly log: BaseLogger
   /** For tests. */
   readonly readerMaxMs?: number | undefined

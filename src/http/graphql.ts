@@ -3,9 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { _createLRUCache as createCache, createYoga } from 'graphql-yoga'
 import type { BaseLogger } from 'pino'
-import { type Audience, type Context, createContext } from '#graphql/context.ts'
+import { type ApiServices, type Audience, type Context, createContext } from '#graphql/context.ts'
 import { schema } from '#graphql/schema.ts'
-import type { VerifyingServices } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
 import { credentialOf } from './authorization.ts'
 import { readBody } from './body.ts'
@@ -27,7 +26,7 @@ import {
 import type { RequestHandler } from './server.ts'
 
 export type GraphqlParts = {
-  readonly services: VerifyingServices
+  readonly services: ApiServices
   readonly log: BaseLogger
   readonly graphiql: boolean
   readonly introspection: boolean

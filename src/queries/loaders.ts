@@ -15,6 +15,7 @@ import { readChanges } from './changes.ts'
 import type { CodeDay } from './code-uses.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
+import { type Inclusion, readInclusionProofs } from './inclusion-proofs.ts'
 import type { KeyRow } from './keys.ts'
 import type { KeyspaceRow } from './keyspaces.ts'
 import { type LinkedKey, type LinkRow, readLinkedKeys } from './links.ts'
@@ -65,6 +66,8 @@ export type Loaders = {
   readonly changes: EventLoader<readonly Change[]>
   /** What the subject of such an event was called. */
   readonly namesThen: EventLoader<NamesThen>
+  /** That such an event is in the audit log, against the checkpoint of a size, or the newest; null where it is not sealed then. */
+  readonly inclusionProof: (size: bigint | null) => EventLoader<Inclusion | null>
   /** Which personal values such an event told, by name. */
   readonly personalNames: EventLoader<readonly string[]>
   /** By the key's id: each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
@@ -141,6 +144,9 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     changes: eventLoader<readonly Change[]>(clears, [], (events) => readChanges(ask, events)),
     namesThen: eventLoader(clears, NAMELESS, (events) => readNamesThen(reader, events)),
+    inclusionProof: bySize((size) =>
+      eventLoader<Inclusion | null>(clears, null, (events) => readInclusionProofs(reader, events, size)),
+    ),
     personalNames: eventLoader<readonly string[]>(clears, [], (events) => readPersonalNames(ask, events)),
     codesOfKey,
     retiredCodesOfKey: loader<readonly CodeRow[], readonly never[]>('key', [], async (places, tenant) => {
@@ -174,6 +180,15 @@ function eventLoader<Value>(
       made ??= new DataLoader(batch, { maxBatchSize: BATCH_MAX, cacheKeyFn: ({ event_id: id }) => id })
       return made.load(event)
     },
+  }
+}
+
+function bySize<Made>(make: (size: bigint | null) => Made): (size: bigint | null) => Made {
+  const made = new Map<bigint | null, Made>()
+  return (size) => {
+    const known = made.get(size) ?? make(size)
+    made.set(size, known)
+    return known
   }
 }
 

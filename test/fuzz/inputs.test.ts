@@ -19,6 +19,7 @@ import {
   type Variables,
   withValue,
 } from '#test/support/root-fields.ts'
+import { testSealer } from '#test/support/sealing.ts'
 import { executeRoot } from '#test/support/subscribe.ts'
 import { type Corrupted, faultOf, faultOfResult, leadTheSameWay, type Result } from './answers.ts'
 import { type Hostile, hostileFor } from './hostile.ts'
@@ -34,6 +35,10 @@ const stranger = await app.createAccount()
 const credential = await app.createCredential(accountId, ['*'])
 const strangersKeyspaceId = await app.createKeyspace(stranger.accountId)
 const strangersKey = await app.createKey(strangersKeyspaceId)
+
+const sealer = testSealer({ database: app.database.serving, keyring: app.keyring })
+await sealer.sealNow()
+await sealer.stop()
 
 const fields = await rootFieldsOf(app)
 const mutations = fields.filter(({ kind }) => kind === 'mutation')
@@ -87,6 +92,7 @@ function valueFor({ path, type }: Slot): unknown {
     Boolean: true,
     JSON: {},
     DateTime: app.clock.now(),
+    Position: '1',
   }
   if (right[named.name] === undefined) throw new Error(`Say what is right for ${path.join('.')}`)
   return right[named.name]

@@ -850,6 +850,13 @@ export type AccessLogQueryVariables = Exact<{
 
 export type AccessLogQuery = { readonly account: { readonly accessLog: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly at: string, readonly keyId: string, readonly codeId: string | null, readonly keyName: string, readonly verdict: VerificationCode, readonly method: string | null, readonly path: string | null, readonly status: number | null, readonly durationMs: number | null, readonly clientIp: string | null, readonly userAgent: string | null, readonly requestBody: string | null, readonly responseBody: string | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
 
+export type AccountHeadQueryVariables = Exact<{
+  accountId: string;
+}>;
+
+
+export type AccountHeadQuery = { readonly accountHead: { readonly accountId: string, readonly count: string, readonly size: string, readonly root: string, readonly note: string } | null };
+
 export type AccountQueryVariables = Exact<{
   accountId: string;
   first?: number | null | undefined;
@@ -879,6 +886,21 @@ export type AddUserMutation = { readonly addUser:
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RuleViolationError', readonly code: ErrorCode, readonly message: string }
    };
+
+export type AuditCheckpointQueryVariables = Exact<{
+  size?: string | null | undefined;
+}>;
+
+
+export type AuditCheckpointQuery = { readonly auditCheckpoint: { readonly logNumber: number, readonly origin: string, readonly size: string, readonly root: string, readonly note: string, readonly vkeys: ReadonlyArray<string>, readonly sealedAt: string, readonly unsealedSince: string | null, readonly refusal: string | null } | null };
+
+export type AuditConsistencyQueryVariables = Exact<{
+  from: string;
+  to?: string | null | undefined;
+}>;
+
+
+export type AuditConsistencyQuery = { readonly auditConsistency: { readonly from: string, readonly to: string, readonly hashes: ReadonlyArray<string> } | null };
 
 export type CodeAtQueryVariables = Exact<{
   codeId: string;
@@ -1151,6 +1173,14 @@ export type ExplainVerificationQueryVariables = Exact<{
 
 
 export type ExplainVerificationQuery = { readonly explainVerification: { readonly code: VerificationCode, readonly verdict: { readonly code: VerificationCode, readonly message: string, readonly checkedAt: string, readonly position: string | null, readonly accountId: string | null, readonly keyspaceId: string | null, readonly keyId: string | null, readonly codeId: string | null, readonly linkId: string | null, readonly name: string | null, readonly owner: string | null, readonly actsAs: string | null, readonly permissions: ReadonlyArray<string>, readonly expiresAt: string | null }, readonly facts: ReadonlyArray<{ readonly name: string, readonly value: string, readonly subjectId: string | null, readonly event: { readonly id: string } | null }>, readonly decidedBy: ReadonlyArray<{ readonly id: string, readonly position: string, readonly type: string, readonly occurredAt: string, readonly subjectId: string, readonly summary: string }> | null, readonly remedies: ReadonlyArray<{ readonly steps: ReadonlyArray<{ readonly operation: string | null, readonly message: string }> }> } };
+
+export type InclusionProofQueryVariables = Exact<{
+  eventId: string;
+  size?: string | null | undefined;
+}>;
+
+
+export type InclusionProofQuery = { readonly event: { readonly id: string, readonly position: string, readonly inclusionProof: { readonly leafIndex: string, readonly leafHash: string, readonly treeSize: string, readonly hashes: ReadonlyArray<string>, readonly entry: string, readonly text: string } | null } | null };
 
 export type IssueCodeMutationVariables = Exact<{
   input: IssueCodeInput;
@@ -1620,6 +1650,17 @@ export const AccessLogDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<AccessLogQuery, AccessLogQueryVariables>;
+export const AccountHeadDocument = new TypedDocumentString(`
+    query AccountHead($accountId: ID!) {
+  accountHead(accountId: $accountId) {
+    accountId
+    count
+    size
+    root
+    note
+  }
+}
+    `) as unknown as TypedDocumentString<AccountHeadQuery, AccountHeadQueryVariables>;
 export const AccountDocument = new TypedDocumentString(`
     query Account($accountId: ID!, $first: Int, $after: String) {
   account(id: $accountId) {
@@ -1721,6 +1762,30 @@ export const AddUserDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<AddUserMutation, AddUserMutationVariables>;
+export const AuditCheckpointDocument = new TypedDocumentString(`
+    query AuditCheckpoint($size: Position) {
+  auditCheckpoint(size: $size) {
+    logNumber
+    origin
+    size
+    root
+    note
+    vkeys
+    sealedAt
+    unsealedSince
+    refusal
+  }
+}
+    `) as unknown as TypedDocumentString<AuditCheckpointQuery, AuditCheckpointQueryVariables>;
+export const AuditConsistencyDocument = new TypedDocumentString(`
+    query AuditConsistency($from: Position!, $to: Position) {
+  auditConsistency(from: $from, to: $to) {
+    from
+    to
+    hashes
+  }
+}
+    `) as unknown as TypedDocumentString<AuditConsistencyQuery, AuditConsistencyQueryVariables>;
 export const CodeAtDocument = new TypedDocumentString(`
     query CodeAt($codeId: ID!, $at: DateTime!) {
   code(id: $codeId, at: $at) {
@@ -2541,6 +2606,22 @@ export const ExplainVerificationDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<ExplainVerificationQuery, ExplainVerificationQueryVariables>;
+export const InclusionProofDocument = new TypedDocumentString(`
+    query InclusionProof($eventId: ID!, $size: Position) {
+  event(id: $eventId) {
+    id
+    position
+    inclusionProof(size: $size) {
+      leafIndex
+      leafHash
+      treeSize
+      hashes
+      entry
+      text
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<InclusionProofQuery, InclusionProofQueryVariables>;
 export const IssueCodeDocument = new TypedDocumentString(`
     mutation IssueCode($input: IssueCodeInput!) {
   issueCode(input: $input) {

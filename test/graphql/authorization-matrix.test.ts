@@ -121,6 +121,7 @@ async function valueFor(field: RootField, slot: Slot, node: string | undefined):
   if (field.name === 'linkKey' && slot.path.at(-1) === 'keyId') return (await app.createForeignKey()).keyId
   if (isId(slot)) return makers[node === undefined ? idKindAt(field, slot) : (NODES[node] ?? 'evt')]()
   if (getNamedType(slot.type).name === 'DateTime') return app.clock.now()
+  if (getNamedType(slot.type).name === 'Position') return '1'
   if (slot.path.at(-1) === 'key') return (await app.createKey(keyspaceId)).secret
   return `text-${crypto.randomUUID()}`
 }

@@ -80,6 +80,7 @@ function variablesFor(field: RootField, place: readonly string[] = []) {
     valueFor(slot) {
       if (isId(slot)) return ours.ids[kindsAt(field, slot)[0]!]
       if (getNamedType(slot.type).name === 'DateTime') return app.clock.now()
+      if (getNamedType(slot.type).name === 'Position') return '1'
       return slot.path.at(-1) === 'key' ? ours.secret : 'text'
     },
   })

@@ -29,6 +29,7 @@ const OPERATIONS = join(import.meta.dirname, '../../schema/operations')
 const VARIABLES = {
   first: 100,
   accountId: 'x',
+  from: '1',
   keyId: 'x',
   keyspaceId: 'x',
   codeId: 'x',

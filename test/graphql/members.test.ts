@@ -111,6 +111,7 @@ function variablesFor(field: RootField) {
     valueFor(slot) {
       if (isId(slot)) return slot.path.at(-1) === 'keyspaceId' ? keyspaceId : ann.key[kindsAt(field, slot)[0] ?? 'key']
       if (getNamedType(slot.type).name === 'DateTime') return app.clock.now()
+      if (getNamedType(slot.type).name === 'Position') return '1'
       return 'text'
     },
   })

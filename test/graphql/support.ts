@@ -104,6 +104,7 @@ export function documentFor({ of, name, field }: FieldOfSchema): string {
 function literalFor(type: GraphQLNamedType): string {
   if (isEnumType(type)) return String(type.getValues()[0]?.name)
   if (type.name === 'DateTime') return '"2026-01-01T00:00:00Z"'
+  if (type.name === 'Position') return '"1"'
   if (!isInputObjectType(type)) return '"x"'
   const required = Object.values(type.getFields()).filter(isRequiredInputField)
   return `{ ${required.map((field) => `${field.name}: ${literalFor(getNamedType(field.type))}`).join(', ')} }`

@@ -75,6 +75,7 @@ test('a server that starts makes the default keys that the one before did not ge
     graphiql: false,
     introspection: false,
     sealing: null,
+    signingKeys: null,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   await vi.waitFor(async () => expect((await made()).sort()).toEqual(users.toSorted()), PATIENTLY)

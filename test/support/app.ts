@@ -14,6 +14,7 @@ import { type Keyring, newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { type LogEntry, recordingLogger } from './log.ts'
+import { testSigningKeys } from './sealing.ts'
 import { PATIENTLY } from './wait.ts'
 
 /** Generated documents of either mode, or any text. */
@@ -81,7 +82,10 @@ export type TestApp = {
 }
 
 export type TestAppOptions = Partial<
-  Pick<AppParts, 'graphiql' | 'introspection' | 'identityProvider' | 'eventStreamTimes' | 'patienceMs' | 'sealing'>
+  Pick<
+    AppParts,
+    'graphiql' | 'introspection' | 'identityProvider' | 'eventStreamTimes' | 'patienceMs' | 'sealing' | 'signingKeys'
+  >
 > & {
   readonly clock?: TestClock
   readonly poolSize?: number
@@ -116,6 +120,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     accessLogDays: ACCESS_LOG_DAYS,
     identityProvider: options.identityProvider ?? null,
     sealing: options.sealing ?? null,
+    signingKeys: options.signingKeys === undefined ? testSigningKeys('first') : options.signingKeys,
     cacheCodes: 1_000,
     stalenessMs: 2_000,
     graphiql: options.graphiql ?? true,
