@@ -79,7 +79,8 @@ export async function findPastCodes(
 function soughtBy(keyring: Keyring, presented: PresentedThen): Sought {
   if ('secret' in presented) return { digests: digestsOf(keyring, presented.secret).map(({ digest }) => digest) }
   const { codeId } = presented
-  return { codeId, shard: kindOf(codeId) === 'code' ? knownShardOf(codeId) : -1 }
+  // What is no id reaches no statement: PostgreSQL has texts that it refuses.
+  return kindOf(codeId) === 'code' ? { codeId, shard: knownShardOf(codeId) } : { codeId: '', shard: -1 }
 }
 
 function placed(place: LinkPlace | null) {

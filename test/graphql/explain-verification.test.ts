@@ -20,6 +20,10 @@ beforeAll(async () => {
 
 const { later, explain, codeOf, why } = explaining(app, () => reviewer)
 
+test('what can be no id of a code is answered like a code that is not there', async () => {
+  for (const codeId of ['\0', '', 'nothing', keyspaceId]) expect(await codeOf({ codeId })).toBe('NOT_FOUND')
+})
+
 describe('at each moment of its life a key', () => {
   test('is explained by the verdict of then and the events that made it so', async () => {
     const { keyId, codeId, secret } = await app.createKey(keyspaceId, { permissions: ['ads.read'] })
