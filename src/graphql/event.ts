@@ -159,7 +159,11 @@ const EventFilter = builder.inputType('EventFilter', {
         'Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: ' +
         'INVALID_INPUT for the id of a code, a rotation or an event.',
     }),
-    actorId: t.id({ description: 'Only what this key or user did. INVALID_INPUT for the id of anything else.' }),
+    actorId: t.id({
+      description:
+        'Only what this key or user did. What was done by a key that acts as a user is what the user did: by its code it is found with ' +
+        '`credentialId`. INVALID_INPUT for the id of anything else.',
+    }),
     credentialId: t.id({
       description:
         'Only what was done by this code, a credential of this API, whether its key or the user did it whom that acts as. ' +

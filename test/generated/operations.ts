@@ -368,7 +368,7 @@ export type ErrorCode =
 
 /** Which events to list: those for which everything that is given holds. Null is the same as absent. */
 export type EventFilter = {
-  /** Only what this key or user did. INVALID_INPUT for the id of anything else. */
+  /** Only what this key or user did. What was done by a key that acts as a user is what the user did: by its code it is found with `credentialId`. INVALID_INPUT for the id of anything else. */
   readonly actorId?: string | null | undefined;
   /** Only what was done by one of these kinds of actors, such as ROOT, which has no id. Absent or empty: by anybody. */
   readonly actorKinds?: ReadonlyArray<ActorKind> | null | undefined;
