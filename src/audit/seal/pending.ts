@@ -6,7 +6,7 @@ import type { Reading } from '#database/transaction.ts'
 import { problemOfEvent } from '#log/check-events.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import type { SealedColumns } from '../entry.ts'
-import { EVENT_TEXTS, sealedColumnsOf } from '../store/event-rows.ts'
+import { EVENT_TEXTS, sealedColumnsOf, withMicroseconds } from '../store/event-rows.ts'
 
 /** Of one shard at a time: bounds what a batch holds to some 4 000 events, and how long it holds its locks. */
 const SHARD_PAGE = 256
@@ -71,10 +71,11 @@ function readShard(keyring: Keyring, rows: readonly PendingRow[]): readonly Pend
   if (anchored && (present[0]?.shard_position !== String(after) || present[0].event_id !== anchorId))
     return `the event at position ${after} of shard ${shard} is not the one that was sealed`
   const fresh = anchored ? present.slice(1) : present
+  const follow = createOrder(anchored ? present[0] : undefined)
   for (const [at, row] of fresh.entries()) {
     const expected = after + BigInt(at) + 1n
     if (row.shard_position !== String(expected)) return `the event at position ${expected} of shard ${shard} is missing`
-    const problem = problemOfEvent(keyring, row)
+    const problem = problemOfEvent(keyring, row) ?? follow(row)
     if (problem !== undefined)
       return `the event ${row.event_id} (position ${row.position} of ${row.account_id}) is not as it was written: ${problem}`
   }
@@ -83,4 +84,32 @@ function readShard(keyring: Keyring, rows: readonly PendingRow[]): readonly Pend
   const isPage = present.length === SHARD_PAGE + 1
   if (!isPage && last !== head) return `the event at position ${last + 1n} of shard ${shard} is missing`
   return fresh.slice(0, SHARD_PAGE).map((row) => ({ ...sealedColumnsOf(row), eventId: row.event_id ?? '' }))
+}
+
+/**
+ * What the append decides is in no body, and so under no MAC; but events that changed places no longer follow each other, as far as
+ * what is read at once tells.
+ */
+function createOrder(anchor: TextRow | undefined): (row: TextRow) => string | undefined {
+  const positions = new Map<string, bigint>()
+  const versions = new Map<string, bigint>()
+  let lastInstant = anchor?.occurred_at == null ? '' : withMicroseconds(anchor.occurred_at)
+  return (row) => {
+    const instant = withMicroseconds(row.occurred_at ?? '')
+    const problems = [
+      ...(instant <= lastInstant ? ['it occurred no later than the one before it'] : []),
+      ...(follows(positions, row.account_id, row.position) ? [] : ['its position is not the next one of its account']),
+      ...(follows(versions, row.stream_id, row.version) ? [] : [`its version is not the next one of ${row.stream_id}`]),
+    ]
+    lastInstant = instant
+    return problems.length === 0 ? undefined : problems.join('; ')
+  }
+}
+
+/** Of what was not seen yet anything does. */
+function follows(seen: Map<string, bigint>, id: string | null | undefined, number: string | null | undefined): boolean {
+  const last = seen.get(id ?? '')
+  const next = BigInt(number ?? 0)
+  seen.set(id ?? '', next)
+  return last === undefined || next === last + 1n
 }

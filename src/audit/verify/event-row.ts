@@ -77,7 +77,7 @@ const FRAME_BYTES_MAX = 512
 
 /** Undefined for a row that has not exactly the columns that are looked at below. */
 export function eventRowOf(row: Row): EventRow | undefined {
-  if (NUMBERS.some((name) => !Number.isSafeInteger(row[name]) || Number(row[name]) < 0)) return undefined
+  if (NUMBERS.some((name) => !Number.isSafeInteger(row[name]))) return undefined
   if (TEXTS.some((name) => typeof row[name] !== 'string')) return undefined
   if (TEXTS_OR_NULL.some((name) => row[name] !== null && typeof row[name] !== 'string')) return undefined
   if (!Object.hasOwn(row, 'data') || Object.keys(row).some((name) => !COLUMNS.has(name))) return undefined
