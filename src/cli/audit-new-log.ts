@@ -43,9 +43,9 @@ function linesOf({ origin, former, anchored, lostPositions, lostLeaves }: Begun)
     ...(anchored === null
       ? []
       : [
-          `Missing: ${count} entries that were sealed after that (${former.size} to ${anchored.size - 1}), as a checkpoint outside ` +
-            'the database says:',
-          ...lostPositions.map(({ shard, from, to }) => `  shard ${shard}: positions ${from} to ${to}`),
+          `Missing: ${count === 1 ? '1 entry' : `${count} entries`} sealed after that, as a ` +
+            'checkpoint outside the database says:',
+          ...lostPositions.map(({ shard, from, to }) => `  shard ${shard}, ${range(from, to)}`),
         ]),
     ...(lostLeaves.length === 0
       ? []
@@ -59,4 +59,8 @@ function linesOf({ origin, former, anchored, lostPositions, lostLeaves }: Begun)
     ...(anchored === null && lostLeaves.length === 0 ? ['Nothing that was sealed is missing.'] : []),
     'Tell auditors: what they hold of the former log stays provable, and what is missing is so for good.',
   ]
+}
+
+function range(from: bigint | number, to: bigint | number): string {
+  return from === to ? `position ${from}` : `positions ${from} to ${to}`
 }

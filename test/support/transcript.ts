@@ -36,6 +36,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   code: `code_${ID}`,
   hint: SHORT_ID,
   secret: `${SHORT_ID}_[0-9A-Za-z]{38}`,
+  shard: '\\d{1,2}',
+  root: '[A-Za-z0-9+/]{43}=',
   instant: '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z',
 }
 const PLACEHOLDER = new RegExp(`<((?:[a-z]+ )*(?:${Object.keys(SHAPES).join('|')}))>`, 'g')
