@@ -3,6 +3,7 @@
 import { type Options, parseOptions } from './support/options.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<{ run(options: Options): Promise<void> }>>> = {
+  audit: () => import('./audit.ts'),
   history: () => import('./history.ts'),
   memory: () => import('./memory.ts'),
   mutations: () => import('./mutations.ts'),

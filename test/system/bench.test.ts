@@ -8,7 +8,7 @@ const run = promisify(execFile)
 const cwd = join(import.meta.dirname, '../..')
 const SMALLEST = ['--quick', '--alone', '--keys', '2000', '--events', '2000', '--rounds', '1', '--seconds', '0.1']
 /** Of which soak.test.ts runs a minute. */
-const NAMES = ['history', 'memory', 'mutations', 'replay', 'verify', 'workers']
+const NAMES = ['audit', 'history', 'memory', 'mutations', 'replay', 'verify', 'workers']
 
 test.each(NAMES)('npm run bench -- %s', { timeout: 300_000 }, async (name) => {
   const { stdout } = await run('node', ['bench/main.ts', name, ...SMALLEST], { cwd })
