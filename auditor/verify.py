@@ -601,7 +601,7 @@ BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def is_event(row):
     return (
         set(row) == COLUMNS
-        and all(isinstance(row[name], int) and not isinstance(row[name], bool) and 0 <= row[name] <= MAX_COUNT for name in NUMBERS)
+        and all(isinstance(row[name], int) and not isinstance(row[name], bool) and abs(row[name]) <= MAX_COUNT for name in NUMBERS)
         and all(isinstance(row[name], str) for name in TEXTS)
         and all(row[name] is None or isinstance(row[name], str) for name in OPTIONAL)
     )
