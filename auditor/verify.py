@@ -677,6 +677,7 @@ class Events:
     def check(self):
         pattern = re.compile(r"(?:events|streams|state/[a-z]+)/([0-9]+)\.ndjson\Z")
         named = {int(match[1]) for match in map(pattern.match, self.folder.files) if match}
+        named |= {row["shard"] for row in self.folder.rows("personal.ndjson") if isinstance(row.get("shard"), int)}
         unseen = dict(self.accounts)
         for number in sorted(named | set(self.exported["shards"]) | set(self.log.heads)):
             head, last_event_id = self.exported["shards"].get(number, (None, ""))
@@ -829,7 +830,7 @@ class Events:
         expected = {place: digest for place, digest in shard.personal.items() if place[0] not in shard.broken}
         name_of = lambda place: "%s/%s/%s" % place
         keys = set()
-        for row in self.folder.rows("personal.ndjson"):
+        for row in self.folder.rows("personal.ndjson", True):
             user_id = str(row.get("user_id"))
             if row.get("shard") != shard.number or user_id in shard.broken:
                 continue

@@ -98,6 +98,6 @@ function headline({ verdict, origin, size, root, events, pending }: Verification
   const log = `${origin} has ${size} entries and the root ${root}. ${events} events were read.${waiting}`
   if (verdict === 'sound') return `sound: ${log}`
   return verdict === 'tampered'
-    ? `tampered: something was changed behind Keyledger's back. ${log}`
+    ? `tampered: something contradicts what was signed or kept, or itself. ${log}`
     : `incomplete: nothing contradicts, but not all could be verified. ${log}`
 }

@@ -1,6 +1,6 @@
 // Who people are is not in the log, only hashes of what the vault has of it. That may be erased, and the log then says so.
 import type { Findings } from './findings.ts'
-import type { Folder } from './folder.ts'
+import type { Folder, Part } from './folder.ts'
 import type { ShardFold } from './shard.ts'
 
 export type Erased = {
@@ -11,18 +11,18 @@ export type Erased = {
   readonly values: number
 }
 
-const FILE = 'personal.ndjson'
+export const PERSONAL_FILE = 'personal.ndjson'
 
-/** Of one shard; whoever is erased as the log says is no finding. */
+/** Of one shard, whose rows are those `parts` of the file; whoever is erased as the log says is no finding. */
 export function checkPersonal(
   { folder, findings }: { readonly folder: Folder; readonly findings: Findings },
   fold: ShardFold,
+  parts: readonly Part[],
 ): readonly Erased[] {
   const expected = new Map([...fold.personal].filter(([place]) => !fold.broken.has(userOf(place))))
   const erased = erasedOf(fold)
   const keys = new Set<string>()
-  for (const row of folder.rows(FILE)) {
-    if (row.shard !== fold.shard) continue
+  for (const row of folder.rows(PERSONAL_FILE, parts)) {
     const userId = String(row.user_id)
     if (fold.broken.has(userId)) continue
     const place = `${userId}/${String(row.version)}/${String(row.name)}`

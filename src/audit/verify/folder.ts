@@ -13,8 +13,13 @@ export type Folder = {
   /** Of UTF-8; undefined too for what is none. */
   text(path: string): string | undefined
   /** The rows of an NDJSON file, none where the manifest does not list it. A line that is no row becomes a finding. */
-  rows(path: string): Iterable<Row>
+  rows(path: string, parts?: readonly Part[]): Iterable<Row>
+  /** Where the rows of each shard lie, so that a file of all shards need not be read whole for each of them. */
+  partsByShard(path: string): ReadonlyMap<unknown, readonly Part[]>
 }
+
+/** Bytes `from` to `to` of a file, whole lines. */
+export type Part = { readonly from: number; readonly to: number }
 
 /** A line of NDJSON: an object, whose members are as they are. */
 export type Row = Readonly<Record<string, unknown>>
@@ -24,6 +29,7 @@ const CHUNK_BYTES = 1 << 20
 /** Longer than any line an export has: the body twice, in base64 and as JSON. */
 const LINE_BYTES_MAX = 4 << 20
 const NEWLINE = 10
+const WHOLE: Part = { from: 0, to: Number.MAX_SAFE_INTEGER }
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Undefined where the copy is not whole, which the findings then say. */
@@ -50,17 +56,38 @@ function folderOf(root: string, paths: ReadonlySet<string>, findings: Findings):
       const found = bytes(path)
       return found === undefined ? undefined : decode(found)
     },
-    *rows(path) {
+    *rows(path, parts = [WHOLE]) {
       if (!paths.has(path)) return
       let number = 0
-      for (const line of linesOf(join(root, path))) {
-        number++
-        const row = line === undefined ? undefined : parseRow(line)
-        if (row === undefined) findings.add('unreadable', path, `Line ${number} is no row.`)
-        else yield row
-      }
+      for (const part of parts)
+        for (const line of linesOf(join(root, path), part)) {
+          number++
+          const row = line === undefined ? undefined : parseRow(line)
+          if (row === undefined) findings.add('unreadable', path, `Line ${number} is no row.`)
+          else yield row
+        }
     },
+    partsByShard: (path) => (paths.has(path) ? partsByShard(join(root, path), path, findings) : new Map()),
   }
+}
+
+function partsByShard(file: string, path: string, findings: Findings): ReadonlyMap<unknown, readonly Part[]> {
+  const byShard = new Map<unknown, { from: number; to: number }[]>()
+  let from = 0
+  for (const line of linesOf(file, WHOLE)) {
+    const row = line === undefined ? undefined : parseRow(line)
+    const to = from + (line?.length ?? 0) + 1
+    if (row === undefined) findings.add('unreadable', path, 'It has a line that is no row.')
+    else {
+      const parts = byShard.get(row.shard) ?? []
+      byShard.set(row.shard, parts)
+      const last = parts.at(-1)
+      if (last?.to === from) last.to = to
+      else parts.push({ from, to })
+    }
+    from = to
+  }
+  return byShard
 }
 
 /** Path to hash, as `sha256sum` writes them. */
@@ -90,7 +117,7 @@ function readManifest(root: string, findings: Findings): ReadonlyMap<string, str
 function hashOfFile(path: string): string | undefined {
   const hash = createHash('sha256')
   try {
-    for (const chunk of chunksOf(path)) hash.update(chunk)
+    for (const chunk of chunksOf(path, WHOLE)) hash.update(chunk)
     return hash.digest('hex')
   } catch {
     return undefined
@@ -98,14 +125,15 @@ function hashOfFile(path: string): string | undefined {
 }
 
 /** Each chunk is the same memory again. */
-function* chunksOf(path: string): Iterable<Buffer> {
+function* chunksOf(path: string, { from, to }: Part): Iterable<Buffer> {
   const file = openSync(path, 'r')
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
-    for (;;) {
-      const length = readSync(file, chunk, 0, CHUNK_BYTES, null)
+    for (let at = from; at < to; ) {
+      const length = readSync(file, chunk, 0, Math.min(CHUNK_BYTES, to - at), at)
       if (length === 0) return
       yield chunk.subarray(0, length)
+      at += length
     }
   } finally {
     closeSync(file)
@@ -113,9 +141,9 @@ function* chunksOf(path: string): Iterable<Buffer> {
 }
 
 /** Undefined for a line that is too long or not ended; nothing follows it then. */
-function* linesOf(path: string): Iterable<Buffer | undefined> {
+function* linesOf(path: string, part: Part): Iterable<Buffer | undefined> {
   let rest = Buffer.alloc(0)
-  for (const chunk of chunksOf(path)) {
+  for (const chunk of chunksOf(path, part)) {
     let from = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       const line = chunk.subarray(from, end)

@@ -4,7 +4,7 @@ import type { Verifier } from '../note/signing-key.ts'
 import { TILE_WIDTH } from '../tree/tiles.ts'
 import { checkCounters, readAccountCounters } from './check-counters.ts'
 import { checkEvents, checkLeaves } from './check-events.ts'
-import { checkPersonal, type Erased } from './check-personal.ts'
+import { checkPersonal, type Erased, PERSONAL_FILE } from './check-personal.ts'
 import { checkState } from './check-state.ts'
 import { checkCheckpoints, checkpointRows, isEither, readNewest } from './checkpoints.ts'
 import { type Claims, newClaims } from './claims.ts'
@@ -137,8 +137,9 @@ function verifyEvents(
   const counted = { events: 0, pending: 0 }
   const heads = newHeadCounts(known.filter((one) => one.origin === origin))
   const accounts = readAccountCounters(folder, findings)
+  const personal = folder.partsByShard(PERSONAL_FILE)
   const erased: Erased[] = []
-  for (const shard of shardsOf(folder, exported, claims)) {
+  for (const shard of shardsOf(folder, exported, claims, personal)) {
     const counter = exported.shards.find((one) => one.shard === shard)
     const context = {
       folder,
@@ -153,7 +154,7 @@ function verifyEvents(
     checkCounters({ folder, findings }, fold, counter)
     accounts.check(fold)
     checkState({ folder, findings }, fold)
-    erased.push(...checkPersonal({ folder, findings }, fold))
+    erased.push(...checkPersonal({ folder, findings }, fold, personal.get(shard) ?? []))
   }
   accounts.end()
   const own = new Set(announcements.map(({ leaf }) => leaf))
@@ -166,9 +167,15 @@ function verifyEvents(
 }
 
 /** Those that anything in the export speaks of. */
-function shardsOf({ paths }: Folder, { shards }: ExportFile, claims: Claims): readonly number[] {
+function shardsOf(
+  { paths }: Folder,
+  { shards }: ExportFile,
+  claims: Claims,
+  personal: ReadonlyMap<unknown, unknown>,
+): readonly number[] {
   const files = [...paths].map((path) => /^(?:events|streams|state\/[a-z]+)\/(\d+)\.ndjson$/.exec(path)?.[1])
-  const named = files.filter((shard) => shard !== undefined).map(Number)
+  const inVault = [...personal.keys()].filter((shard) => typeof shard === 'number')
+  const named = [...files.filter((shard) => shard !== undefined).map(Number), ...inVault]
   return [...new Set([...shards.map(({ shard }) => shard), ...claims.shards(), ...named])].sort((a, b) => a - b)
 }
 

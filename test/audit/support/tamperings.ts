@@ -398,6 +398,12 @@ const ofPersonal: readonly Tampering[] = [
     found: [`personal: ${FORGOTTEN}/1/externalId`, `personal: key of ${FORGOTTEN}`],
   },
   {
+    name: 'a ciphertext is there of a shard that has nothing else',
+    alter: (world) =>
+      void world.personal.push({ shard: 9, user_id: 'usr_x', name: 'externalId', version: 2, sha256: sha256('z') }),
+    found: ['personal: usr_x/2/externalId'],
+  },
+  {
     name: 'a key is there of a person whom the log does not know',
     alter: (world) => void world.personal.push({ shard: 3, user_id: 'usr_x', key: true }),
     found: ['personal: key of usr_x'],

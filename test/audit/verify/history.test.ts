@@ -6,6 +6,7 @@ import { signNote } from '#audit/note/signed-note.ts'
 import { edgeOf, rootOf } from '#audit/tree/edge.ts'
 import { inclusionProof } from '#audit/tree/proofs.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
+import { restored } from '#test/audit/support/restored.ts'
 import { ACME, addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { foundIn, type Given, verifyWorld } from '#test/audit/support/verifying.ts'
 import { type DbLog, newWorld, openLog, remove, rotateKeys, seal, type World } from '#test/audit/support/world.ts'
@@ -22,35 +23,6 @@ function record(world: World): string {
   const { size, root, note } = newest(world)
   const heads = Object.fromEntries(log(world).cursor)
   return `${JSON.stringify({ origin: log(world).origin, size, root: root.toString('base64'), note, heads })}\n`
-}
-
-/** As after a restore of a backup that was made before the last of the sealing: log and events end earlier. */
-function restored(world: World, size: number, number = 1): void {
-  const old = world.logs[number - 1]!
-  const lost = old.leaves.splice(size)
-  old.edge = edgeOf(size, ({ level, index }) => old.tiles.get(`${level}/${index}`))!
-  Object.assign(old, { size, root: rootOf(old.edge) })
-  remove(old.checkpoints, (row) => row.size > size)
-  for (const { shard, shard_position } of lost) {
-    const end = Math.min(old.cursor.get(shard!) ?? 0, shard_position! - 1)
-    old.cursor.set(shard!, end)
-  }
-  for (const shard of [0, 3]) forget(world, shard, old.cursor.get(shard) ?? 0)
-}
-
-/** Events of users after a position of a shard are undone, as a restore does, with all that came of them. */
-function forget(world: World, shard: number, head: number): void {
-  const gone = world.events.filter((event) => event.shard === shard && event.shard_position > head)
-  for (const { stream_id } of gone) {
-    remove(world.streams, (row) => row.stream_id === stream_id)
-    remove(world.state, ({ row }) => row.user_id === stream_id)
-    remove(world.personal, (row) => row.user_id === stream_id)
-  }
-  remove(world.events, (event) => gone.includes(event))
-  const last = world.events.filter((event) => event.shard === shard).at(-1)
-  world.heads.set(shard, { head, lastEventId: last?.event_id ?? '' })
-  const account = world.accounts.find((row) => row.shard === shard)
-  if (account !== undefined) account.position = head
 }
 
 describe('a checkpoint that was kept outside', () => {

@@ -1,0 +1,32 @@
+// An installation as it is after a restore of an older backup.
+import { edgeOf, rootOf } from '#audit/tree/edge.ts'
+import { remove, type World } from './world.ts'
+
+/** As after a restore of a backup that was made before the last of the sealing: log and events end earlier. */
+export function restored(world: World, size: number, number = 1): void {
+  const old = world.logs[number - 1]!
+  const lost = old.leaves.splice(size)
+  old.edge = edgeOf(size, ({ level, index }) => old.tiles.get(`${level}/${index}`))!
+  Object.assign(old, { size, root: rootOf(old.edge) })
+  remove(old.checkpoints, (row) => row.size > size)
+  for (const { shard, shard_position } of lost) {
+    const end = Math.min(old.cursor.get(shard!) ?? 0, shard_position! - 1)
+    old.cursor.set(shard!, end)
+  }
+  for (const shard of [0, 3]) forget(world, shard, old.cursor.get(shard) ?? 0)
+}
+
+/** Events of users after a position of a shard are undone, as a restore does, with all that came of them. */
+function forget(world: World, shard: number, head: number): void {
+  const gone = world.events.filter((event) => event.shard === shard && event.shard_position > head)
+  for (const { stream_id } of gone) {
+    remove(world.streams, (row) => row.stream_id === stream_id)
+    remove(world.state, ({ row }) => row.user_id === stream_id)
+    remove(world.personal, (row) => row.user_id === stream_id)
+  }
+  remove(world.events, (event) => gone.includes(event))
+  const last = world.events.filter((event) => event.shard === shard).at(-1)
+  world.heads.set(shard, { head, lastEventId: last?.event_id ?? '' })
+  const account = world.accounts.find((row) => row.shard === shard)
+  if (account !== undefined) account.position = head
+}
