@@ -68,7 +68,7 @@ beforeAll(async () => {
   )
   pendingIds = rows.filter(({ leaf_index }) => leaf_index === null).map(({ event_id }) => event_id)
   const events = rows.filter(({ leaf_index }) => leaf_index !== null)
-  sealed = { client, random: randomOf(SEED), events, size: log.size }
+  sealed = { client, random: ways.randomOf(SEED), events, size: log.size }
 })
 afterAll(async () => {
   client.release()
@@ -97,19 +97,6 @@ async function seal(): Promise<void> {
   const sealer = testSealer({ database: database.serving, keyring: at.keyring })
   await sealer.sealNow()
   await sealer.stop()
-}
-
-/** mulberry32: what failed is tried again by its seed. */
-function randomOf(seed: number): ways.Random {
-  let state = seed
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-  const below = (count: number) => Math.floor(next() * count)
-  return { below, of: (values) => values[below(values.length)] as never }
 }
 
 /** In a transaction that is rolled back, with no trigger in force. */

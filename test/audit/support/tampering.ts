@@ -4,6 +4,19 @@ import type { FindingKind } from '#audit/verify/findings.ts'
 
 export type Random = { below(count: number): number; of<T>(values: readonly T[]): T }
 
+/** mulberry32: what failed is tried again by its seed. */
+export function randomOf(seed: number): Random {
+  let state = seed
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+  const below = (count: number) => Math.floor(next() * count)
+  return { below, of: (values) => values[below(values.length)] as never }
+}
+
 /** Found where some finding is of one of these kinds and names the place. `only`: and nothing else is said to have changed. */
 export type Expected = {
   readonly kinds: readonly FindingKind[]
