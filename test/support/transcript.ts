@@ -38,6 +38,9 @@ const SHAPES: Readonly<Record<string, string>> = {
   secret: `${SHORT_ID}_[0-9A-Za-z]{38}`,
   shard: '\\d{1,2}',
   root: '[A-Za-z0-9+/]{43}=',
+  hash: '[A-Za-z0-9+/]{43}=',
+  size: '\\d{1,9}',
+  count: '\\d{1,9}',
   instant: '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z',
 }
 const PLACEHOLDER = new RegExp(`<((?:[a-z]+ )*(?:${Object.keys(SHAPES).join('|')}))>`, 'g')
