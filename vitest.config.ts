@@ -18,7 +18,7 @@ const OWN_SERVER = [
 const ssr = { resolve: { conditions: ['module-sync', 'node', 'development|production'] } }
 
 // Far beyond what any test takes alone: only a hang should end one, not a busy machine.
-const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } }
+const timeouts = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } }
 
 export default defineConfig({
   ssr,
