@@ -5,10 +5,12 @@
 
 Exits with 0 if the export is sound, 1 if it was tampered with, 2 if it is incomplete.
 
-This is a second verifier, written from the description of the format (docs/audit.md) and sharing nothing with Keyledger's own: an
-error in one of the two should not be in the other. It needs Python 3.8 and the command `openssl` (1.1.1 or later, for Ed25519), and
-nothing else. It does not compare state, which would take the rules by which events become state.
+This is a second verifier, written from the description of the format (docs/audit.md) and sharing nothing with
+Keyledger's own: an error in one of the two should not be in the other. It needs Python 3.8 and the command `openssl`
+(1.1.1 or later, for Ed25519), and nothing else. It does not compare state, which would take the rules by which events
+become state.
 """
+
 import argparse
 import base64
 import binascii
@@ -38,7 +40,7 @@ class Findings:
         return "incomplete" if all(f["kind"] in INCOMPLETE for f in self.all) else "tampered"
 
 
-# --- Small things -----------------------------------------------------------------------------------------------------------------
+# --- Small things ---------------------------------------------------------------------------------------------------
 
 
 def count_of(text):
@@ -69,11 +71,11 @@ def join(left, right):
     return sha256(b"\x01" + left + right)
 
 
-# --- Merkle trees (RFC 6962) ------------------------------------------------------------------------------------------------------
+# --- Merkle trees (RFC 6962) ----------------------------------------------------------------------------------------
 
 
 def roots_at(leaves, sizes):
-    """Size to root, for those sizes that the tree reaches. Complete subtrees are kept as (height, hash), largest first."""
+    """Size to root, for those sizes that the tree reaches. Complete subtrees are kept as (height, hash)."""
     wanted, roots, subtrees = set(sizes), {}, []
     if 0 in wanted:
         roots[0] = sha256(b"")
@@ -99,6 +101,7 @@ def complete_root(hashes):
 
 def root_from_proof(index, size, leaf, proof):
     """The root that an inclusion proof comes to, or None where it is too short or too long."""
+
     def climb(at, count, rest):
         if count == 1:
             return leaf if not rest else None
@@ -122,7 +125,7 @@ def tile_path(level, index, width):
     return "tile/%s/%s%s" % (level, path, "" if width == 256 else ".p/%d" % width)
 
 
-# --- Signed notes (C2SP signed-note) ----------------------------------------------------------------------------------------------
+# --- Signed notes (C2SP signed-note) --------------------------------------------------------------------------------
 
 
 class Key:
@@ -144,12 +147,28 @@ class Key:
             for path, content in zip(paths, contents):
                 with open(path, "wb") as file:
                     file.write(content)
-            command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", paths[0], "-rawin", "-in", paths[1], "-sigfile", paths[2]]
+            command = [
+                "openssl",
+                "pkeyutl",
+                "-verify",
+                "-pubin",
+                "-inkey",
+                paths[0],
+                "-rawin",
+                "-in",
+                paths[1],
+                "-sigfile",
+                paths[2],
+            ]
             return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def is_name(name):
-    return name != "" and "+" not in name and not any(char.isspace() or ord(char) < 32 or 127 <= ord(char) < 160 for char in name)
+    return (
+        name != ""
+        and "+" not in name
+        and not any(char.isspace() or ord(char) < 32 or 127 <= ord(char) < 160 for char in name)
+    )
 
 
 def parse_vkey(vkey):
@@ -214,7 +233,12 @@ def parse_head(text):
     lines = text.split("\n")
     if len(lines) != 6 or not lines[0].endswith(" account-head") or lines[5] != "":
         return None
-    origin, count, size, root = lines[0][: -len(" account-head")], count_of(lines[2]), count_of(lines[3]), unbase64(lines[4], 32)
+    origin, count, size, root = (
+        lines[0][: -len(" account-head")],
+        count_of(lines[2]),
+        count_of(lines[3]),
+        unbase64(lines[4], 32),
+    )
     if origin == "" or None in (count, size, root) or not re.match(r"[A-Za-z]+_[0-9A-Za-z]+\Z", lines[1]):
         return None
     return origin, lines[1], count, size, root
@@ -233,7 +257,12 @@ class Trust:
 
     def follow(self, origin, announcements, notes, is_ours):
         """Keys that an entry announces, under a checkpoint of a key that is trusted, are trusted as well."""
-        announced = [(leaf, key) for leaf, entry in announcements for key in map(parse_vkey, entry["keys"]) if key and key.name == origin]
+        announced = [
+            (leaf, key)
+            for leaf, entry in announcements
+            for key in map(parse_vkey, entry["keys"])
+            if key and key.name == origin
+        ]
         trusted = {key.vkey for key in self.of(origin)}
         if all(key.vkey in trusted for _, key in announced):
             return
@@ -252,7 +281,7 @@ class Trust:
             self.keys += more
 
 
-# --- The folder -------------------------------------------------------------------------------------------------------------------
+# --- The folder -----------------------------------------------------------------------------------------------------
 
 
 class Folder:
@@ -266,7 +295,9 @@ class Folder:
             with open(os.path.join(self.root, "manifest.sha256"), "rb") as file:
                 text = file.read().decode("utf-8", "replace")
         except OSError:
-            self.findings.add("file-missing", "manifest.sha256", "It is written last: the export was interrupted, or this is none.")
+            self.findings.add(
+                "file-missing", "manifest.sha256", "It is written last: the export was interrupted, or this is none."
+            )
             return False
         for line in text.split("\n")[:-1]:
             match = re.match(r"([0-9a-f]{64}) [ *]([A-Za-z0-9][A-Za-z0-9._/-]*)\Z", line)
@@ -292,7 +323,9 @@ class Folder:
             return False
         if digest.hexdigest() == expected:
             return True
-        self.findings.add("file-short", path, "It is not the file that was exported: its length or its content differs.")
+        self.findings.add(
+            "file-short", path, "It is not the file that was exported: its length or its content differs."
+        )
         return False
 
     def bytes(self, path):
@@ -333,7 +366,15 @@ def read_export(folder, findings):
         said = json.loads(text)
         if said["format"] != "keyledger-audit-export" or said["version"] != 1:
             raise ValueError
-        logs = [{"number": int(log["number"]), "origin": str(log["origin"]), "size": int(log["size"]), "root": unbase64(log["root"], 32)} for log in said["logs"]]
+        logs = [
+            {
+                "number": int(log["number"]),
+                "origin": str(log["origin"]),
+                "size": int(log["size"]),
+                "root": unbase64(log["root"], 32),
+            }
+            for log in said["logs"]
+        ]
         if any(log["root"] is None for log in logs) or said["log"] not in [None] + [log["number"] for log in logs]:
             raise ValueError
         shards = {int(shard): (int(row["head"]), str(row["lastEventId"])) for shard, row in said["shards"].items()}
@@ -343,10 +384,11 @@ def read_export(folder, findings):
         return None
 
 
-# --- One log ----------------------------------------------------------------------------------------------------------------------
+# --- One log --------------------------------------------------------------------------------------------------------
 
 FRAME = re.compile(
-    rb',"mac":"([A-Za-z0-9+/]{43}=)","macSecretId":"([a-z0-9-]{1,32})","occurredAt":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)"'
+    rb',"mac":"([A-Za-z0-9+/]{43}=)","macSecretId":"([a-z0-9-]{1,32})",'
+    rb'"occurredAt":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)"'
     rb',"position":([1-9][0-9]{0,15}),"shard":(0|[1-9][0-9]{0,4}),"shardPosition":([1-9][0-9]{0,15}),"v":1\}\Z'
 )
 
@@ -375,7 +417,12 @@ def read_entry(entry):
 
 class Log:
     def __init__(self, row):
-        self.number, self.origin, self.said_size, self.said_root = row["number"], row["origin"], row["size"], row["root"]
+        self.number, self.origin, self.said_size, self.said_root = (
+            row["number"],
+            row["origin"],
+            row["size"],
+            row["root"],
+        )
         self.note, self.checkpoint = "", None
         self.tiles, self.entries, self.empty, self.announcements = [], [], [], []
         self.claims, self.heads = {}, {}
@@ -395,7 +442,11 @@ class Log:
         else:
             self.entries = list(self.tiles)
             self.read_own_entries(folder, findings)
-        sizes = set(sizes) | {row["size"] for row in folder.rows(self.path("checkpoints.ndjson"), True) if isinstance(row.get("size"), int)}
+        sizes = set(sizes) | {
+            row["size"]
+            for row in folder.rows(self.path("checkpoints.ndjson"), True)
+            if isinstance(row.get("size"), int)
+        }
         nothing = bytes(32)
         pairs = list(zip(self.tiles, self.entries))
         by_tiles = roots_at([tile or entry or nothing for tile, entry in pairs], sizes | {self.size})
@@ -449,7 +500,9 @@ class Log:
         data = folder.bytes(path)
         if data is not None and len(data) == 32 * width:
             return [data[at : at + 32] for at in range(0, len(data), 32)]
-        findings.add("tile", path, "It is missing." if data is None else "It has not the length that the size asks for.")
+        findings.add(
+            "tile", path, "It is missing." if data is None else "It has not the length that the size asks for."
+        )
         return [None] * width
 
     def read_tiles(self, folder, findings):
@@ -459,7 +512,10 @@ class Log:
             for index in range(-(-(self.size >> 8 * level) // 256)):
                 tile = self.read_tile(folder, findings, level, index)
                 if level > 0:
-                    made = [complete_root(below[at : at + 256]) for at in range(index * 65536, (index * 256 + len(tile)) * 256, 256)]
+                    made = [
+                        complete_root(below[at : at + 256])
+                        for at in range(index * 65536, (index * 256 + len(tile)) * 256, 256)
+                    ]
                     if any(a and a != b for a, b in zip(tile, made)):
                         findings.add("tile", self.tile_file(level, index), "It is not made of the tiles below it.")
                     # What follows is about what the leaves make, not about what stands in a tile.
@@ -508,10 +564,20 @@ class Log:
         for row in folder.rows(self.path("log-entries.ndjson")):
             leaf, entry = row.get("leaf_index"), unbase64(row.get("entry")) or b""
             read = read_entry(entry)
-            if isinstance(leaf, int) and leaf < self.size and leaf_hash(entry) == self.tiles[leaf] and read and read[0] == "log":
+            if (
+                isinstance(leaf, int)
+                and leaf < self.size
+                and leaf_hash(entry) == self.tiles[leaf]
+                and read
+                and read[0] == "log"
+            ):
                 self.announcements.append((leaf, read[1]))
             else:
-                findings.add("entry", "audit/%d leaf %s" % (self.number, leaf), "It is not the entry of the log itself that was sealed.")
+                findings.add(
+                    "entry",
+                    "audit/%d leaf %s" % (self.number, leaf),
+                    "It is not the entry of the log itself that was sealed.",
+                )
 
     def check_checkpoints(self, folder, findings, keys):
         path = self.path("checkpoint")
@@ -547,7 +613,11 @@ class Log:
         if self.checkpoint and last != self.checkpoint[1]:
             findings.add("checkpoint", path, "It is not the last of those that were kept.")
         if bad is not None:
-            where = "The first %d entries are as they were signed." % good if good < bad else "It is not the root that the entries made then."
+            where = (
+                "The first %d entries are as they were signed." % good
+                if good < bad
+                else "It is not the root that the entries made then."
+            )
             findings.add("root", "audit/%d checkpoint %d" % (self.number, bad), where)
 
     def check_opening(self, findings, former):
@@ -571,7 +641,9 @@ class Log:
         anchored = continues["anchored"]
         if anchored and anchored["size"] > former.size:
             what = "audit/%d leaves %d to %d" % (former.number, former.size, anchored["size"] - 1)
-            findings.add("former-log", what, "They were sealed and anchored, and were lost before the next log was opened.")
+            findings.add(
+                "former-log", what, "They were sealed and anchored, and were lost before the next log was opened."
+            )
         elif anchored and anchored["size"] == former.size and unbase64(anchored["root"]) != former.root:
             findings.add("former-log", path, "An anchor had another root of that size when the next log was opened.")
 
@@ -583,15 +655,29 @@ class Log:
             while lost and lost[0] == last + 1:
                 last = lost.pop(0)
             leaves = "leaf %d" % first if first == last else "leaves %d to %d" % (first, last)
-            findings.add("former-log", "audit/%d %s" % (self.number, leaves), "What was sealed there is not in the log that followed.")
+            findings.add(
+                "former-log",
+                "audit/%d %s" % (self.number, leaves),
+                "What was sealed there is not in the log that followed.",
+            )
 
 
-# --- Events -----------------------------------------------------------------------------------------------------------------------
+# --- Events ---------------------------------------------------------------------------------------------------------
 
 NUMBERS = ("shard", "shard_position", "position", "version", "schema_version")
 TEXTS = (
-    "account_id", "event_id", "stream_id", "stream_kind", "type", "actor_kind", "correlation_id", "decided_at", "occurred_at",
-    "mac_secret_id", "body", "mac",
+    "account_id",
+    "event_id",
+    "stream_id",
+    "stream_kind",
+    "type",
+    "actor_kind",
+    "correlation_id",
+    "decided_at",
+    "occurred_at",
+    "mac_secret_id",
+    "body",
+    "mac",
 )
 OPTIONAL = ("actor_id", "credential_key_id", "credential_code_id")
 COLUMNS = set(NUMBERS + TEXTS + OPTIONAL + ("data",))
@@ -601,7 +687,10 @@ BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def is_event(row):
     return (
         set(row) == COLUMNS
-        and all(isinstance(row[name], int) and not isinstance(row[name], bool) and abs(row[name]) <= MAX_COUNT for name in NUMBERS)
+        and all(
+            isinstance(row[name], int) and not isinstance(row[name], bool) and abs(row[name]) <= MAX_COUNT
+            for name in NUMBERS
+        )
         and all(isinstance(row[name], str) for name in TEXTS)
         and all(row[name] is None or isinstance(row[name], str) for name in OPTIONAL)
     )
@@ -609,7 +698,8 @@ def is_event(row):
 
 def entry_of(row):
     frame = ',"mac":"%s","macSecretId":%s,"occurredAt":%s,"position":%d,"shard":%d,"shardPosition":%d,"v":1}' % (
-        base64.b64encode(row["mac"]).decode(), json.dumps(row["mac_secret_id"], ensure_ascii=False), json.dumps(row["occurred_at"], ensure_ascii=False),
+        base64.b64encode(row["mac"]).decode(),
+        json.dumps(row["mac_secret_id"], ensure_ascii=False), json.dumps(row["occurred_at"], ensure_ascii=False),
         row["position"], row["shard"], row["shard_position"],
     )  # fmt: skip
     return b'{"body":' + row["body"] + frame.encode("utf-8", "surrogatepass")
@@ -666,7 +756,10 @@ class Events:
         self.folder, self.findings, self.log, self.exported, self.heads = folder, findings, log, exported, heads
         self.index = {hash: leaf for leaf, hash in reversed(list(enumerate(log.leaves)))}
         self.taken, self.count, self.pending, self.erased = set(), 0, 0, []
-        self.accounts = {str(row.get("account_id")): (row.get("shard"), row.get("position")) for row in folder.rows("accounts.ndjson")}
+        self.accounts = {
+            str(row.get("account_id")): (row.get("shard"), row.get("position"))
+            for row in folder.rows("accounts.ndjson")
+        }
 
     def take(self, leaf):
         if leaf in self.taken:
@@ -684,7 +777,9 @@ class Events:
             shard = Shard(number, float("inf") if head is None else head)
             for row in self.folder.rows("events/%d.ndjson" % number):
                 if is_event(row):
-                    self.check_event(shard, dict(row, body=base64.b64decode(row["body"]), mac=base64.b64decode(row["mac"])))
+                    self.check_event(
+                        shard, dict(row, body=base64.b64decode(row["body"]), mac=base64.b64decode(row["mac"]))
+                    )
                 else:
                     self.findings.add("unreadable", "events/%d.ndjson" % number, "It has a row that is no event.")
             self.pending += len(shard.pending)
@@ -764,7 +859,12 @@ class Events:
         shard.last_event_id = row["event_id"]
 
     def follow(self, shard, row, kind):
-        event_id, stream_id, account_id, position = row["event_id"], row["stream_id"], row["account_id"], row["position"]
+        event_id, stream_id, account_id, position = (
+            row["event_id"],
+            row["stream_id"],
+            row["account_id"],
+            row["position"],
+        )
         if row["shard_position"] <= shard.head:
             return self.findings.add(kind, event_id, "It stands behind position %d." % shard.head)
         before, last_time = shard.accounts.get(account_id, 0), shard.last_time
@@ -820,7 +920,9 @@ class Events:
             counter = unseen.pop(account_id, None)
             if counter is None:
                 self.findings.add("counter", account_id, "It has events, and is not counted.")
-            elif counter[0] != shard.number or (counter[1] != position and not (shard.missing and counter[1] >= position)):
+            elif counter[0] != shard.number or (
+                counter[1] != position and not (shard.missing and counter[1] >= position)
+            ):
                 self.findings.add("counter", account_id, "Its counter says otherwise than its events.")
         if shard.missing:
             for account_id in [name for name, counter in unseen.items() if counter[0] == shard.number]:
@@ -850,20 +952,24 @@ class Events:
             expected.pop(place, None)
         for place in expected:
             if place[0] not in shard.erased:
-                self.findings.add("personal", name_of(place), "It is missing, and the log does not say that it was erased.")
+                self.findings.add(
+                    "personal", name_of(place), "It is missing, and the log does not say that it was erased."
+                )
         for user_id in sorted({place[0] for place in shard.personal}):
             if user_id not in keys and user_id not in shard.erased and user_id not in shard.broken:
-                self.findings.add("personal", "key of %s" % user_id, "It is missing, and the log does not say that it was erased.")
+                self.findings.add(
+                    "personal", "key of %s" % user_id, "It is missing, and the log does not say that it was erased."
+                )
         for user_id, event_id in shard.erased.items():
             values = sum(1 for place in shard.personal if place[0] == user_id)
             self.erased.append({"userId": user_id, "eventId": event_id, "values": values})
 
 
-# --- What was kept outside --------------------------------------------------------------------------------------------------------
+# --- What was kept outside ------------------------------------------------------------------------------------------
 
 
 def parse_known(what, text):
-    """Checkpoints of a file, or None where it is something else: a signed note, a proof, an account head, or an anchor's lines."""
+    """Checkpoints of a file (a signed note, a proof, an account head, lines of an anchor), or None for anything else"""
     if text.lstrip().startswith("{"):
         known = []
         for number, line in enumerate(text.split("\n"), 1):
@@ -891,7 +997,12 @@ def parse_known(what, text):
         return [known_of(what, text, checkpoint)]
     if head:
         origin, account, count, size, root = head
-        return [dict(known_of(what, text, (origin, size, root)), head={"what": what, "account": account, "count": count, "size": size, "found": 0})]
+        return [
+            dict(
+                known_of(what, text, (origin, size, root)),
+                head={"what": what, "account": account, "count": count, "size": size, "found": 0},
+            )
+        ]
     return None
 
 
@@ -909,7 +1020,9 @@ def check_known(findings, trust, logs, known):
                 continue
         log = next((log for log in logs if log.origin == origin), None)
         if log is None:
-            findings.add("history-shorter", what, "The log %s had %d entries, and is not in the export." % (origin, size))
+            findings.add(
+                "history-shorter", what, "The log %s had %d entries, and is not in the export." % (origin, size)
+            )
         elif size > log.size:
             findings.add("history-shorter", what, "%s had %d entries, and has %d now." % (origin, size, log.size))
         elif not log.is_root(size, one["root"]):
@@ -937,26 +1050,47 @@ def read_state(path):
 
 def write_state(path, keys, logs):
     rows = [{"origin": origin, "size": size, "root": base64.b64encode(root).decode()} for origin, size, root in logs]
-    state = {"format": "keyledger-audit-state", "version": 1, "keys": list(dict.fromkeys(key.vkey for key in keys)), "logs": rows}
+    state = {
+        "format": "keyledger-audit-state",
+        "version": 1,
+        "keys": list(dict.fromkeys(key.vkey for key in keys)),
+        "logs": rows,
+    }
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write(json.dumps(state, indent=2) + "\n")
     os.replace(path + ".tmp", path)
 
 
-# --- All of it --------------------------------------------------------------------------------------------------------------------
+# --- All of it ------------------------------------------------------------------------------------------------------
 
 
 def verify(root, keys, known):
     """What is wrong, the trust that was come to, and the logs."""
     findings, trust, logs = Findings(), Trust(keys), []
-    report = {"verdict": "", "origin": None, "size": 0, "root": "", "events": 0, "pending": 0, "erased": [], "state": "not compared"}
+    report = {
+        "verdict": "",
+        "origin": None,
+        "size": 0,
+        "root": "",
+        "events": 0,
+        "pending": 0,
+        "erased": [],
+        "state": "not compared",
+    }
     folder = Folder(root, findings)
     exported = read_export(folder, findings) if folder.open() else None
     for row in exported["logs"] if exported else []:
         log = Log(row)
-        log.read(folder, findings, log.number == exported["current"], [one["size"] for one in known if one["origin"] == log.origin])
+        log.read(
+            folder,
+            findings,
+            log.number == exported["current"],
+            [one["size"] for one in known if one["origin"] == log.origin],
+        )
         notes = [str(row.get("note")) for row in folder.rows(log.path("checkpoints.ndjson"), True)] + [log.note]
-        is_ours = lambda checkpoint: checkpoint[0] == log.origin and log.is_root(checkpoint[1], checkpoint[2], log.either)
+        is_ours = lambda checkpoint: checkpoint[0] == log.origin and log.is_root(
+            checkpoint[1], checkpoint[2], log.either
+        )
         trust.follow(log.origin, log.announcements, notes, is_ours)
         if not trust.of(log.origin):
             findings.add("no-key", log.origin, "No key is trusted for this log: name one by --key.")
@@ -973,7 +1107,11 @@ def verify(root, keys, known):
         events.check()
         for head in heads:
             if head["found"] != head["count"]:
-                findings.add("history-differs", head["what"], "%s had %d events then, of which %d are there." % (head["account"], head["count"], head["found"]))
+                findings.add(
+                    "history-differs",
+                    head["what"],
+                    "%s had %d events then, of which %d are there." % (head["account"], head["count"], head["found"]),
+                )
         report.update(origin=current.origin, size=current.size, root=base64.b64encode(current.root).decode())
         report.update(events=events.count, pending=events.pending, erased=events.erased)
     elif exported:
@@ -986,7 +1124,8 @@ def verify(root, keys, known):
 
 def print_report(report):
     print("%s: %s has %d entries and the root %s. %d events were read, %d of them not sealed yet; state: %s." % (
-        report["verdict"], report["origin"], report["size"], report["root"], report["events"], report["pending"], report["state"],
+        report["verdict"], report["origin"], report["size"], report["root"],
+        report["events"], report["pending"], report["state"],
     ))  # fmt: skip
     for one in report["erased"]:
         print("erased  %(userId)s: %(values)d values are gone, as the event %(eventId)s says." % one)
@@ -1011,7 +1150,9 @@ def main():
             with open(path, encoding="utf-8", newline="") as file:
                 parsed = parse_known(path, file.read())
             if parsed is None:
-                raise ValueError("%s is neither a checkpoint nor a proof, an account head or the lines of an anchor." % path)
+                raise ValueError(
+                    "%s is neither a checkpoint nor a proof, an account head or the lines of an anchor." % path
+                )
             known += parsed
         if not os.path.isdir(args.folder):
             raise ValueError("%s is no folder." % args.folder)
@@ -1023,7 +1164,11 @@ def main():
     if report["verdict"] == "sound":
         origins = {log.origin for log in logs}
         others = [(one["origin"], one["size"], one["root"]) for one in state_known if one["origin"] not in origins]
-        write_state(args.state, keys + state_keys + [key for log in logs for key in trust.of(log.origin)], others + [(log.origin, log.size, log.root) for log in logs])
+        write_state(
+            args.state,
+            keys + state_keys + [key for log in logs for key in trust.of(log.origin)],
+            others + [(log.origin, log.size, log.root) for log in logs],
+        )
     if args.json:
         print(json.dumps(report))
     else:

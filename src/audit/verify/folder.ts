@@ -29,7 +29,7 @@ const CHUNK_BYTES = 1 << 20
 /** Longer than any line an export has: the body twice, in base64 and as JSON. */
 const LINE_BYTES_MAX = 4 << 20
 const NEWLINE = 10
-const WHOLE: Part = { from: 0, to: Number.MAX_SAFE_INTEGER }
+const WHOLE: readonly Part[] = [{ from: 0, to: Number.MAX_SAFE_INTEGER }]
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Undefined where the copy is not whole, which the findings then say. */
@@ -56,16 +56,15 @@ function folderOf(root: string, paths: ReadonlySet<string>, findings: Findings):
       const found = bytes(path)
       return found === undefined ? undefined : decode(found)
     },
-    *rows(path, parts = [WHOLE]) {
+    *rows(path, parts = WHOLE) {
       if (!paths.has(path)) return
       let number = 0
-      for (const part of parts)
-        for (const line of linesOf(join(root, path), part)) {
-          number++
-          const row = line === undefined ? undefined : parseRow(line)
-          if (row === undefined) findings.add('unreadable', path, `Line ${number} is no row.`)
-          else yield row
-        }
+      for (const line of linesOf(join(root, path), parts)) {
+        number++
+        const row = line === undefined ? undefined : parseRow(line)
+        if (row === undefined) findings.add('unreadable', path, `Line ${number} is no row.`)
+        else yield row
+      }
     },
     partsByShard: (path) => (paths.has(path) ? partsByShard(join(root, path), path, findings) : new Map()),
   }
@@ -125,25 +124,26 @@ function hashOfFile(path: string): string | undefined {
 }
 
 /** Each chunk is the same memory again. */
-function* chunksOf(path: string, { from, to }: Part): Iterable<Buffer> {
+function* chunksOf(path: string, parts: readonly Part[]): Iterable<Buffer> {
   const file = openSync(path, 'r')
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
-    for (let at = from; at < to; ) {
-      const length = readSync(file, chunk, 0, Math.min(CHUNK_BYTES, to - at), at)
-      if (length === 0) return
-      yield chunk.subarray(0, length)
-      at += length
-    }
+    for (const { from, to } of parts)
+      for (let at = from; at < to; ) {
+        const length = readSync(file, chunk, 0, Math.min(CHUNK_BYTES, to - at), at)
+        if (length === 0) break
+        yield chunk.subarray(0, length)
+        at += length
+      }
   } finally {
     closeSync(file)
   }
 }
 
 /** Undefined for a line that is too long or not ended; nothing follows it then. */
-function* linesOf(path: string, part: Part): Iterable<Buffer | undefined> {
+function* linesOf(path: string, parts: readonly Part[]): Iterable<Buffer | undefined> {
   let rest = Buffer.alloc(0)
-  for (const chunk of chunksOf(path, part)) {
+  for (const chunk of chunksOf(path, parts)) {
     let from = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       const line = chunk.subarray(from, end)

@@ -1,8 +1,10 @@
 // What is sound, and what can't be said to be: copies that are not whole, and no key to trust.
 import { describe, expect, test } from 'vitest'
+import { verifyFolder } from '#audit/verify/verify.ts'
+import { signersOf, trustedOf } from '#test/audit/support/keys.ts'
 import { addUsers, FORGOTTEN, populate, soundWorld } from '#test/audit/support/stories.ts'
-import { foundIn, verifyFiles, verifyWorld } from '#test/audit/support/verifying.ts'
-import { exportOf, newWorld, openLog, seal } from '#test/audit/support/world.ts'
+import { foundIn, temporary, verifyFiles, verifyWorld } from '#test/audit/support/verifying.ts'
+import { exportOf, newWorld, openLog, seal, writeFiles } from '#test/audit/support/world.ts'
 
 describe('an untouched export', () => {
   test('is sound, says what is not sealed yet and who was erased, by which event', () => {
@@ -73,9 +75,14 @@ describe('an export is incomplete', () => {
   })
 
   test('where its keys are of another host', () => {
-    const verification = verifyWorld(soundWorld(), { keys: [] })
-    expect(verification.verdict).toBe('incomplete')
-    expect(foundIn(verification)).toEqual(['no-key: keys.example.com/audit/1'])
+    const elsewhere = signersOf('keys.example.org/audit/1', 1).map(trustedOf)
+    for (const keys of [[], elsewhere]) {
+      const folder = temporary()
+      writeFiles(folder, exportOf(soundWorld()))
+      const { verification } = verifyFolder(folder, keys, [])
+      expect(verification.verdict).toBe('incomplete')
+      expect(foundIn(verification)).toEqual(['no-key: keys.example.com/audit/1'])
+    }
   })
 })
 
