@@ -57,3 +57,14 @@ export function soundWorld(): World {
   addUsers(world, 2)
   return world
 }
+
+/** Several tiles of leaves and one above them, 614 leaves under a few checkpoints. */
+export function largeWorld(): World {
+  const world = newWorld()
+  openLog(world, [1])
+  populate(world)
+  addUsers(world, 600)
+  const log = world.logs[0]!
+  while (log.size < 614) seal(world, 1 + (log.size % 97))
+  return world
+}

@@ -102,6 +102,15 @@ describe('what is no proof', () => {
     )
   })
 
+  test('a proof that ends below the root is refused, though what it comes to is the root of a smaller tree', async () => {
+    for (const size of [1, 2, 4, 64, 256]) {
+      const proof = await inclusionProof(tiles.read, 0, size)
+      const small = { leafHash: leaves[0]!, index: 0, size, root: rootAt(size), proof }
+      expect(isIncluded(small)).toBe(true)
+      expect(isIncluded({ ...small, size: size * 2 })).toBe(false)
+    }
+  })
+
   test('a proof between other trees, cut, or longer is refused', async () => {
     await fc.assert(
       fc.asyncProperty(index, index, async (a, b) => {

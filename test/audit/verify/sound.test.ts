@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { verifyFolder } from '#audit/verify/verify.ts'
 import { signersOf, trustedOf } from '#test/audit/support/keys.ts'
-import { addUsers, FORGOTTEN, populate, soundWorld } from '#test/audit/support/stories.ts'
+import { FORGOTTEN, largeWorld, soundWorld } from '#test/audit/support/stories.ts'
 import { foundIn, temporary, verifyFiles, verifyWorld } from '#test/audit/support/verifying.ts'
-import { exportOf, newWorld, openLog, seal, writeFiles } from '#test/audit/support/world.ts'
+import { exportOf, newWorld, openLog, writeFiles } from '#test/audit/support/world.ts'
 
 describe('an untouched export', () => {
   test('is sound, says what is not sealed yet and who was erased, by which event', () => {
@@ -27,12 +27,7 @@ describe('an untouched export', () => {
   })
 
   test('is sound over several tiles and many checkpoints', () => {
-    const world = newWorld()
-    openLog(world, [1])
-    populate(world)
-    addUsers(world, 600)
-    while (world.logs[0]!.size < 614) seal(world, 1 + (world.logs[0]!.size % 97))
-    expect(verifyWorld(world)).toMatchObject({ verdict: 'sound', size: 614, pending: 0, findings: [] })
+    expect(verifyWorld(largeWorld())).toMatchObject({ verdict: 'sound', size: 614, pending: 0, findings: [] })
   })
 })
 

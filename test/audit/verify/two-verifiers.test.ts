@@ -13,7 +13,7 @@ import { type Known, parseKnown } from '#audit/verify/known.ts'
 import { verifyFolder } from '#audit/verify/verify.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
-import { addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
+import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
 import { memoryTiles } from '#test/audit/support/tiles.ts'
 import { foundIn, pinned } from '#test/audit/support/verifying.ts'
@@ -44,15 +44,6 @@ const log = (world: World) => world.logs.at(-1)!
 const of = (world: World, alter: (world: World) => void = () => undefined) => {
   alter(world)
   return exportOf(world)
-}
-
-function large(): World {
-  const world = newWorld()
-  openLog(world, [1])
-  populate(world)
-  addUsers(world, 600)
-  while (log(world).size < 614) seal(world, 1 + (log(world).size % 97))
-  return world
 }
 
 function rotated(overlap: readonly number[]): World {
@@ -98,7 +89,11 @@ const texts = [
 
 const scenarios: readonly Scenario[] = [
   { name: 'sound', files: () => of(soundWorld()) },
-  { name: 'several tiles', files: () => of(large()) },
+  { name: 'several tiles', files: () => of(largeWorld()) },
+  {
+    name: 'a tile above the leaves',
+    files: () => of(largeWorld(), (world) => void log(world).tiles.set('1/0', Buffer.alloc(64, 7))),
+  },
   { name: 'nothing but the log itself', files: () => of(newWorld(), (world) => openLog(world, [1])) },
   { name: 'no log at all', files: () => of(newWorld()) },
   { name: 'another host', files: () => of(soundWorld()), keys: [] },
