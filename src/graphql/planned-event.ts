@@ -2,10 +2,10 @@
 import type { PlannedEvent } from '#commands/plan-command.ts'
 import type { NewCode } from '#domain/key/events.ts'
 import type { AnyFact, Stream } from '#domain/streams.ts'
+import type { EndedOverlap } from '#queries/ended-overlaps.ts'
 import type { Context } from './context.ts'
 import { publicData } from './event-data.ts'
-import type { SubjectLabels } from './summary.ts'
-import { sentenceOf } from './told-event.ts'
+import { type AboutSubject, sentenceOf } from './told-event.ts'
 import { userLabel } from './user-label.ts'
 
 /** In the place of a hint, which is made with its secret. */
@@ -39,11 +39,22 @@ function withoutHint(fact: AnyFact): AnyFact {
 }
 
 /** As it would be called from then on, and until then. */
-async function labelsOf({ subject, before, personal }: PlannedEvent, { loaders }: Context): Promise<SubjectLabels> {
+async function labelsOf(event: PlannedEvent, { loaders }: Context): Promise<AboutSubject> {
+  const { subject, before, personal } = event
   const { id, kind } = subject
   if (kind === 'user') return { subject: await userLabel(id, loaders), personal }
   if (kind === 'link') return { subject: (await loaders.linkedKey.load(id))?.name ?? id }
-  return { subject: nameIn(subject) ?? id, formerly: nameIn(before) }
+  return { subject: nameIn(subject) ?? id, formerly: nameIn(before), endedOverlap: overlapEndedBy(event) }
+}
+
+/** Of a code beside the one that a rotation would retire. */
+function overlapEndedBy({ fact, before, subject }: PlannedEvent): EndedOverlap | undefined {
+  if (fact.type !== 'key.rotated' || !('codes' in before.state) || !('codes' in subject.state)) return undefined
+  const after = new Map(subject.state.codes.map((code) => [code.codeId, code]))
+  for (const { codeId, overlapEndsAt: until } of before.state.codes)
+    if (until !== null && codeId !== fact.data.retiredCodeId && after.get(codeId)?.overlapEndsAt !== until)
+      return { codeId, until }
+  return undefined
 }
 
 function nameIn({ state }: Stream): string | undefined {

@@ -25,6 +25,8 @@ export type Labels = SubjectLabels & {
   readonly hint: string | null
   /** Where that code is, if it is known. */
   readonly slot?: CodeSlot | undefined
+  /** The other code that a rotation ended, whose overlap ran, and until when that was to run. */
+  readonly alsoEnded?: { readonly hint: string; readonly until: string } | undefined
   /** What to call other things that the event names (`idsNamedBy`); those without a name go by their ids. */
   readonly names?: ReadonlyMap<string, string>
 }
@@ -149,12 +151,15 @@ function keyCreated({ data }: KeyCreated, names: ReadonlyMap<string, string>): s
   ].join('')
 }
 
-function keyRotated({ data: { replacement, overlapEndsAt } }: KeyRotated, { subject, hint }: Labels): string {
+function keyRotated({ data }: KeyRotated, { subject, hint, alsoEnded }: Labels): string {
+  const { replacement, overlapEndsAt } = data
   const { slot, hint: newHint } = replacement
   const end = overlapEndsAt === null ? 'stopped at once' : `may still be used until ${overlapEndsAt}`
+  const too = overlapEndsAt === null ? ' too' : ''
+  const also = alsoEnded ? `; ${alsoEnded.hint}, which was to work until ${alsoEnded.until}, stopped at once${too}` : ''
   return (
     `rotated the ${slot} code of key ${subject}; the old one, ${hint}, ${end}, ` +
-    `the new one is ${newHint}, ${expiryOf(replacement.expiresAt)}`
+    `the new one is ${newHint}, ${expiryOf(replacement.expiresAt)}${also}`
   )
 }
 

@@ -3,6 +3,7 @@ import type { Actor, Credential } from '#domain/actor.ts'
 import { kindOf } from '#domain/ids.ts'
 import type { AnyFact } from '#domain/streams.ts'
 import { upcast } from '#log/upcast.ts'
+import type { EndedOverlap } from '#queries/ended-overlaps.ts'
 import type { EventRow } from '#queries/events.ts'
 import { labelOf } from './actor.ts'
 import type { Context } from './context.ts'
@@ -27,16 +28,19 @@ export function summarize(event: EventRow, context: Context): Promise<string> {
   return sentenceOf(fact, actorOf(event), subjectOf(event, context), context)
 }
 
+/** With the code beside the retired one that a rotation ended. */
+export type AboutSubject = SubjectLabels & { readonly endedOverlap?: EndedOverlap | undefined }
+
 /** Of what happened, or would, to a thing that is called so. */
 export async function sentenceOf(
   fact: AnyFact,
   by: Actor,
-  about: Promise<SubjectLabels>,
+  about: Promise<AboutSubject>,
   context: Context,
 ): Promise<string> {
   const codeId = codeNamedBy(fact)
   const ids = idsNamedBy(fact)
-  const [actor, subject, code, names] = await Promise.all([
+  const [actor, { endedOverlap, ...subject }, code, names] = await Promise.all([
     labelOf(by, context),
     about,
     codeId === null ? null : context.loaders.code.load(codeId),
@@ -47,6 +51,10 @@ export async function sentenceOf(
     ...subject,
     hint: code?.hint ?? codeId,
     slot: code?.slot,
+    alsoEnded: endedOverlap && {
+      hint: (await context.loaders.code.load(endedOverlap.codeId))?.hint ?? endedOverlap.codeId,
+      until: endedOverlap.until,
+    },
     names: new Map(ids.map((id, index) => [id, names[index] ?? id])),
   })
 }
@@ -66,13 +74,16 @@ async function nameOf(id: string, { loaders }: Context): Promise<string> {
 }
 
 /** Its name is part of what happened to it, so it takes no right beyond that of reading the event. */
-async function subjectOf(event: EventRow, { loaders }: Context): Promise<SubjectLabels> {
+async function subjectOf(event: EventRow, { loaders }: Context): Promise<AboutSubject> {
   const { stream_kind: kind, stream_id: id } = event
   if (kind === 'link') return { subject: (await loaders.linkedKey.load(id))?.name ?? id }
   if (kind === 'user') {
     const [subject, personal] = await Promise.all([userLabel(id, loaders), loaders.personalNames.load(event)])
     return { subject, personal }
   }
-  const { before, after } = await loaders.namesThen.load(event)
-  return { subject: after ?? id, formerly: before ?? undefined }
+  const [{ before, after }, endedOverlap] = await Promise.all([
+    loaders.namesThen.load(event),
+    event.type === 'key.rotated' ? loaders.endedOverlap.load(event) : null,
+  ])
+  return { subject: after ?? id, formerly: before ?? undefined, endedOverlap: endedOverlap ?? undefined }
 }

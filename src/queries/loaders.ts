@@ -14,6 +14,7 @@ import type { AccountRow } from './accounts.ts'
 import { readChanges } from './changes.ts'
 import type { CodeDay } from './code-uses.ts'
 import { CODE_COLUMNS, type CodeRow, parametersOf, RETIRED_MAX, readNewestCodes, readShownCodes } from './codes.ts'
+import { type EndedOverlap, readEndedOverlaps } from './ended-overlaps.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
 import { type Inclusion, readInclusionProofs } from './inclusion-proofs.ts'
 import type { KeyRow } from './keys.ts'
@@ -66,6 +67,8 @@ export type Loaders = {
   readonly changes: EventLoader<readonly Change[]>
   /** What the subject of such an event was called. */
   readonly namesThen: EventLoader<NamesThen>
+  /** The code beside the retired one that such an event ended; null for none. */
+  readonly endedOverlap: EventLoader<EndedOverlap | null>
   /** That such an event is in the audit log, against the checkpoint of a size, or the newest; null where it is not sealed then. */
   readonly inclusionProof: (size: bigint | null) => EventLoader<Inclusion | null>
   /** Which personal values such an event told, by name. */
@@ -144,6 +147,7 @@ export function createLoaders(reader: Reader, caller: Caller | undefined): Loade
     event: rows<EventRow>('evt', 'log.event', 'event_id', EVENT_COLUMNS.map((column) => `row.${column}`).join(', ')),
     changes: eventLoader<readonly Change[]>(clears, [], (events) => readChanges(ask, events)),
     namesThen: eventLoader(clears, NAMELESS, (events) => readNamesThen(reader, events)),
+    endedOverlap: eventLoader<EndedOverlap | null>(clears, null, (events) => readEndedOverlaps(reader, events)),
     inclusionProof: bySize((size) =>
       eventLoader<Inclusion | null>(clears, null, (events) => readInclusionProofs(reader, events, size)),
     ),

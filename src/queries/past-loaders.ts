@@ -80,6 +80,7 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
     event: present.event,
     changes: present.changes,
     namesThen: present.namesThen,
+    endedOverlap: present.endedOverlap,
     inclusionProof: present.inclusionProof,
     personalNames: present.personalNames,
     codesOfKey,
