@@ -29,7 +29,8 @@ function withoutMade({ codeId: _id, hint: _hint, ...code }: NewCode) {
 }
 
 export function plannedSummary(event: PlannedEvent, _arguments: unknown, context: Context): Promise<string> {
-  return sentenceOf(withoutHint(event.fact), event.actor, labelsOf(event, context), context)
+  const told = { fact: withoutHint(event.fact), by: event.actor, at: context.reader.now }
+  return sentenceOf(told, labelsOf(event, context), context)
 }
 
 function withoutHint(fact: AnyFact): AnyFact {

@@ -25,6 +25,8 @@ export type Labels = SubjectLabels & {
   readonly hint: string | null
   /** Where that code is, if it is known. */
   readonly slot?: CodeSlot | undefined
+  /** Whether that code had been replaced by then. */
+  readonly isReplaced?: boolean | undefined
   /** The other code that a rotation ended, whose overlap ran, and until when that was to run. */
   readonly alsoEnded?: { readonly hint: string; readonly until: string } | undefined
   /** What to call other things that the event names (`idsNamedBy`); those without a name go by their ids. */
@@ -81,7 +83,9 @@ function predicateOf(fact: AnyFact, labels: Labels): string {
     case 'code.enabled':
       return `switched on ${code} of key ${subject}, which may be used again`
     case 'code.disabled':
-      return `switched off ${code} of key ${subject}, which opens nothing while it is off`
+      return labels.isReplaced
+        ? `switched off ${code} of key ${subject}, which ended the overlap in which it still worked: it opens nothing any more, for good`
+        : `switched off ${code} of key ${subject}, which opens nothing while it is off`
     case 'code.deleted':
       return `deleted ${code} of key ${subject}, which opens nothing any more`
     case 'code.revealed':

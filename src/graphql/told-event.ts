@@ -1,6 +1,7 @@
 // What is told of an event beside its own columns: who did it, when, and what that means.
 import type { Actor, Credential } from '#domain/actor.ts'
 import { kindOf } from '#domain/ids.ts'
+import type { Instant } from '#domain/instant.ts'
 import type { AnyFact } from '#domain/streams.ts'
 import { upcast } from '#log/upcast.ts'
 import type { EndedOverlap } from '#queries/ended-overlaps.ts'
@@ -25,16 +26,17 @@ export function credentialOf({ credential_key_id: keyId, credential_code_id: cod
 
 export function summarize(event: EventRow, context: Context): Promise<string> {
   const fact = upcast(event.type, event.schema_version, event.data)
-  return sentenceOf(fact, actorOf(event), subjectOf(event, context), context)
+  return sentenceOf({ fact, by: actorOf(event), at: event.decided_at }, subjectOf(event, context), context)
 }
 
 /** With the code beside the retired one that a rotation ended. */
 export type AboutSubject = SubjectLabels & { readonly endedOverlap?: EndedOverlap | undefined }
 
+type Told = { readonly fact: AnyFact; readonly by: Actor; readonly at: Instant }
+
 /** Of what happened, or would, to a thing that is called so. */
 export async function sentenceOf(
-  fact: AnyFact,
-  by: Actor,
+  { fact, by, at }: Told,
   about: Promise<AboutSubject>,
   context: Context,
 ): Promise<string> {
@@ -51,6 +53,7 @@ export async function sentenceOf(
     ...subject,
     hint: code?.hint ?? codeId,
     slot: code?.slot,
+    isReplaced: code?.replaced_at != null && code.replaced_at <= at,
     alsoEnded: endedOverlap && {
       hint: (await context.loaders.code.load(endedOverlap.codeId))?.hint ?? endedOverlap.codeId,
       until: endedOverlap.until,

@@ -75,6 +75,21 @@ test('a rotation tells of the code whose overlap it ended, wherever it is told',
   expect(decidedBy.at(-1)?.summary).toBe(sentence(third))
 })
 
+test('whoever switches off a replaced code is told that it is for good, and of one that is replaced later that it is not', async () => {
+  const { keyId, codeId } = await app.createKey(keyspaceId)
+  await later('disableCode', { codeId })
+  await later('enableCode', { codeId })
+  await later('rotateKey', { keyId, overlapSeconds: 3_600 })
+  const planned = await trial('disableCode', { codeId })
+  await later('disableCode', { codeId })
+  const told = [...(await historyOf(keyId)), ...planned].filter((summary) => summary.includes(' switched off '))
+  expect(told).toEqual([
+    expect.stringMatching(/, which opens nothing while it is off$/),
+    expect.stringMatching(/, which ended the overlap in which it still worked: it opens nothing any more, for good$/),
+    expect.stringMatching(/, which ended the overlap in which it still worked: it opens nothing any more, for good$/),
+  ])
+})
+
 test('a rotation tells of no code whose overlap had ended before, by itself or by somebody, nor of one in the other slot', async () => {
   const { keyId } = await app.createKey(keyspaceId, { codes: [{}, {}] })
   await later('rotateKey', { keyId, overlapSeconds: 60 })
