@@ -18,24 +18,24 @@ export function listOf(names: readonly string[], none: string): string {
 
 type Names = ReadonlyMap<string, string>
 
-/** How the fields of things are called, and their values where these are short. */
+/** How the fields of things are called, and their values where these are short; what matters most is told first. */
 const FIELDS = new Map<string, readonly [name: string, told: 'told' | 'named' | 'list' | 'untold']>([
+  ['role', ['role', 'told']],
+  ['permissions', ['permissions', 'list']],
+  ['policyIds', ['policies', 'named']],
+  ['endpoints', ['endpoints', 'untold']],
+  ['expiresAt', ['expiry', 'told']],
+  ['ownerId', ['owner', 'named']],
+  ['actsAsId', ['user it acts as', 'named']],
   ['description', ['description', 'untold']],
   ['tags', ['tags', 'list']],
   ['metadata', ['metadata', 'untold']],
-  ['policyIds', ['policies', 'named']],
-  ['permissions', ['permissions', 'list']],
-  ['endpoints', ['endpoints', 'untold']],
-  ['ownerId', ['owner', 'named']],
-  ['actsAsId', ['user it acts as', 'named']],
-  ['expiresAt', ['expiry', 'told']],
   ['logging', ['logging of bodies', 'untold']],
-  ['role', ['role', 'told']],
 ])
 
 /** Empty where nothing but the name changed, which the sentence tells by itself. */
 export function changesIn(data: object, names: Names): string {
-  const others = Object.entries(data).filter(([field]) => field !== 'name')
+  const others = inOrderOf([...FIELDS.keys()], data).filter(([field]) => field !== 'name')
   const changes = others.map(([field, value]) => {
     const [name, told] = FIELDS.get(field) ?? [field, 'untold']
     if (told === 'untold') return value === null ? `${name} taken away` : `${name} changed`
@@ -46,31 +46,39 @@ export function changesIn(data: object, names: Names): string {
   return changes.join('; ')
 }
 
-/** Those of a keyspace, as people call them. */
+/** Of one object, in an order of their own: that of a fact is another before it is stored than after. */
+function inOrderOf(fields: readonly string[], data: object): readonly (readonly [field: string, value: unknown])[] {
+  const place = (field: string) => (fields.includes(field) ? fields.indexOf(field) : fields.length)
+  return Object.entries(data).toSorted(([a], [b]) => place(a) - place(b) || (a < b ? -1 : 1))
+}
+
+/** Those of a keyspace, as people call them; told in this order. */
 const RULES: { readonly [Rule in keyof KeyspaceRules]: string } = {
-  prefix: 'prefix',
+  managedBy: 'managers of keys',
+  authorizations: 'authorizations',
+  policyRequired: 'need for a policy',
+  upstreamUserRequired: 'need for an upstream user',
+  expiryRequired: 'need for an expiry',
+  codeLifetimeDays: 'usual days that codes last',
+  codeLifetimeDaysMax: 'most days that codes last',
   activeKeysMax: 'limit of active keys',
   liveCodesMax: 'limit of live codes',
   codesAtCreation: 'number of first codes',
-  codeLifetimeDays: 'usual days that codes last',
-  codeLifetimeDaysMax: 'most days that codes last',
-  expiryRequired: 'need for an expiry',
   secretDisplay: 'showing of secrets',
   customSecrets: "callers' own secrets",
-  authorizations: 'authorizations',
-  policyRequired: 'need for a policy',
   codeDeletion: 'deletion of codes',
   defaultKeys: 'default keys',
   defaultKeyName: 'name of default keys',
-  managedBy: 'managers of keys',
-  upstreamUserRequired: 'need for an upstream user',
+  prefix: 'prefix',
   presentations: 'presentations',
 }
 
 /** The same of the rules of a keyspace. */
 export function rulesIn({ rules = {} }: KeyspaceUpdated['data']): string {
   const called = new Map<string, string>(Object.entries(RULES))
-  const changes = Object.entries(rules).map(([rule, value]) => `${called.get(rule) ?? rule} ${ruleValue(value)}`)
+  const changes = inOrderOf(Object.keys(RULES), rules).map(
+    ([rule, value]) => `${called.get(rule) ?? rule} ${ruleValue(value)}`,
+  )
   const lost = rules.secretDisplay === 'ONCE' ? ', so that none that was kept can be shown again' : ''
   return `${changes.join('; ')}${lost}`
 }

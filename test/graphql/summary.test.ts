@@ -72,8 +72,8 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
       policyIds: ['pol_1'],
       ownerId: 'usr_1',
     },
-    'root renamed key FORMER to SUBJECT, and changed it: tags now a and b; expiry now none; description taken away; metadata changed; ' +
-      'policies now Ads; owner now Ann Lee',
+    'root renamed key FORMER to SUBJECT, and changed it: policies now Ads; expiry now none; owner now Ann Lee; description taken ' +
+      'away; tags now a and b; metadata changed',
   ],
   'key.frozen': [{ frozenPolicies: [] }, 'root froze what key SUBJECT grants, whatever becomes of its policies'],
   'key.enabled': [{}, 'root switched on key SUBJECT, whose codes may be used again'],
@@ -124,6 +124,10 @@ const SENTENCES: { readonly [Type in AnyFact['type']]: readonly [Extract<AnyFact
   'user.erased': [{}, 'root erased a user for good: who they were is kept no more'],
 }
 
+function turned(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).toReversed())
+}
+
 const names = new Map([
   ['ks_1', 'main'],
   ['pol_1', 'Ads'],
@@ -150,6 +154,14 @@ describe('the summary of an event', () => {
     const data = { rotationId: 'rot_1', retiredCodeId: 'code_old', overlapEndsAt: null, replacement: CODE }
     expect(summaryOf({ type: 'key.rotated', data }, LABELS)).toMatch(
       /SECONDARY code of key SUBJECT; the old one, HINT, stopped at once, /,
+    )
+  })
+
+  test('says that the end of an overlap is for good', () => {
+    const data = { codeId: 'code_old' }
+    expect(summaryOf({ type: 'code.disabled', data }, { ...LABELS, isReplaced: true })).toBe(
+      'root switched off PRIMARY code HINT of key SUBJECT, which ended the overlap in which it still worked: it opens nothing any ' +
+        'more, for good',
     )
   })
 
@@ -188,6 +200,21 @@ describe('the summary of an event', () => {
     expect(new Set(sentences).size).toBe(sentences.length)
     for (const sentence of sentences)
       expect(sentence).toMatch(/^root changed keyspace SUBJECT: [a-z' ]+ (now .+|changed)$/)
+  })
+
+  test('tells what matters most first, in whatever order it is stored', () => {
+    const told = (type: 'key.updated' | 'keyspace.updated', data: object) =>
+      summaryOf({ type, data } as AnyFact, LABELS).replace('root changed ', '')
+    const change = { tags: ['t'], logging: {}, expiresAt: null, policyIds: ['pol_1'], permissions: ['a'] }
+    const rules = { prefix: 'p', secretDisplay: 'REVEALABLE', activeKeysMax: 2, managedBy: 'OWNERS' }
+    for (const turn of [(fields: object) => fields, turned]) {
+      expect(told('key.updated', turn(change))).toBe(
+        'key SUBJECT: permissions now a; policies now Ads; expiry now none; tags now t; logging of bodies changed',
+      )
+      expect(told('keyspace.updated', { rules: turn(rules) })).toBe(
+        'keyspace SUBJECT: managers of keys now OWNERS; limit of active keys now 2; showing of secrets now REVEALABLE; prefix now p',
+      )
+    }
   })
 
   test('tells long lists by their beginning', () => {
