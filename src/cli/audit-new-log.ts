@@ -11,19 +11,24 @@ import { sealingSettings } from './sealing.ts'
 const LISTED_MAX = 100
 const REASON_MAX = 500
 
+const OPTIONS = { reason: { type: 'string' }, 'key-lost': { type: 'boolean' } } as const
+
 export function auditNewLog(args: readonly string[]): Promise<number> {
-  return withConfig(args, { reason: { type: 'string' } }, async (config, { reason }) => {
+  return withConfig(args, OPTIONS, async (config, { reason, 'key-lost': isKeyLost }) => {
     if (typeof reason !== 'string' || reason.trim() === '' || reason.length > REASON_MAX) {
       complain(
-        `Usage: keyledger audit new-log --reason <why, at most ${REASON_MAX} characters: it is part of the new log for good>`,
+        `Usage: keyledger audit new-log [--key-lost] --reason <why, at most ${REASON_MAX} characters: it is part of the new log for good>`,
       )
       return EXIT_USAGE
     }
     const sealing = sealingSettings(config)
     if (sealing === null) throw new InstallationError('KEYLEDGER_AUDIT_KEY must be set: a log begins with a signature.')
-    const { owner, close } = await openInstallation(config, { log: createLogger(config.logLevel), maintenance: true })
+    const { owner, keyring, close } = await openInstallation(config, {
+      log: createLogger(config.logLevel),
+      maintenance: true,
+    })
     try {
-      const outcome = await newLog({ database: owner, ...sealing, reason })
+      const outcome = await newLog({ database: owner, keyring, ...sealing, reason, isKeyLost: isKeyLost === true })
       if (outcome.kind === 'refused') {
         complain(`No other log was begun: ${outcome.why}.`)
         return EXIT_PROBLEM
@@ -36,15 +41,13 @@ export function auditNewLog(args: readonly string[]): Promise<number> {
   })
 }
 
-function linesOf({ origin, former, anchored, lostPositions, lostLeaves }: Begun): readonly string[] {
-  const count = (anchored?.size ?? former.size) - former.size
+function linesOf({ origin, entries, former, anchored, lostPositions, lostLeaves, unlisted }: Begun): readonly string[] {
   return [
-    `The log ${former.origin} ends at ${former.size} entries; ${origin} goes on from it. Servers seal all events in it anew.`,
+    `The log ${former.origin} ends at ${former.size} entries; ${origin} goes on from it, with ${entries} entries: all events that are there.`,
     ...(anchored === null
       ? []
       : [
-          `Missing: ${count === 1 ? '1 entry' : `${count} entries`} sealed after that, as a ` +
-            'checkpoint outside the database says:',
+          `Missing: what was sealed after that, up to ${anchored.size} entries of ${anchored.origin}, as a checkpoint outside the database says:`,
           ...lostPositions.map(({ shard, from, to }) => `  shard ${shard}, ${range(from, to)}`),
         ]),
     ...(lostLeaves.length === 0
@@ -56,7 +59,10 @@ function linesOf({ origin, former, anchored, lostPositions, lostLeaves }: Begun)
             .map(({ index, shard, shardPosition }) => `  entry ${index}: shard ${shard}, position ${shardPosition}`),
           ...(lostLeaves.length > LISTED_MAX ? [`  and ${lostLeaves.length - LISTED_MAX} more`] : []),
         ]),
-    ...(anchored === null && lostLeaves.length === 0 ? ['Nothing that was sealed is missing.'] : []),
+    ...(unlisted === 0
+      ? []
+      : [`Of ${unlisted} of the ${former.size} entries the database does not say any more what they were.`]),
+    ...(anchored === null && lostLeaves.length + unlisted === 0 ? ['Nothing that was sealed is missing.'] : []),
     'Tell auditors: what they hold of the former log stays provable, and what is missing is so for good.',
   ]
 }

@@ -22,16 +22,20 @@ export function testSigningKeys(...words: readonly string[]): SigningKeys {
 }
 
 /** In memory, as if it were elsewhere. */
-export function memoryAnchor(): Anchor & { readonly records: AnchorRecord[] } {
-  const records: AnchorRecord[] = []
+export function memoryAnchor(): Anchor & { readonly kept: AnchorRecord[] } {
+  const kept: AnchorRecord[] = []
   return {
     name: 'memory',
-    records,
-    last: async (origin) => records.findLast((record) => record.origin === origin) ?? null,
+    kept,
+    records: async () => [...Map.groupBy(kept, ({ origin }) => origin).values()].map(largestOf),
     async keep(record) {
-      records.push(record)
+      kept.push(record)
     },
   }
+}
+
+function largestOf(records: readonly AnchorRecord[]): AnchorRecord {
+  return records.reduce((largest, record) => (record.size > largest.size ? record : largest))
 }
 
 export type TestSealer = Sealer & { readonly logged: readonly LogEntry[] }

@@ -38,9 +38,13 @@ export async function restore(database: TestDatabase): Promise<void> {
   await tamper(database, ...restoring())
 }
 
+/** All but the audit log. */
+export async function restoreEvents(database: TestDatabase): Promise<void> {
+  await tamper(database, ...restoring([...STATE, ...LOG, ...VAULT]))
+}
+
 /** The statements of it. */
-export function restoring(): readonly string[] {
-  const tables = [...AUDIT, ...STATE, ...LOG, ...VAULT]
+export function restoring(tables: readonly string[] = [...AUDIT, ...STATE, ...LOG, ...VAULT]): readonly string[] {
   return [
     ...tables.map((table) => `DELETE FROM ${table}`),
     ...tables.map((table) => `INSERT INTO ${table} TABLE ${copyOf(table)}`),

@@ -16,8 +16,8 @@ export type AnchorRecord = {
 export type Anchor = {
   /** As an operator knows it: a path, or a host. */
   readonly name: string
-  /** The last record of this log that it can give back; null where it has none, or can only be written to. */
-  last(origin: string): Promise<AnchorRecord | null>
+  /** The record with the largest size of each log that it can give back; none where it can only be written to. Rejects where it can't be read. */
+  records(): Promise<readonly AnchorRecord[]>
   /** Rejects where the record is not safely there. */
   keep(record: AnchorRecord): Promise<void>
 }
@@ -40,7 +40,13 @@ export function readRecord(line: string): AnchorRecord | undefined {
   try {
     const { origin, size, root, note, heads } = JSON.parse(line) as Partial<Record<keyof AnchorRecord, unknown>>
     if (typeof origin !== 'string' || typeof root !== 'string' || typeof note !== 'string') return undefined
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || typeof heads !== 'object' || heads === null)
+    if (
+      typeof size !== 'number' ||
+      !Number.isSafeInteger(size) ||
+      size < 1 ||
+      typeof heads !== 'object' ||
+      heads === null
+    )
       return undefined
     return { origin, size, root, note, heads: heads as AnchorRecord['heads'] }
   } catch {

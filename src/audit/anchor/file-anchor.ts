@@ -3,20 +3,17 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { type Anchor, type AnchorRecord, readRecord, writeRecord } from './anchor.ts'
 
-/** More than any line is long. */
-const BLOCK_BYTES = 65_536
-
 export function fileAnchor(path: string): Anchor {
+  const known = new Map<string, AnchorRecord>()
+  let readUpTo = 0
   return {
     name: path,
-    async last(origin) {
-      const file = await openToRead(path)
-      if (file === undefined) return null
-      try {
-        return await lastRecord(file, origin)
-      } finally {
-        await file.close()
-      }
+    async records() {
+      readUpTo = await readFrom(path, readUpTo, (record) => {
+        // Also of a file that has been rotated since: what was known once stays known.
+        if (record.size > (known.get(record.origin)?.size ?? 0)) known.set(record.origin, record)
+      })
+      return [...known.values()]
     },
     async keep(record) {
       const file = await open(path, 'a', 0o644)
@@ -29,6 +26,24 @@ export function fileAnchor(path: string): Anchor {
         await file.close()
       }
     },
+  }
+}
+
+/** Reads what stands behind `from`, all of it where the file is shorter now, and gives where it ended. A file that is not there is empty. */
+async function readFrom(path: string, from: number, onRecord: (record: AnchorRecord) => void): Promise<number> {
+  const file = await openToRead(path)
+  if (file === undefined) return 0
+  try {
+    const { size } = await file.stat()
+    const start = size < from ? 0 : from
+    if (size === start) return size
+    for await (const line of file.readLines({ start, autoClose: false })) {
+      const record = readRecord(line)
+      if (record !== undefined) onRecord(record)
+    }
+    return size
+  } finally {
+    await file.close()
   }
 }
 
@@ -50,22 +65,4 @@ async function endsWithNewline(path: string, size: number): Promise<boolean> {
   } finally {
     await file.close()
   }
-}
-
-/** From the end: the file grows for as long as the log does. */
-async function lastRecord(file: FileHandle, origin: string): Promise<AnchorRecord | null> {
-  let rest = ''
-  for (let end = (await file.stat()).size; end > 0; ) {
-    const start = Math.max(0, end - BLOCK_BYTES)
-    const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start)
-    const [first = '', ...lines] = (buffer.toString('latin1') + rest).split('\n')
-    for (const line of lines.reverse()) {
-      const record = readRecord(Buffer.from(line, 'latin1').toString('utf8'))
-      if (record?.origin === origin) return record
-    }
-    rest = first
-    end = start
-  }
-  const record = readRecord(Buffer.from(rest, 'latin1').toString('utf8'))
-  return record?.origin === origin ? record : null
 }

@@ -7,7 +7,7 @@ import { type LogEntry, logEntry } from '../entry.ts'
 import type { Signer } from '../note/signing-key.ts'
 import { EMPTY_EDGE } from '../tree/edge.ts'
 import { leafHash } from '../tree/hash.ts'
-import { type Leaf, type Sealed, sealLeaves } from './seal-leaves.ts'
+import { type Leaf, type SealedSoFar, sealLeaves } from './seal-leaves.ts'
 
 export type NewLog = {
   readonly number: number
@@ -16,11 +16,14 @@ export type NewLog = {
   readonly continues: Extract<LogEntry, { kind: 'opened' }>['continues']
 }
 
-/** Commits. Undefined where somebody else has begun it meanwhile. All events are sealed in it from the first on. */
+/**
+ * Sends all but the last statement, as sealing does. Undefined where somebody else has begun it meanwhile. All events are sealed in it
+ * from the first on.
+ */
 export async function beginLog(
-  transaction: Transaction,
+  transaction: Pick<Transaction, 'run'>,
   { number, origin, signers, continues }: NewLog,
-): Promise<Sealed | undefined> {
+): Promise<SealedSoFar | undefined> {
   const { run } = transaction
   const [clock] = await run(statement<{ now: Instant }>('SELECT clock_timestamp() AS now', []))
   const vkeys = signers.map(({ vkey }) => vkey)
@@ -34,13 +37,17 @@ export async function beginLog(
   )
   if (begun.length === 0) return undefined
   const first: Leaf = { entry, event: null }
-  const { sealed, last } = await sealLeaves(transaction, { logNumber: number, origin, signers }, EMPTY_EDGE, [first])
-  await transaction.commitWith(last)
-  return sealed
+  return sealLeaves(transaction, { logNumber: number, origin, signers }, EMPTY_EDGE, [first])
 }
 
 export function originOf(host: string, number: number): string {
   return `${host}/audit/${number}`
+}
+
+/** Of an origin: the host, and the number of the log. */
+export function placeOf(origin: string): { readonly host: string; readonly number: number } | undefined {
+  const [, host, number] = /^(.+)\/audit\/([1-9]\d{0,3})$/.exec(origin) ?? []
+  return host === undefined ? undefined : { host, number: Number(number) }
 }
 
 /** Of what may have microseconds. */

@@ -21,13 +21,25 @@ export function look(): CompiledQuery<Look> {
   )
 }
 
-/** The open log, now ours; no row where another sealer has it. Its epoch rises with every change of hands. */
+/**
+ * The open log, now ours; no row where another sealer has it. Its epoch rises with every change of hands. A lease that no sealer can
+ * have taken keeps nobody out.
+ */
 export function claim(owner: string): CompiledQuery<LogRow> {
   return statement(
     `UPDATE audit.log SET owner = $1, epoch = epoch + CASE WHEN owner = $1 THEN 0 ELSE 1 END,
             lease_until = clock_timestamp() + ${LEASE}
-      WHERE closed_at IS NULL AND (owner = $1 OR lease_until < clock_timestamp()) RETURNING ${LOG_COLUMNS}`,
+      WHERE closed_at IS NULL AND (owner = $1 OR lease_until < clock_timestamp() OR lease_until > clock_timestamp() + interval '1 minute')
+      RETURNING ${LOG_COLUMNS}`,
     [owner],
+  )
+}
+
+/** Of the logs that are closed. */
+export function newestClosed(): CompiledQuery<LogRow> {
+  return statement(
+    `SELECT ${LOG_COLUMNS} FROM audit.log WHERE closed_at IS NOT NULL ORDER BY log_number DESC LIMIT 1`,
+    [],
   )
 }
 

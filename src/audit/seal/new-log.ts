@@ -2,19 +2,21 @@
 // log is begun that says what it goes on from, and seals all events that are there anew; and what is missing is told exactly.
 import { type Database, statement } from '#database/connect.ts'
 import { setForCopying, type TextRow } from '#database/copy.ts'
-import { inTransaction, type Reading } from '#database/transaction.ts'
+import { inTransaction, type Reading, type Transaction } from '#database/transaction.ts'
 import { invariant } from '#domain/invariant.ts'
+import type { Keyring } from '#secret/keyring.ts'
 import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
-import { eventEntry } from '../entry.ts'
-import { parseCheckpoint } from '../note/checkpoint.ts'
-import { openNote } from '../note/signed-note.ts'
-import { parseVkey, type Signer, type SigningKeys } from '../note/signing-key.ts'
+import { type Continued, eventEntry } from '../entry.ts'
+import type { SigningKeys } from '../note/signing-key.ts'
 import { EVENT_TEXTS, sealedColumnsOf } from '../store/event-rows.ts'
 import { LOG_COLUMNS, type LogRow } from '../store/logs.ts'
 import { HASH_BYTES, leafHash } from '../tree/hash.ts'
 import { TILE_WIDTH } from '../tree/tiles.ts'
-import { beginLog, originOf } from './begin-log.ts'
-import { knownByAnchors, problemOfLog } from './take-over.ts'
+import { beginLog, originOf, placeOf } from './begin-log.ts'
+import { newestClosed } from './lease.ts'
+import { readPending } from './pending.ts'
+import { type SealedSoFar, type SealingLog, sealLeaves } from './seal-leaves.ts'
+import { type KnownRecord, knownByAnchors, openCheckpoint, problemOfLog } from './take-over.ts'
 
 /** A leaf of the former log whose event is not there any more, or not as it was. */
 export type LostLeaf = { readonly index: number; readonly shard: number; readonly shardPosition: bigint }
@@ -22,97 +24,161 @@ export type LostLeaf = { readonly index: number; readonly shard: number; readonl
 export type Begun = {
   readonly kind: 'begun'
   readonly origin: string
+  /** Sealed in it. */
+  readonly entries: number
   readonly former: { readonly origin: string; readonly size: number }
   /** What an anchor knows that is larger than the former log is now. */
-  readonly anchored: AnchorRecord | null
+  readonly anchored: { readonly origin: string; readonly size: number } | null
   /** By shard: positions that were sealed after that, first and last. */
   readonly lostPositions: readonly { readonly shard: number; readonly from: bigint; readonly to: bigint }[]
   readonly lostLeaves: readonly LostLeaf[]
+  /** Entries of the former log of which the database does not say any more what they were. */
+  readonly unlisted: number
 }
 
 export type NewLogOutcome = Begun | { readonly kind: 'refused'; readonly why: string }
 
 export type NewLogParts = {
   readonly database: Database
+  readonly keyring: Keyring
   readonly keys: SigningKeys
+  /** Of a log that does not follow another one of the database. */
   readonly host: string
   readonly anchors: readonly Anchor[]
   readonly reason: string
+  /** The keys that signed the former log are lost: what it goes on from is taken from the database as it stands. */
+  readonly isKeyLost: boolean
 }
 
-/** Rejects where an anchor can't be read. */
-export async function newLog({ database, keys, host, anchors, reason }: NewLogParts): Promise<NewLogOutcome> {
+/** Whole or not at all: all events are sealed in the new log, or nothing was done. */
+export async function newLog(parts: NewLogParts): Promise<NewLogOutcome> {
+  const { database, keyring, keys, anchors } = parts
   return inTransaction(database, async (transaction) => {
     const { run } = transaction
-    await setForCopying(run)
-    const [former] = await run(
+    const [open] = await run(
       statement<LogRow>(
         `UPDATE audit.log SET closed_at = clock_timestamp() WHERE closed_at IS NULL RETURNING ${LOG_COLUMNS}`,
         [],
       ),
     )
-    if (former === undefined)
+    const former = open ?? (await run(newestClosed())).at(0)
+    const known = await knownByAnchors(anchors, keys, former?.origin ?? originOf(parts.host, 1))
+    if (typeof known === 'string') return { kind: 'refused', why: known }
+    const last = newestOf(known)
+    if (former === undefined && last === undefined)
       return { kind: 'refused', why: 'there is no audit log yet: the first server to start begins it' }
-    const signers = keys.signers(former.origin)
-    const known = await knownByAnchors(anchors, former.origin)
-    if ((await problemOfLog(transaction, former, signers, known)) === undefined)
-      return { kind: 'refused', why: `the log ${former.origin} is as it was signed, and goes on` }
-    const anchored = known
-      .map(({ record }) => record)
-      .filter((record) => isSignedBy(record, signers))
-      .sort(bySize)
-      .at(-1)
-    const note = (await lastSigned(transaction, former, signers)) ?? anchored?.note
-    if (note === undefined)
-      return { kind: 'refused', why: `no checkpoint of ${former.origin} is signed by the keys that are configured` }
-    const lostLeaves = await findLostLeaves(transaction, former.log_number)
-    const size = Number(former.size)
-    const ahead = anchored !== undefined && anchored.size > size ? anchored : null
-    const lostPositions = ahead === null ? [] : await positionsBeyond(transaction, former.log_number, ahead)
-    const number = former.log_number + 1
-    const origin = originOf(host, number)
-    const begun = await beginLog(transaction, {
-      number,
-      origin,
-      signers: keys.signers(origin),
-      continues: {
-        note,
-        anchored: anchored === undefined ? null : { size: anchored.size, root: Buffer.from(anchored.root, 'base64') },
-        reason,
-      },
-    })
+    if (open !== undefined && (await canGoOn(parts, transaction, open, known)))
+      return {
+        kind: 'refused',
+        why: `${open.origin} can be gone on with: its newest checkpoint and its tiles are as they were signed`,
+      }
+    const continues = await continuedBy(parts, transaction, former, known)
+    if (continues === undefined)
+      return { kind: 'refused', why: 'no checkpoint of the former log is signed by the keys that are configured' }
+    const lost = await whatIsLost(transaction, former, known)
+    // One above all that anybody knows: under a number that was signed once, it would be signed in two ways.
+    const number = 1 + Math.max(former?.log_number ?? 0, last === undefined ? 0 : numberOf(last))
+    const origin = originOf(placeOf(former?.origin ?? last?.origin ?? '')?.host ?? parts.host, number)
+    const signers = keys.signers(origin)
+    const begun = await beginLog(transaction, { number, origin, signers, continues })
     invariant(begun !== undefined, 'the number after the last is free')
-    return {
-      kind: 'begun',
-      origin,
-      former: { origin: former.origin, size },
-      anchored: ahead,
-      lostPositions,
-      lostLeaves,
-    }
+    const sealed = await sealEverything(transaction, keyring, { logNumber: number, origin, signers }, begun)
+    if ('why' in sealed) return { kind: 'refused', why: sealed.why }
+    await transaction.commitWith(sealed.last)
+    return { kind: 'begun', origin, entries: sealed.sealed.edge.size, ...lost }
   })
 }
 
-function bySize(a: AnchorRecord, b: AnchorRecord): number {
-  return a.size - b.size
+async function canGoOn(
+  { keyring, keys }: NewLogParts,
+  reading: Reading,
+  open: LogRow,
+  known: readonly KnownRecord[],
+): Promise<boolean> {
+  if ((await problemOfLog(reading, open, keys.signers(open.origin), known)) !== undefined) return false
+  return (await readPending(reading, keyring, open.log_number)).kind === 'events'
 }
 
-function isSignedBy({ note, origin, size, root }: AnchorRecord, signers: readonly Signer[]): boolean {
-  const checkpoint = openCheckpoint(note, signers)
-  return checkpoint?.origin === origin && checkpoint.size === size && checkpoint.root.toString('base64') === root
+/** Of the log with the highest number, the largest. */
+function newestOf(known: readonly KnownRecord[]): KnownRecord | undefined {
+  return known.toSorted((a, b) => numberOf(a) - numberOf(b) || a.size - b.size).at(-1)
 }
 
-function openCheckpoint(note: string, signers: readonly Signer[]) {
-  const ours = signers.map(({ vkey }) => parseVkey(vkey)).filter((verifier) => verifier !== undefined)
-  const opened = openNote(note, ours)
-  return 'problem' in opened ? undefined : parseCheckpoint(opened.text)
+function numberOf({ origin }: KnownRecord): number {
+  return placeOf(origin)?.number ?? 0
 }
 
-/** The newest that is still there as it was signed. */
-async function lastSigned(
+async function continuedBy(
+  { keys, reason, isKeyLost }: NewLogParts,
+  reading: Reading,
+  former: LogRow | undefined,
+  known: readonly KnownRecord[],
+): Promise<Continued | undefined> {
+  const last = newestOf(known)
+  const isLater = last !== undefined && numberOf(last) > (former?.log_number ?? 0)
+  const anchored = isLater ? last : newestOf(known.filter(({ origin }) => origin === former?.origin))
+  const signers = former && keys.signers(former.origin)
+  const signed =
+    former &&
+    signers &&
+    (await lastNote(reading, former, (note) => openCheckpoint(note, signers)?.origin === former.origin))
+  const unsigned = former && isKeyLost ? await lastNote(reading, former, () => true) : undefined
+  const note = isLater ? last.record.note : (signed ?? anchored?.record.note ?? unsigned)
+  return note === undefined ? undefined : { note, anchored: anchored ?? null, reason }
+}
+
+async function sealEverything(
+  transaction: Pick<Transaction, 'run'>,
+  keyring: Keyring,
+  log: SealingLog,
+  begun: SealedSoFar,
+): Promise<SealedSoFar | { readonly why: string }> {
+  for (let so = begun; ; ) {
+    const pending = await readPending(transaction, keyring, log.logNumber)
+    if (pending.kind === 'refused')
+      return {
+        why: `${pending.why}. Put it back as it was first: a backup has it, and so has every export of its time`,
+      }
+    if (pending.events.length === 0) return so
+    await transaction.run(so.last)
+    so = await sealLeaves(
+      transaction,
+      log,
+      so.sealed.edge,
+      pending.events.map((event) => ({ entry: eventEntry(event), event })),
+    )
+    if (pending.isAll) return so
+  }
+}
+
+type Lost = Pick<Begun, 'former' | 'anchored' | 'lostPositions' | 'lostLeaves' | 'unlisted'>
+
+async function whatIsLost(reading: Reading, former: LogRow | undefined, known: readonly KnownRecord[]): Promise<Lost> {
+  await setForCopying(reading.run)
+  const last = newestOf(known)
+  if (former === undefined) {
+    invariant(last !== undefined, 'something is gone on from')
+    const { origin, size, record } = last
+    const lostPositions = positionsBeyond(new Map(), record)
+    return { former: { origin, size: 0 }, anchored: { origin, size }, lostPositions, lostLeaves: [], unlisted: 0 }
+  }
+  const { log_number: number, origin, size } = former
+  const ahead = last && (numberOf(last) > number || last.size > Number(size)) ? last : undefined
+  const { leaves, listed } = await findLostLeaves(reading, number)
+  return {
+    former: { origin, size: Number(size) },
+    anchored: ahead === undefined ? null : { origin: ahead.origin, size: ahead.size },
+    lostPositions: ahead === undefined ? [] : positionsBeyond(await sealedHeads(reading, number), ahead.record),
+    lostLeaves: leaves,
+    unlisted: Math.max(0, Number(size) - listed),
+  }
+}
+
+/** The newest that is as it should be. */
+async function lastNote(
   { run }: Reading,
-  { log_number: logNumber, origin }: LogRow,
-  signers: readonly Signer[],
+  { log_number: logNumber }: LogRow,
+  isGood: (note: string) => boolean,
 ): Promise<string | undefined> {
   for (let below: bigint | undefined; ; ) {
     const rows = await run(
@@ -122,36 +188,45 @@ async function lastSigned(
         [logNumber, below ?? null],
       ),
     )
-    const good = rows.find(({ note }) => openCheckpoint(note, signers)?.origin === origin)
+    const good = rows.find(({ note }) => isGood(note))
     below = rows.at(-1)?.size
     if (good !== undefined || below === undefined) return good?.note
   }
 }
 
-/** What an anchor's record says was sealed beyond the cursors that are there. */
-async function positionsBeyond(
-  { run }: Reading,
-  logNumber: number,
-  { heads }: AnchorRecord,
-): Promise<Begun['lostPositions']> {
+/** By shard, up to where it was sealed. */
+async function sealedHeads({ run }: Reading, logNumber: number): Promise<ReadonlyMap<number, bigint>> {
   const rows = await run(
     statement<{ shard: number; shard_position: bigint }>(
       'SELECT shard, shard_position FROM audit.cursor WHERE log_number = $1',
       [logNumber],
     ),
   )
-  const sealed = new Map(rows.map(({ shard, shard_position }) => [shard, shard_position]))
+  return new Map(rows.map(({ shard, shard_position }) => [shard, shard_position]))
+}
+
+/** What an anchor's record says was sealed beyond that. */
+function positionsBeyond(sealed: ReadonlyMap<number, bigint>, { heads }: AnchorRecord): Begun['lostPositions'] {
   return Object.entries(heads).flatMap(([shard, head]) => {
     const from = (sealed.get(Number(shard)) ?? 0n) + 1n
     return from <= BigInt(head) ? [{ shard: Number(shard), from, to: BigInt(head) }] : []
   })
 }
 
-type LeafRow = TextRow & { readonly leaf_index: bigint; readonly of_shard: number; readonly of_position: bigint }
+type LeafRow = TextRow & {
+  readonly leaf_index: bigint
+  readonly is_own: boolean
+  readonly of_shard: number
+  readonly of_position: bigint
+}
 
-/** A tile of leaves at a time. */
-async function findLostLeaves({ run }: Reading, logNumber: number): Promise<readonly LostLeaf[]> {
+/** A tile of leaves at a time; `listed`: how many there are of which it is known what they were. */
+async function findLostLeaves(
+  { run }: Reading,
+  logNumber: number,
+): Promise<{ readonly leaves: readonly LostLeaf[]; readonly listed: number }> {
   const lost: LostLeaf[] = []
+  let listed = 0
   for (let tileIndex = 0; ; tileIndex++) {
     const [tile] = await run(
       statement<{ hashes: Buffer }>(
@@ -159,16 +234,17 @@ async function findLostLeaves({ run }: Reading, logNumber: number): Promise<read
         [logNumber, tileIndex],
       ),
     )
-    if (tile === undefined) return lost
+    if (tile === undefined) return { leaves: lost, listed }
     const leaves = await run(
       statement<LeafRow>(
-        `SELECT l.leaf_index, l.shard AS of_shard, l.shard_position AS of_position, ${EVENT_TEXTS} FROM audit.leaf l
+        `SELECT l.leaf_index, l.entry IS NOT NULL AS is_own, l.shard AS of_shard, l.shard_position AS of_position, ${EVENT_TEXTS} FROM audit.leaf l
            LEFT JOIN log.event e ON e.shard = l.shard AND e.shard_position = l.shard_position
-          WHERE l.log_number = $1 AND l.entry IS NULL AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index`,
+          WHERE l.log_number = $1 AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index`,
         [logNumber, tileIndex * TILE_WIDTH, (tileIndex + 1) * TILE_WIDTH],
       ),
     )
-    for (const row of leaves) {
+    listed += leaves.length
+    for (const row of leaves.filter(({ is_own }) => !is_own)) {
       const at = (Number(row.leaf_index) % TILE_WIDTH) * HASH_BYTES
       if (!isStill(row, tile.hashes.subarray(at, at + HASH_BYTES)))
         lost.push({ index: Number(row.leaf_index), shard: row.of_shard, shardPosition: row.of_position })

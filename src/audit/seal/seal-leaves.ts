@@ -16,6 +16,9 @@ export type Leaf = {
 
 export type Sealed = { readonly edge: Edge; readonly root: Buffer; readonly note: string }
 
+/** `last`: the statement that is to be the transaction's last. */
+export type SealedSoFar = { readonly sealed: Sealed; readonly last: CompiledQuery<unknown> }
+
 export type SealingLog = { readonly logNumber: number; readonly origin: string; readonly signers: readonly Signer[] }
 
 /** Sends all but the last statement, which is the caller's to commit with. The note exists in this process only until then. */
@@ -24,7 +27,7 @@ export async function sealLeaves(
   { logNumber, origin, signers }: SealingLog,
   edge: Edge,
   leaves: readonly Leaf[],
-): Promise<{ readonly sealed: Sealed; readonly last: CompiledQuery<unknown> }> {
+): Promise<SealedSoFar> {
   const grown = appendLeaves(
     edge,
     leaves.map(({ entry }) => leafHash(entry)),

@@ -1,27 +1,19 @@
 // The work of a sealer, from the look whether there is anything to do to the record that anchors get. It signs only what follows
 // from what was signed before and is as this server wrote it.
-import type { BaseLogger } from 'pino'
-import { type Database, send } from '#database/connect.ts'
+import { send } from '#database/connect.ts'
+import { codeOf, messageOf } from '#database/embedded/errors.ts'
 import { inTransaction } from '#database/transaction.ts'
 import type { Keyring } from '#secret/keyring.ts'
-import type { Anchor } from '../anchor/anchor.ts'
 import type { Keeper } from '../anchor/keeper.ts'
-import type { SigningKeys } from '../note/signing-key.ts'
 import type { LogRow } from '../store/logs.ts'
-import { beginLog, originOf } from './begin-log.ts'
+import { beginFirstLog, type FirstLogParts } from './first-log.ts'
 import { claim, type Look, look, tellRefusal } from './lease.ts'
 import { newestRecord } from './newest-record.ts'
 import { type OnStep, sealBatch } from './seal-batch.ts'
 import { type Known, knownByAnchors, problemOfLog } from './take-over.ts'
 
-export type SealingParts = {
-  readonly database: Database
+export type SealingParts = FirstLogParts & {
   readonly keyring: Keyring
-  readonly keys: SigningKeys
-  /** The first part of the origin of a log that is begun. */
-  readonly host: string
-  readonly anchors: readonly Anchor[]
-  readonly log: BaseLogger
   /** For tests: awaited between each two steps. */
   readonly onStep?: OnStep
 }
@@ -33,15 +25,16 @@ export type Sealing = {
 }
 
 export function createSealing(parts: SealingParts, owner: string, keeper: Keeper): Sealing {
-  const { database, keys, host, log, onStep = async () => undefined } = parts
+  const { database, keys, log, onStep = async () => undefined } = parts
   /** The log as we last left it, while the lease is ours. */
   let held: LogRow | undefined
-  let remembered: (Known & { readonly origin: string }) | undefined
+  /** What was last seen to be right: a webhook can't give back what it was told. */
+  let remembered: Known | undefined
   let refusal: string | null = null
 
   async function seal(): Promise<void> {
-    const [found] = await send(database.pool, look())
-    if (found === undefined) return begin()
+    const [found = await begin()] = await send(database.pool, look())
+    if (found === undefined) return
     const asLeft = isAsLeft(held, found)
     if (asLeft && !found.has_pending && isTold(found) && refusal === null) return
     const [claimed] = await send(database.pool, claim(owner))
@@ -54,22 +47,23 @@ export function createSealing(parts: SealingParts, owner: string, keeper: Keeper
       const problem = await problemOf(claimed)
       if (problem !== undefined) return refuse(problem)
       await onStep('checked')
+      remember(claimed)
       await tellAnchors(claimed)
     }
     await sealAll(claimed)
   }
 
-  async function begin(): Promise<void> {
-    const origin = originOf(host, 1)
-    const first = { number: 1, origin, signers: keys.signers(origin), continues: null }
-    const begun = await inTransaction(database, (transaction) => beginLog(transaction, first))
-    if (begun !== undefined) log.info({ origin, vkeys: vkeysOf(origin) }, 'the audit log was begun')
-    return seal()
+  async function begin(): Promise<Look | undefined> {
+    const problem = await beginFirstLog(parts, remembered)
+    if (problem !== undefined) await refuse(problem)
+    return (await send(database.pool, look())).at(0)
   }
 
   async function sealAll(from: LogRow): Promise<void> {
     for (let row = from; ; ) {
-      const batch = await sealBatch({ ...parts, owner, signers: keys.signers(row.origin), onStep }, row)
+      const batch = await sealBatch({ ...parts, owner, signers: keys.signers(row.origin), onStep }, row).catch(
+        asRefusal,
+      )
       if (batch.kind === 'refused') return refuse(batch.why)
       held = batch.kind === 'lost-lease' ? undefined : row
       if (held === undefined) return
@@ -78,16 +72,21 @@ export function createSealing(parts: SealingParts, owner: string, keeper: Keeper
       const { edge, root } = batch.sealed
       row = { ...row, size: BigInt(edge.size), root, vkeys: vkeysOf(row.origin), refusal: null }
       held = row
-      remembered = { origin: row.origin, where: 'this server', size: edge.size, root }
+      remember(row)
       await tellAnchors(row)
       if (batch.isAll) return
     }
   }
 
   async function problemOf(row: LogRow): Promise<string | undefined> {
-    const outside = await knownByAnchors(parts.anchors, row.origin)
-    const known = remembered?.origin === row.origin ? [...outside, remembered] : outside
+    const outside = await knownByAnchors(parts.anchors, keys, row.origin)
+    if (typeof outside === 'string') return outside
+    const known = remembered === undefined ? outside : [...outside, remembered]
     return inTransaction(database, (reading) => problemOfLog(reading, row, keys.signers(row.origin), known))
+  }
+
+  function remember({ origin, size, root }: LogRow): void {
+    remembered = { where: 'this server', origin, size: Number(size), root }
   }
 
   async function tellAnchors(row: LogRow): Promise<void> {
@@ -129,4 +128,13 @@ function isAsLeft(held: LogRow | undefined, found: Look): boolean {
     held.size === found.size &&
     held.root.equals(found.root)
   )
+}
+
+// Of PostgreSQL: not permitted, as our triggers say, a row that is there already, or one that is not as it must be.
+const IN_THE_WAY = new Set(['42501', '23505', '23514'])
+
+/** Somebody put something where the next entries belong. */
+function asRefusal(error: unknown): { readonly kind: 'refused'; readonly why: string } {
+  if (!IN_THE_WAY.has(codeOf(error) ?? '')) throw error
+  return { kind: 'refused', why: `what follows can not be stored: ${messageOf(error)}` }
 }

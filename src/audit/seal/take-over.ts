@@ -2,17 +2,19 @@
 // the database says, by what was kept outside it, and by what this process remembers. A log must never sign two checkpoints that
 // disagree: https://c2sp.org/tlog-checkpoint
 import { statement } from '#database/connect.ts'
+import { messageOf } from '#database/embedded/errors.ts'
 import type { Reading } from '#database/transaction.ts'
 import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
 import { type Checkpoint, parseCheckpoint } from '../note/checkpoint.ts'
 import { openNote } from '../note/signed-note.ts'
-import { parseVkey, type Signer } from '../note/signing-key.ts'
+import { parseVkey, type Signer, type SigningKeys } from '../note/signing-key.ts'
 import { type LogRow, loadEdge, tileReader } from '../store/logs.ts'
 import { rootOf } from '../tree/edge.ts'
 import { consistencyProof, isConsistent } from '../tree/proofs.ts'
+import { placeOf } from './begin-log.ts'
 
 /** A checkpoint that is known from elsewhere, and from where. */
-export type Known = { readonly where: string; readonly size: number; readonly root: Buffer }
+export type Known = { readonly where: string; readonly origin: string; readonly size: number; readonly root: Buffer }
 
 export type KnownRecord = Known & { readonly record: AnchorRecord }
 
@@ -37,14 +39,36 @@ export async function problemOfLog(
   return undefined
 }
 
-/** What the anchors can give back of this log. Rejects where one that should can't be read. */
-export async function knownByAnchors(anchors: readonly Anchor[], origin: string): Promise<readonly KnownRecord[]> {
-  const records = await Promise.all(
-    anchors.map(async (anchor) => ({ where: anchor.name, record: await anchor.last(origin) })),
-  )
-  return records.flatMap(({ where, record }) =>
-    record === null ? [] : [{ where, size: record.size, root: Buffer.from(record.root, 'base64'), record }],
-  )
+/**
+ * What the anchors can give back of the logs that are named like this one, as far as a key of ours signed it: an anchor may be a file
+ * that others write to. A string says which of them can't be read: without it nobody knows what it would have told.
+ */
+export async function knownByAnchors(
+  anchors: readonly Anchor[],
+  keys: SigningKeys,
+  origin: string,
+): Promise<readonly KnownRecord[] | string> {
+  const known: KnownRecord[] = []
+  for (const { name, records } of anchors) {
+    try {
+      for (const record of await records()) {
+        const isOfOurs = placeOf(record.origin)?.host === placeOf(origin)?.host
+        const checkpoint = isOfOurs ? openCheckpoint(record.note, keys.signers(record.origin)) : undefined
+        if (checkpoint?.origin !== record.origin || checkpoint.size !== record.size) continue
+        known.push({ where: name, origin: record.origin, size: checkpoint.size, root: checkpoint.root, record })
+      }
+    } catch (error) {
+      return `${name}, where checkpoints are kept, can not be read: ${messageOf(error)}`
+    }
+  }
+  return known
+}
+
+/** The checkpoint of a note that one of these keys has signed. */
+export function openCheckpoint(note: string, signers: readonly Signer[]): Checkpoint | undefined {
+  const ours = signers.map(({ vkey }) => parseVkey(vkey)).filter((verifier) => verifier !== undefined)
+  const opened = openNote(note, ours)
+  return 'problem' in opened ? undefined : parseCheckpoint(opened.text)
 }
 
 async function newestCheckpoint(
@@ -58,15 +82,17 @@ async function newestCheckpoint(
     ]),
   )
   if (row === undefined) return 'there is no checkpoint'
-  const ours = signers.map(({ vkey }) => parseVkey(vkey)).filter((verifier) => verifier !== undefined)
-  const opened = openNote(row.note, ours)
-  if ('problem' in opened)
-    return `the newest checkpoint is not signed by the keys that are configured (${opened.problem}); a key that is replaced stays behind the new one for a while`
-  const checkpoint = parseCheckpoint(opened.text)
-  return checkpoint?.origin === log.origin ? checkpoint : 'the newest checkpoint is not one of this log'
+  const checkpoint = openCheckpoint(row.note, signers)
+  if (checkpoint === undefined)
+    return 'the newest checkpoint is not signed by the keys that are configured; a key that is replaced stays behind the new one for a while'
+  return checkpoint.origin === log.origin ? checkpoint : 'the newest checkpoint is not one of this log'
 }
 
 async function problemWith(reading: Reading, log: LogRow, known: Known): Promise<string | undefined> {
+  if (known.origin !== log.origin) {
+    const isLater = (placeOf(known.origin)?.number ?? 0) > log.log_number
+    return isLater ? `${known.where} knows of ${known.origin}, which follows this log: history was set back` : undefined
+  }
   const size = Number(log.size)
   if (known.size > size)
     return `the log has ${size} entries, and ${known.where} knows a checkpoint of ${known.size}: history was set back`

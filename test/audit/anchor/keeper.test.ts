@@ -12,7 +12,7 @@ function recording(isUp = () => true): Anchor & { readonly sizes: number[]; atte
     name: 'elsewhere',
     sizes: [],
     attempts: 0,
-    last: async () => null,
+    records: async () => [],
     async keep({ size }) {
       this.attempts++
       if (!isUp()) throw new Error('out of reach')

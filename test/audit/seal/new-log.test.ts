@@ -5,7 +5,7 @@ import { updateAccount } from '#commands/update-account.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
 import { HOST, memoryAnchor, readSealedLog, testSealer, testSigningKeys } from '#test/support/sealing.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
-import { backUp, clearLog, restore, tamper } from '#test/support/tamper.ts'
+import { backUp, clearLog, restore, restoreEvents, tamper } from '#test/support/tamper.ts'
 
 let database: TestDatabase
 let at: TestServices
@@ -34,7 +34,15 @@ async function seal(): Promise<void> {
 }
 
 function begin(keys = testSigningKeys('first')) {
-  return newLog({ database: database.owner, keys, host: HOST, anchors: [anchor], reason: 'restored' })
+  return newLog({
+    database: database.owner,
+    keyring: at.keyring,
+    keys,
+    host: HOST,
+    anchors: [anchor],
+    reason: 'restored',
+    isKeyLost: false,
+  })
 }
 
 async function begun(): Promise<Begun> {
@@ -51,7 +59,7 @@ describe('after an older backup was restored', () => {
     const former = await readSealedLog(database.owner)
     await rename(3)
     await seal()
-    const lost = anchor.records.at(-1)
+    const lost = anchor.kept.at(-1)
     await restore(database)
     await rename(1)
     await seal()
@@ -95,26 +103,90 @@ describe('after an older backup was restored', () => {
   })
 })
 
-test('events that are gone or changed are told by their entries', async () => {
+test('entries whose events are gone are told one by one, though the audit log itself is whole', async () => {
+  await rename(4)
+  await seal()
+  const { size } = await readSealedLog(database.owner)
+  await backUp(database)
+  await rename(2)
+  await seal()
+  await restoreEvents(database)
+  expect(await begun()).toMatchObject({
+    former: { size: size + 2 },
+    lostLeaves: [{ index: size }, { index: size + 1 }],
+    unlisted: 0,
+  })
+})
+
+test('entries of which nobody knows any more what they were are counted', async () => {
   await rename(4)
   await seal()
   await tamper(
     database,
-    'DELETE FROM log.event WHERE version = 3',
-    `UPDATE log.event SET body = overlay(body placing 'x' from 20) WHERE version = 4`,
-    // So that the log itself does not agree either.
+    'DELETE FROM audit.leaf WHERE leaf_index = 3',
     `UPDATE audit.log SET root = decode(repeat('00', 32), 'hex')`,
   )
-  const { lostLeaves } = await begun()
-  const { rows } = await database.owner.pool.query(
-    `SELECT leaf_index::int AS index, shard, shard_position AS "shardPosition" FROM audit.leaf
-      WHERE log_number = 1 AND leaf_index > 0 ORDER BY leaf_index`,
+  expect(await begun()).toMatchObject({ lostLeaves: [], unlisted: 1 })
+})
+
+test('an event that can not be sealed keeps another log from being begun, until it is put back', async () => {
+  await rename(4)
+  await seal()
+  await backUp(database)
+  await tamper(
+    database,
+    'DELETE FROM log.event WHERE version = 3',
+    `UPDATE audit.log SET root = decode(repeat('00', 32), 'hex')`,
   )
-  const positions = await database.owner.pool.query('SELECT shard_position FROM log.event WHERE version = 4')
-  const changed = positions.rows[0].shard_position
-  expect(lostLeaves).toEqual(
-    rows.filter(({ shardPosition }) => shardPosition === changed || shardPosition === changed - 1n),
-  )
+  expect(await begin()).toMatchObject({ kind: 'refused', why: expect.stringMatching(/is missing. Put it back/) })
+  expect(await readSealedLog(database.owner)).toMatchObject({ number: 1 })
+  await restoreEvents(database)
+  const { rows } = await database.owner.pool.query('SELECT count(*)::int AS count FROM log.event')
+  expect(await begun()).toMatchObject({ entries: rows[0].count + 1 })
+})
+
+test('of a second restore of the same backup the number is above all that an anchor knows', async () => {
+  await seal()
+  await backUp(database)
+  await rename(1)
+  await seal()
+  await restore(database)
+  expect(await begun()).toMatchObject({ origin: `${HOST}/audit/2` })
+  await rename(2)
+  await seal()
+  await restore(database)
+  await seal()
+  expect((await readSealedLog(database.owner)).refusal).toMatch(/history was set back/)
+  expect(await begun()).toMatchObject({ origin: `${HOST}/audit/3`, anchored: { origin: `${HOST}/audit/2` } })
+})
+
+test('a log that another one follows is not gone on with where newer data comes back', async () => {
+  await seal()
+  await backUp(database)
+  await tamper(database, `UPDATE audit.log SET root = decode(repeat('00', 32), 'hex')`)
+  await begun()
+  await seal()
+  await restore(database)
+  await rename(1)
+  await seal()
+  expect((await readSealedLog(database.owner)).refusal).toMatch(/knows of .*audit\/2, which follows this log/)
+})
+
+test('another log follows one that somebody closed, and one that only an anchor knows', async () => {
+  await seal()
+  await tamper(database, 'UPDATE audit.log SET closed_at = clock_timestamp()')
+  expect(await begun()).toMatchObject({ origin: `${HOST}/audit/2`, lostLeaves: [], unlisted: 0 })
+  await seal()
+  await tamper(database, 'TRUNCATE audit.log, audit.cursor, audit.leaf, audit.tile, audit.checkpoint')
+  expect(await begun()).toMatchObject({ origin: `${HOST}/audit/3`, anchored: { origin: `${HOST}/audit/2` } })
+})
+
+test('where the former keys are lost, only who says so goes on', async () => {
+  await seal()
+  const anchors = [memoryAnchor()]
+  const parts = { database: database.owner, keyring: at.keyring, keys: testSigningKeys('other'), host: HOST, anchors }
+  expect(await newLog({ ...parts, reason: 'lost', isKeyLost: false })).toMatchObject({ kind: 'refused' })
+  expect(await newLog({ ...parts, reason: 'lost', isKeyLost: true })).toMatchObject({ kind: 'begun' })
 })
 
 test('another log is begun where the tiles are not those that were signed', async () => {
@@ -126,7 +198,7 @@ test('another log is begun where the tiles are not those that were signed', asyn
 describe('no other log is begun', () => {
   test('where the one that is there can go on', async () => {
     await seal()
-    expect(await begin()).toMatchObject({ kind: 'refused', why: expect.stringContaining('goes on') })
+    expect(await begin()).toMatchObject({ kind: 'refused', why: expect.stringContaining('can be gone on with') })
     expect(await readSealedLog(database.owner)).toMatchObject({ number: 1 })
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { bed, eventCount, expectSound, renameTimes, start, useSealers } from '#test/audit/support/sealer-bed.ts'
 import { rewind } from '#test/support/rewind.ts'
-import { memoryAnchor, readSealedLog, testSigningKeys } from '#test/support/sealing.ts'
+import { memoryAnchor, readSealedLog, type TestSealer, testSigningKeys } from '#test/support/sealing.ts'
 import { backUp, restore, tamper } from '#test/support/tamper.ts'
 
 useSealers()
@@ -126,7 +126,7 @@ describe('a sealer refuses, and says why, where', () => {
     await backUp(bed().database)
     await renameTimes(accountId, 3)
     await sealer.stop()
-    const lost = anchor.records.at(-1)
+    const lost = anchor.kept.at(-1)
     await restore(bed().database)
     await renameTimes(accountId, 1)
     const another = start({ anchors: [anchor] })
@@ -200,5 +200,89 @@ describe('a sealer refuses, and says why, where', () => {
     await first.stop()
     await start({ keys: testSigningKeys('other') }).sealNow()
     expect((await readSealedLog(bed().database.owner)).refusal).toMatch(/not signed by the keys that are configured/)
+  })
+
+  test('a hash was added to a tile', async () => {
+    const { accountId } = await bed().at.createAccount()
+    const sealer = start()
+    await sealer.sealNow()
+    await tamper(bed().database, `UPDATE audit.tile SET hashes = hashes || decode(repeat('00', 32), 'hex')`)
+    await renameTimes(accountId, 1)
+    await sealer.sealNow()
+    expect((await readSealedLog(bed().database.owner)).refusal).toMatch(/can not be stored: .*append-only/)
+  })
+
+  test('where checkpoints are kept can not be read', async () => {
+    await bed().at.createAccount()
+    const anchor = { ...memoryAnchor(), records: () => Promise.reject(new Error('EISDIR')) }
+    const first = start()
+    await first.sealNow()
+    await first.stop()
+    const { notes } = await readSealedLog(bed().database.owner)
+    await start({ anchors: [anchor] }).sealNow()
+    const after = await readSealedLog(bed().database.owner)
+    expect(after).toMatchObject({ refusal: 'memory, where checkpoints are kept, can not be read: EISDIR', notes })
+  })
+})
+
+describe('no first log is begun where', () => {
+  async function forget(): Promise<void> {
+    await tamper(bed().database, 'TRUNCATE audit.log, audit.cursor, audit.leaf, audit.tile, audit.checkpoint')
+  }
+
+  async function expectNone(sealer: TestSealer, why: RegExp): Promise<void> {
+    await sealer.sealNow()
+    const { rows } = await bed().database.owner.pool.query('SELECT FROM audit.log WHERE closed_at IS NULL')
+    expect(rows).toEqual([])
+    expect(sealer.logged.find(({ level }) => level === 'error')?.why).toMatch(why)
+  }
+
+  test('an anchor knows of one', async () => {
+    const anchor = memoryAnchor()
+    const first = start({ anchors: [anchor] })
+    await first.sealNow()
+    await first.stop()
+    await forget()
+    await expectNone(start({ anchors: [anchor] }), /memory knows a checkpoint of .*: history was lost/)
+  })
+
+  test('the server remembers one, though all it did was to look at it', async () => {
+    await bed().at.createAccount()
+    const first = start()
+    await first.sealNow()
+    await first.stop()
+    const second = start()
+    await second.sealNow()
+    await forget()
+    await expectNone(second, /this server knows a checkpoint/)
+  })
+
+  test('one was closed', async () => {
+    const sealer = start()
+    await sealer.sealNow()
+    await tamper(bed().database, 'UPDATE audit.log SET closed_at = clock_timestamp()')
+    await expectNone(sealer, /no audit log is open, and .* was closed/)
+  })
+})
+
+describe('what keeps no sealer from sealing', () => {
+  test('lines of an anchor that no key of ours has signed', async () => {
+    await bed().at.createAccount()
+    const anchor = memoryAnchor()
+    const origin = 'keys.example.org/audit/1'
+    anchor.kept.push({ origin, size: 900_000, root: 'r', note: `${origin}\n900000\nr\n\n— ${origin} x\n`, heads: {} })
+    await start({ anchors: [anchor] }).sealNow()
+    const log = await readSealedLog(bed().database.owner)
+    expect(log.size).toBe((await eventCount()) + 1)
+  })
+
+  test('a lease that no sealer can have taken', async () => {
+    await bed().at.createAccount()
+    const first = start()
+    await first.sealNow()
+    await tamper(bed().database, `UPDATE audit.log SET lease_until = 'infinity'`)
+    await bed().at.createAccount()
+    await start().sealNow()
+    expect((await readSealedLog(bed().database.owner)).size).toBe((await eventCount()) + 1)
   })
 })
