@@ -40,10 +40,21 @@ export function rowOf(entry: AccessInput, key: LoggedKey, redact: Redact): Acces
   }
 }
 
-// A write whose answer was lost may be done again: an entry that is there already is the same one.
+// Of keys whose user was erased, nothing is written that eraseUser empties (`usage.forget_accesses`): what was gathered before it, here or
+// elsewhere, comes after it. A write whose answer was lost may be done again: an entry that is there already is the same one.
 const INSERT = `
-  INSERT INTO usage.access_log
-  SELECT * FROM json_populate_recordset(null::usage.access_log, $1)
+  INSERT INTO usage.access_log (shard, account_id, at, entry_id, key_id, key_name, code_id, verdict, method, status, duration_ms,
+                                path, client_ip, user_agent, request_body, response_body)
+  SELECT e.shard, e.account_id, e.at, e.entry_id, e.key_id, e.key_name, e.code_id, e.verdict, e.method, e.status, e.duration_ms,
+         kept.*
+    FROM json_populate_recordset(null::usage.access_log, $1) AS e
+    LEFT JOIN LATERAL (
+      SELECT e.path, e.client_ip, e.user_agent, e.request_body, e.response_body
+       WHERE NOT EXISTS (
+         SELECT FROM state.key k
+           JOIN state.user u ON u.shard = k.shard AND u.user_id IN (k.owner_id, k.acts_as_id)
+          WHERE k.shard = e.shard AND k.key_id = e.key_id AND k.account_id = e.account_id AND u.erased_at IS NOT NULL)
+    ) AS kept ON true
   ON CONFLICT DO NOTHING`
 
 const NO_PARTITION = '23514'

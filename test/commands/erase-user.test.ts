@@ -215,8 +215,24 @@ describe('erasing a user', () => {
     expect(tablesWith(await readAllTables(database.owner), 'acting-double')).toEqual([])
   })
 
-  test('of uses that are told of later, the next sweep forgets the same', async () => {
+  test('of uses that are told of later, nothing is written that was forgotten', async () => {
+    const [{ userId, owned, acting }, other] = [await person('gone'), await person('still-here', '203.0.113.61')]
+    await at.done(eraseUser, { userId })
+    for (const { keyId } of [owned, acting, other.owned]) await used(keyId, '203.0.113.60', `told-later-${keyId}`)
+    const all = await readAllTables(database.owner)
+    for (const { keyId } of [owned, acting]) expect(tablesWith(all, `told-later-${keyId}`)).toEqual([])
+    expect(tablesWith(all, `told-later-${other.owned.keyId}`)).toContain('usage.access_log')
+    const { rows } = await database.owner.pool.query(
+      'SELECT verdict, method, status, client_ip FROM usage.access_log WHERE key_id = $1 AND at = $2',
+      [owned.keyId, at.clock.now()],
+    )
+    expect(rows).toContainEqual({ verdict: 'VALID', method: 'GET', status: 200, client_ip: null })
+    await at.done(eraseUser, { userId: other.userId })
+  })
+
+  test('of uses of keys that were given away and that are told of later, the next sweep forgets the same', async () => {
     const { userId, owned } = await person('late')
+    await at.done(updateKey, { keyId: owned.keyId, ownerId: null })
     await at.done(eraseUser, { userId })
     await used(owned.keyId, '203.0.113.9', 'late-comer')
     expect(tablesWith(await readAllTables(database.owner), '203.0.113.9')).not.toEqual([])

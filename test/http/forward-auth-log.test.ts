@@ -14,11 +14,12 @@ const PRESENTATIONS = [
 const BOTH = { request: true, response: true }
 
 let app: TestApp
+let accountId: string
 let keyspace: string
 let credential: string
 beforeAll(async () => {
   app = await startTestApp()
-  const { accountId } = await app.createAccount()
+  accountId = (await app.createAccount()).accountId
   credential = await app.createCredential(accountId, ['keys.verify'])
   keyspace = await app.createKeyspace(accountId, { presentations: PRESENTATIONS, customSecrets: true })
 }, 60_000)
@@ -49,6 +50,23 @@ async function entries() {
 
 const createKey = (input: object = {}): Promise<IssuedKey> =>
   app.createKey(keyspace, { name: 'Shop', logging: { request: true, response: false }, ...input })
+
+test('what it had seen of somebody who is erased before it writes is written without what tells of them', async () => {
+  const userId = await app.addUser(accountId)
+  const [theirs, other] = [await createKey({ ownerId: userId }), await createKey()]
+  const from = ['X-Forwarded-For', '203.0.113.9', 'User-Agent', 'curl/8.9']
+  for (const { secret } of [theirs, other]) expect(await ask({ headers: ['X-ApiKey', secret, ...from] })).toBe(200)
+  const erase = 'mutation ($userId: ID!) { eraseUser(input: { userId: $userId }) { __typename } }'
+  expect(await app.ask(erase as never, { userId })).toEqual({ eraseUser: { __typename: 'EraseUserSuccess' } })
+  const written = new Map((await entries()).map((entry) => [entry.key_id, entry]))
+  const nothing = { path: null, client_ip: null, user_agent: null }
+  expect(written.get(theirs.keyId)).toMatchObject({ verdict: 'VALID', method: 'GET', ...nothing })
+  expect(written.get(other.keyId)).toMatchObject({
+    path: '/reports/7',
+    client_ip: '203.0.113.9',
+    user_agent: 'curl/8.9',
+  })
+})
 
 describe('a key whose logging is on', () => {
   test('is recorded with what was seen', async () => {
