@@ -15,7 +15,7 @@ export default {
           '^src/(domain|audit/(entry\\.ts$|tree|note|verify))',
           '^src/log/upcast\\.ts$',
           '^src/state/(project|[a-z]+-rows)\\.ts$',
-          '^src/cli/exit\\.ts$',
+          '^src/cli/(exit|printable)\\.ts$',
           '^node_modules/canonicalize/',
         ],
       },

@@ -18,6 +18,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import stat
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,11 @@ import tempfile
 INCOMPLETE = {"file-missing", "file-short", "unreadable", "no-key"}
 COUNT = re.compile(r"(0|[1-9][0-9]{0,15})\Z")
 MAX_COUNT = 2**53 - 1
+# Deeper than any value that Keyledger writes, and shallow enough for whoever walks through it.
+MAX_NESTED = 128
+# So many leaves may lack their tiles, which are then named one by one.
+MAX_MISSING = 64 * 256
+MISSING = object()
 
 
 class Findings:
@@ -46,6 +53,56 @@ class Findings:
 def count_of(text):
     """A whole number as a checkpoint writes it, or None."""
     return int(text) if COUNT.match(text) and int(text) <= MAX_COUNT else None
+
+
+def whole(value):
+    """A whole number below 2^53 in JSON, or None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT else None
+
+
+def number_of(value):
+    """A number in JSON; one that equals nothing for anything else: true is not 1."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
+
+
+def text_of(value):
+    """What stands for a value in a name."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join(map(text_of, value))
+    return "undefined" if value is MISSING else "[object Object]" if isinstance(value, dict) else json.dumps(value)
+
+
+def number_in(text):
+    """2.0 and 2e0 are 2."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= MAX_COUNT else number
+
+
+def refuse(name):
+    raise ValueError("%s is no JSON" % name)
+
+
+def parse_json(text):
+    """ValueError for what is none, and for what is nested deeper than Keyledger ever writes."""
+    if text.count("[") + text.count("{") > MAX_NESTED:
+        depth = 0
+        for token in re.findall(r'[][{}]', re.sub(r'"[^"\\]*(?:\\.[^"\\]*)*"', "", text, flags=re.DOTALL)):
+            depth += 1 if token in "[{" else -1
+            if depth > MAX_NESTED:
+                raise ValueError("It is nested too deeply.")
+    return json.loads(text, parse_float=number_in, parse_constant=refuse)
+
+
+def printable(line):
+    """Names come from whoever made the export: nothing in them moves the cursor, hides a line or turns text around."""
+    return CONTROLS.sub(lambda match: "\\u%04x" % ord(match[0]), line)
+
+
+CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def unbase64(text, length=None):
@@ -133,7 +190,7 @@ class Key:
 
     def __init__(self, name, public):
         self.name, self.public = name, public
-        self.id = sha256(name.encode() + b"\n\x01" + public)[:4]
+        self.id = sha256(name.encode("utf-8", "surrogatepass") + b"\n\x01" + public)[:4]
         self.vkey = "%s+%s+%s" % (name, self.id.hex(), base64.b64encode(b"\x01" + public).decode())
 
     def under(self, name):
@@ -172,6 +229,8 @@ def is_name(name):
 
 
 def parse_vkey(vkey):
+    if not isinstance(vkey, str):
+        return None
     parts = vkey.split("+", 2)
     material = unbase64(parts[2], 33) if len(parts) == 3 else None
     if material is None or material[0] != 1 or not is_name(parts[0]):
@@ -187,7 +246,7 @@ def open_note(note, keys):
     """(text, keys that signed it, None), or (None, [], why it is not to be believed)."""
     if len(note) > 1000000:
         return None, [], "it is too long for a signed note"
-    if any(ord(char) < 32 and char != "\n" for char in note):
+    if any((ord(char) < 32 and char != "\n") or 0xD800 <= ord(char) < 0xE000 for char in note):
         return None, [], "it has characters that a signed note can not have"
     split = note.rfind("\n\n")
     if split < 0 or not note.endswith("\n"):
@@ -284,6 +343,15 @@ class Trust:
 # --- The folder -----------------------------------------------------------------------------------------------------
 
 
+def open_file(path):
+    """Opens no link, and waits for nobody to write into a pipe."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("%s is no file" % path)
+    return file
+
+
 class Folder:
     """Only what the manifest lists."""
 
@@ -291,9 +359,14 @@ class Folder:
         self.root, self.findings, self.files = root, findings, set()
 
     def open(self):
+        if not self.is_own_file("manifest.sha256"):
+            return False
+        listed = {}
         try:
-            with open(os.path.join(self.root, "manifest.sha256"), "rb") as file:
-                text = file.read().decode("utf-8", "replace")
+            with open_file(os.path.join(self.root, "manifest.sha256")) as file:
+                text = file.read().decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
         except OSError:
             self.findings.add(
                 "file-missing", "manifest.sha256", "It is written last: the export was interrupted, or this is none."
@@ -304,18 +377,35 @@ class Folder:
             if not match or any(part in ("", "..") for part in match[2].split("/")):
                 self.findings.add("unreadable", "manifest.sha256", "It has a line that is no hash and path.")
                 return False
-            self.files.add((match[2], match[1]))
+            listed[match[2]] = match[1]
         if not text.endswith("\n"):
             self.findings.add("file-short", "manifest.sha256", "Its last line is cut off.")
             return False
-        whole = [self.is_whole(path, expected) for path, expected in sorted(self.files)]
-        self.files = {path for path, _ in self.files}
-        return all(whole)
+        self.files = set(listed)
+        return all([self.is_whole(path, expected) for path, expected in sorted(listed.items())])
+
+    def is_own_file(self, path):
+        """Whether what lies there is a file in folders of the export, or nothing. A link leads to what nobody exported,
+        a pipe or a device would be read without end."""
+        parts = path.split("/")
+        for at in range(1, len(parts) + 1):
+            try:
+                mode = os.lstat(os.path.join(self.root, *parts[:at])).st_mode
+            except OSError:
+                return True
+            if not (stat.S_ISREG(mode) if at == len(parts) else stat.S_ISDIR(mode)):
+                self.findings.add(
+                    "unreadable", path, "It is no file in a folder of the export, but a link or a device."
+                )
+                return False
+        return True
 
     def is_whole(self, path, expected):
+        if not self.is_own_file(path):
+            return False
         digest = hashlib.sha256()
         try:
-            with open(os.path.join(self.root, path), "rb") as file:
+            with open_file(os.path.join(self.root, path)) as file:
                 for chunk in iter(lambda: file.read(1 << 20), b""):
                     digest.update(chunk)
         except OSError:
@@ -331,7 +421,7 @@ class Folder:
     def bytes(self, path):
         if path not in self.files:
             return None
-        with open(os.path.join(self.root, path), "rb") as file:
+        with open_file(os.path.join(self.root, path)) as file:
             return file.read()
 
     def text(self, path):
@@ -344,10 +434,10 @@ class Folder:
     def rows(self, path, is_quiet=False):
         if path not in self.files:
             return
-        with open(os.path.join(self.root, path), "rb") as file:
+        with open_file(os.path.join(self.root, path)) as file:
             for number, line in enumerate(file, 1):
                 try:
-                    row = json.loads(line)
+                    row = parse_json(line.decode("utf-8", "replace"))
                     if not line.endswith(b"\n") or not isinstance(row, dict):
                         raise ValueError
                 except ValueError:
@@ -363,21 +453,29 @@ def read_export(folder, findings):
         findings.add("file-missing", "export.json", "It says which logs there are.")
         return None
     try:
-        said = json.loads(text)
-        if said["format"] != "keyledger-audit-export" or said["version"] != 1:
+        said = parse_json(text)
+        if said["format"] != "keyledger-audit-export" or whole(said["version"]) != 1:
+            raise ValueError
+        if not isinstance(said["logs"], list):
             raise ValueError
         logs = [
             {
-                "number": int(log["number"]),
-                "origin": str(log["origin"]),
-                "size": int(log["size"]),
+                "number": whole(log["number"]),
+                "origin": log["origin"] if isinstance(log["origin"], str) else None,
+                "size": whole(log["size"]),
                 "root": unbase64(log["root"], 32),
             }
             for log in said["logs"]
         ]
-        if any(log["root"] is None for log in logs) or said["log"] not in [None] + [log["number"] for log in logs]:
+        if any(None in log.values() for log in logs):
             raise ValueError
-        shards = {int(shard): (int(row["head"]), str(row["lastEventId"])) for shard, row in said["shards"].items()}
+        if said["log"] is not None and whole(said["log"]) not in [log["number"] for log in logs]:
+            raise ValueError
+        shards = {
+            count_of(shard): (whole(row["head"]), row["lastEventId"]) for shard, row in said["shards"].items()
+        }
+        if None in shards or any(head is None or not isinstance(last, str) for head, last in shards.values()):
+            raise ValueError
         return {"current": said["log"], "logs": sorted(logs, key=lambda log: log["number"]), "shards": shards}
     except (ValueError, KeyError, TypeError, AttributeError):
         findings.add("unreadable", "export.json", "It is not version 1 of keyledger-audit-export.")
@@ -401,18 +499,40 @@ def read_entry(entry):
             return None
         return "event", int(match[5]), int(match[6])
     try:
-        content = json.loads(entry.decode("utf-8"))
+        content = parse_json(entry.decode("utf-8"))
         # Canonical JSON (RFC 8785) of strings and whole numbers: sorted members, nothing escaped that need not be.
         text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         log = content["log"]
         members = {"opened": {"at", "continues", "keys", "kind", "origin"}, "keys": {"at", "keys", "kind"}}[log["kind"]]
-        if text.encode("utf-8") != entry or set(content) != {"log", "v"} or content["v"] != 1 or set(log) != members:
+        if text.encode("utf-8") != entry or set(content) != {"log", "v"} or whole(content["v"]) != 1:
             return None
-        if not isinstance(log["at"], str) or not all(isinstance(key, str) for key in log["keys"]):
+        if set(log) != members or not isinstance(log["at"], str) or not isinstance(log["keys"], list):
+            return None
+        if not all(isinstance(key, str) for key in log["keys"]):
+            return None
+        if log["kind"] == "opened" and not (isinstance(log["origin"], str) and is_continued(log["continues"])):
             return None
         return "log", log
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def is_continued(said):
+    """What a log says of the one that it follows, or null."""
+    if said is None:
+        return True
+    anchored = said["anchored"]
+    return (
+        set(said) == {"anchored", "note", "reason"}
+        and isinstance(said["note"], str)
+        and isinstance(said["reason"], str)
+        and (
+            anchored is None
+            or set(anchored) == {"root", "size"}
+            and whole(anchored["size"]) is not None
+            and unbase64(anchored["root"]) is not None
+        )
+    )
 
 
 class Log:
@@ -435,18 +555,14 @@ class Log:
 
     def read(self, folder, findings, is_current, sizes):
         self.read_checkpoint(folder, findings)
-        self.size = self.checkpoint[1] if self.checkpoint else self.said_size
+        self.size = self.size_that_is_there(folder, findings)
         self.read_tiles(folder, findings)
         if is_current:
             self.read_entries(folder, findings)
         else:
             self.entries = list(self.tiles)
             self.read_own_entries(folder, findings)
-        sizes = set(sizes) | {
-            row["size"]
-            for row in folder.rows(self.path("checkpoints.ndjson"), True)
-            if isinstance(row.get("size"), int)
-        }
+        sizes = set(sizes) | {row["size"] for row in self.checkpoint_rows(folder) if row}
         nothing = bytes(32)
         pairs = list(zip(self.tiles, self.entries))
         by_tiles = roots_at([tile or entry or nothing for tile, entry in pairs], sizes | {self.size})
@@ -472,6 +588,29 @@ class Log:
         else:
             for leaf in self.differing:
                 findings.add("entry", self.leaf(leaf), "Its entry is not the one that its tile has the hash of.")
+
+    def size_that_is_there(self, folder, findings):
+        """A size is only a number that somebody wrote: no more is read than the export has tiles of."""
+        said, widths = self.checkpoint[1] if self.checkpoint else self.said_size, {"0": 0, "entries": 0}
+        pattern = re.compile(
+            re.escape(self.path("tile/")) + r"(0|entries)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?\Z"
+        )
+        for path in folder.files:
+            match = pattern.match(path)
+            if match:
+                index, width = int(re.sub("[x/]", "", match[2])), int(match[3] or 256)
+                is_tile = index <= MAX_COUNT and 1 <= width <= 256
+                if is_tile and self.path(tile_path(match[1], index, width)) == path:
+                    widths[match[1]] += width
+        there = max(widths.values())
+        if said <= there + MAX_MISSING:
+            return said
+        findings.add(
+            "checkpoint",
+            self.path("checkpoint"),
+            "It tells of %d entries, and the export has tiles of %d." % (said, there),
+        )
+        return there
 
     def is_root(self, size, root, trees=None):
         return any(tree.get(size) == root for tree in (trees or self.trees))
@@ -562,10 +701,10 @@ class Log:
 
     def read_own_entries(self, folder, findings):
         for row in folder.rows(self.path("log-entries.ndjson")):
-            leaf, entry = row.get("leaf_index"), unbase64(row.get("entry")) or b""
+            leaf, entry = whole(row.get("leaf_index")), unbase64(row.get("entry")) or b""
             read = read_entry(entry)
             if (
-                isinstance(leaf, int)
+                leaf is not None
                 and leaf < self.size
                 and leaf_hash(entry) == self.tiles[leaf]
                 and read
@@ -575,9 +714,15 @@ class Log:
             else:
                 findings.add(
                     "entry",
-                    "audit/%d leaf %s" % (self.number, leaf),
+                    "audit/%d leaf %s" % (self.number, text_of(row.get("leaf_index", MISSING))),
                     "It is not the entry of the log itself that was sealed.",
                 )
+
+    def checkpoint_rows(self, folder, is_quiet=True):
+        """None for a row that is no checkpoint."""
+        for row in folder.rows(self.path("checkpoints.ndjson"), is_quiet):
+            is_one = isinstance(row.get("root"), str) and isinstance(row.get("note"), str)
+            yield row if is_one and whole(row.get("size")) is not None else None
 
     def check_checkpoints(self, folder, findings, keys):
         path = self.path("checkpoint")
@@ -591,11 +736,11 @@ class Log:
         if not self.is_root(self.size, self.checkpoint[2] if self.checkpoint else self.said_root):
             findings.add("root", path, "It is not the root that the entries make.")
         last, good, bad = -1, 0, None
-        for row in folder.rows(self.path("checkpoints.ndjson")):
-            size, root, note = row.get("size"), row.get("root"), row.get("note")
-            if not (isinstance(size, int) and isinstance(root, str) and isinstance(note, str)):
+        for row in self.checkpoint_rows(folder, False):
+            if row is None:
                 findings.add("unreadable", self.path("checkpoints.ndjson"), "It has a row that is no checkpoint.")
                 continue
+            size, root, note = row["size"], row["root"], row["note"]
             what, checkpoint = "audit/%d checkpoint %d" % (self.number, size), parse_checkpoint(signed_text(note))
             check_signature(what, note)
             if checkpoint is None or checkpoint[:2] != (self.origin, size) or checkpoint[2] != unbase64(root, 32):
@@ -650,10 +795,12 @@ class Log:
     def check_carried_over(self, findings, current):
         own = {0} | {leaf for leaf, _ in self.announcements}
         lost = [leaf for leaf, hash in enumerate(self.leaves) if leaf not in own and hash not in current]
-        while lost:
-            first = last = lost.pop(0)
-            while lost and lost[0] == last + 1:
-                last = lost.pop(0)
+        at = 0
+        while at < len(lost):
+            first = last = lost[at]
+            while at + 1 < len(lost) and lost[at + 1] == last + 1:
+                at, last = at + 1, last + 1
+            at += 1
             leaves = "leaf %d" % first if first == last else "leaves %d to %d" % (first, last)
             findings.add(
                 "former-log",
@@ -719,11 +866,26 @@ def same(a, b):
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
+def is_body(body):
+    """Whether its members have the types that Keyledger gives them: whoever has the signing key can seal anything."""
+    if not isinstance(body, dict):
+        return False
+    texts = ("eventId", "accountId", "streamId", "streamKind", "type", "correlationId", "decidedAt")
+    numbers = [body.get(name) for name in ("version", "schemaVersion")]
+    personal = body.get("personal")
+    digests = personal.values() if isinstance(personal, dict) else personal if isinstance(personal, list) else []
+    return (
+        all(isinstance(body.get(name), str) for name in texts)
+        and all(isinstance(one, int) and not isinstance(one, bool) and abs(one) <= MAX_COUNT for one in numbers)
+        and all(isinstance(digest, str) for digest in digests)
+    )
+
+
 def read_body(row):
     """The row as its body says it is, and the columns that say otherwise."""
     try:
-        body = json.loads(row["body"].decode("utf-8"))
-        if not isinstance(body, dict):
+        body = parse_json(row["body"].decode("utf-8", "replace"))
+        if not is_body(body):
             raise ValueError
     except ValueError:
         return None, ["body"]
@@ -732,14 +894,23 @@ def read_body(row):
         "event_id": body.get("eventId"), "account_id": body.get("accountId"), "stream_id": body.get("streamId"),
         "stream_kind": body.get("streamKind"), "version": body.get("version"), "type": body.get("type"),
         "schema_version": body.get("schemaVersion"), "correlation_id": body.get("correlationId"),
-        "actor_kind": part("actor").get("kind"), "actor_id": part("actor").get("id"),
+        "actor_kind": part("actor").get("kind", MISSING), "actor_id": part("actor").get("id", MISSING),
         "credential_key_id": part("credential").get("keyId"), "credential_code_id": part("credential").get("codeId"),
-        "decided_at": re.sub(r"Z\Z", "000Z", str(body.get("decidedAt"))), "data": body.get("data"),
+        "decided_at": re.sub(r"Z\Z", "000Z", body["decidedAt"]), "data": body.get("data", MISSING),
     }  # fmt: skip
     columns = [name for name in repeated if not same(row[name], repeated[name])]
     if row["shard"] != shard_of(row["account_id"]) and "account_id" not in columns:
         columns.append("shard")
     return dict(row, **repeated, personal=part("personal")), columns
+
+
+def is_shard(value):
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_COUNT
+
+
+def place_of(user_id, row):
+    """Where a value of a person stands."""
+    return user_id, text_of(row.get("version", MISSING)), text_of(row.get("name", MISSING))
 
 
 class Shard:
@@ -757,7 +928,7 @@ class Events:
         self.index = {hash: leaf for leaf, hash in reversed(list(enumerate(log.leaves)))}
         self.taken, self.count, self.pending, self.erased = set(), 0, 0, []
         self.accounts = {
-            str(row.get("account_id")): (row.get("shard"), row.get("position"))
+            text_of(row.get("account_id", MISSING)): (number_of(row.get("shard")), number_of(row.get("position")))
             for row in folder.rows("accounts.ndjson")
         }
 
@@ -770,16 +941,16 @@ class Events:
     def check(self):
         pattern = re.compile(r"(?:events|streams|state/[a-z]+)/([0-9]+)\.ndjson\Z")
         named = {int(match[1]) for match in map(pattern.match, self.folder.files) if match}
-        named |= {row["shard"] for row in self.folder.rows("personal.ndjson") if isinstance(row.get("shard"), int)}
+        named |= {row["shard"] for row in self.folder.rows("personal.ndjson") if is_shard(row.get("shard"))}
         unseen = dict(self.accounts)
         for number in sorted(named | set(self.exported["shards"]) | set(self.log.heads)):
             head, last_event_id = self.exported["shards"].get(number, (None, ""))
             shard = Shard(number, float("inf") if head is None else head)
             for row in self.folder.rows("events/%d.ndjson" % number):
                 if is_event(row):
-                    self.check_event(
-                        shard, dict(row, body=base64.b64decode(row["body"]), mac=base64.b64decode(row["mac"]))
-                    )
+                    # Any other spelling than the canonical one is not what was exported, and stands for no bytes.
+                    body, mac = unbase64(row["body"]) or b"", unbase64(row["mac"]) or b""
+                    self.check_event(shard, dict(row, body=body, mac=mac))
                 else:
                     self.findings.add("unreadable", "events/%d.ndjson" % number, "It has a row that is no event.")
             self.pending += len(shard.pending)
@@ -885,7 +1056,7 @@ class Events:
             return
         shard.streams[stream_id] = (known_kind, known_account, row["version"])
         for name, digest in row["personal"].items():
-            shard.personal[stream_id, row["version"], name] = digest
+            shard.personal[stream_id, str(row["version"]), name] = digest
         if row["type"] == "user.erased":
             shard.erased[stream_id] = event_id
 
@@ -902,10 +1073,10 @@ class Events:
             self.findings.add("counter", what, "Its last event is another one than its counter says.")
         seen = set()
         for row in self.folder.rows("streams/%d.ndjson" % shard.number):
-            stream_id, version = str(row.get("stream_id")), row.get("version")
+            stream_id, version = text_of(row.get("stream_id", MISSING)), number_of(row.get("version"))
             stream = shard.streams.get(stream_id)
             seen.add(stream_id)
-            if shard.missing and isinstance(version, int) and version > (stream[2] if stream else 0):
+            if shard.missing and version > (stream[2] if stream else 0):
                 shard.broken.add(stream_id)
             if stream_id in shard.broken:
                 continue
@@ -933,10 +1104,10 @@ class Events:
         name_of = lambda place: "%s/%s/%s" % place
         keys = set()
         for row in self.folder.rows("personal.ndjson", True):
-            user_id = str(row.get("user_id"))
-            if row.get("shard") != shard.number or user_id in shard.broken:
+            user_id = text_of(row.get("user_id", MISSING))
+            if number_of(row.get("shard")) != shard.number or user_id in shard.broken:
                 continue
-            is_key, place = row.get("key") is True, (user_id, row.get("version"), row.get("name"))
+            is_key, place = row.get("key") is True, place_of(user_id, row)
             what = "key of %s" % user_id if is_key else name_of(place)
             if is_key:
                 keys.add(user_id)
@@ -974,11 +1145,12 @@ def parse_known(what, text):
         known = []
         for number, line in enumerate(text.split("\n"), 1):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 continue  # A line that a server did not live to finish.
             checkpoint = parse_checkpoint(signed_text(str(row.get("note")))) if isinstance(row, dict) else None
-            if checkpoint is None or checkpoint != (row.get("origin"), row.get("size"), unbase64(row.get("root"), 32)):
+            said = checkpoint and (row.get("origin"), whole(row.get("size")), unbase64(row.get("root"), 32))
+            if checkpoint is None or checkpoint != said:
                 return None
             known.append(known_of("%s, line %d" % (what, number), row["note"], checkpoint))
         return known or None
@@ -1038,14 +1210,20 @@ def read_state(path):
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as file:
-        state = json.load(file)
-    if state.get("format") != "keyledger-audit-state" or state.get("version") != 1:
-        raise ValueError("%s is not a state of `audit verify`" % path)
-    keys = [parse_vkey(key) for key in state["keys"]]
-    known = [known_of(path, None, (log["origin"], log["size"], unbase64(log["root"], 32))) for log in state["logs"]]
-    if None in keys:
-        raise ValueError("%s has a key that is none" % path)
-    return keys, known
+        text = file.read()
+    try:
+        state = parse_json(text)
+        if state["format"] != "keyledger-audit-state" or whole(state["version"]) != 1:
+            raise ValueError
+        if not isinstance(state["keys"], list) or not isinstance(state["logs"], list):
+            raise ValueError
+        keys = [parse_vkey(key) for key in state["keys"]]
+        kept = [(log["origin"], whole(log["size"]), unbase64(log["root"], 32)) for log in state["logs"]]
+        if None in keys or any(None in log or not isinstance(log[0], str) for log in kept):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise ValueError("%s is not a state of `audit verify`. Name another one by --state." % path) from None
+    return keys, [known_of(path, None, log) for log in kept]
 
 
 def write_state(path, keys, logs):
@@ -1056,9 +1234,26 @@ def write_state(path, keys, logs):
         "keys": list(dict.fromkeys(key.vkey for key in keys)),
         "logs": rows,
     }
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        file.write(json.dumps(state, indent=2) + "\n")
-    os.replace(path + ".tmp", path)
+    # Nobody can have put a link there before: none is followed, and the name can't be known.
+    temporary = "%s.%s.tmp" % (path, secrets.token_hex(8))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o666), "w", encoding="utf-8") as file:
+            file.write(json.dumps(state, indent=2) + "\n")
+        os.replace(temporary, path)
+    except OSError:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def is_inside(file, folder):
+    """By where both really are, whatever links lead there."""
+    places = [
+        os.path.join(os.path.realpath(os.path.dirname(file) or "."), os.path.basename(file)),
+        os.path.realpath(file),
+    ]
+    return any(place.startswith(os.path.join(os.path.realpath(folder), "")) for place in places)
 
 
 # --- All of it ------------------------------------------------------------------------------------------------------
@@ -1087,7 +1282,7 @@ def verify(root, keys, known):
             log.number == exported["current"],
             [one["size"] for one in known if one["origin"] == log.origin],
         )
-        notes = [str(row.get("note")) for row in folder.rows(log.path("checkpoints.ndjson"), True)] + [log.note]
+        notes = [row["note"] for row in log.checkpoint_rows(folder) if row] + [log.note]
         is_ours = lambda checkpoint: checkpoint[0] == log.origin and log.is_root(
             checkpoint[1], checkpoint[2], log.either
         )
@@ -1122,15 +1317,19 @@ def verify(root, keys, known):
     return report, trust, logs
 
 
+def print_line(line):
+    print(printable(line))
+
+
 def print_report(report):
-    print("%s: %s has %d entries and the root %s. %d events were read, %d of them not sealed yet; state: %s." % (
+    print_line("%s: %s has %d entries and the root %s. %d events were read, %d of them not sealed yet; state: %s." % (
         report["verdict"], report["origin"], report["size"], report["root"],
         report["events"], report["pending"], report["state"],
     ))  # fmt: skip
     for one in report["erased"]:
-        print("erased  %(userId)s: %(values)d values are gone, as the event %(eventId)s says." % one)
+        print_line("erased  %(userId)s: %(values)d values are gone, as the event %(eventId)s says." % one)
     for finding in report["findings"]:
-        print("%(kind)s  %(what)s: %(detail)s" % finding)
+        print_line("%(kind)s  %(what)s: %(detail)s" % finding)
 
 
 def main():
@@ -1143,6 +1342,13 @@ def main():
     args = parser.parse_args()
     try:
         subprocess.run(["openssl", "version"], stdout=subprocess.DEVNULL, check=True)
+        if not os.path.isdir(args.folder):
+            raise ValueError("%s is no folder." % args.folder)
+        if is_inside(args.state, args.folder):
+            raise ValueError(
+                "The state %s would lie in the folder that is verified, where whoever made that could have put it: "
+                "name another one by --state." % args.state
+            )
         keys, state, known = [parse_vkey(key) for key in args.key], read_state(args.state), []
         if None in keys or not (keys or state):
             raise ValueError("No key is trusted: name a vkey (name+id+key) by --key.")
@@ -1154,14 +1360,18 @@ def main():
                     "%s is neither a checkpoint nor a proof, an account head or the lines of an anchor." % path
                 )
             known += parsed
-        if not os.path.isdir(args.folder):
-            raise ValueError("%s is no folder." % args.folder)
     except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
     state_keys, state_known = state or ([], [])
     report, trust, logs = verify(args.folder, keys + state_keys, known + state_known)
-    if report["verdict"] == "sound":
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print_report(report)
+    if report["verdict"] != "sound":
+        return {"tampered": 1, "incomplete": 2}[report["verdict"]]
+    try:
         origins = {log.origin for log in logs}
         others = [(one["origin"], one["size"], one["root"]) for one in state_known if one["origin"] not in origins]
         write_state(
@@ -1169,12 +1379,24 @@ def main():
             keys + state_keys + [key for log in logs for key in trust.of(log.origin)],
             others + [(log.origin, log.size, log.root) for log in logs],
         )
-    if args.json:
-        print(json.dumps(report))
-    else:
-        print_report(report)
-    return {"sound": 0, "tampered": 1, "incomplete": 2}[report["verdict"]]
+    except OSError as error:
+        print(printable("Nothing was kept for the next time: %s" % error), file=sys.stderr)
+        return 2
+    return 0
+
+
+def run():
+    """Exit code 1 says that somebody tampered: a fault of this program or machine does not."""
+    try:
+        code = main()
+        sys.stdout.flush()
+        return code
+    except Exception as error:
+        print(printable("The verification could not be finished: %r" % error), file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stderr.reconfigure(errors="backslashreplace")
+    sys.exit(run())

@@ -1,17 +1,20 @@
 // `keyledger audit verify <folder>`: an export against itself, against keys that are trusted, and against what was kept outside. Works
 // offline and loads no server code: no database, no GraphQL, no configuration.
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseVkey, type Verifier } from '#audit/note/signing-key.ts'
 import { type Known, parseKnown } from '#audit/verify/known.ts'
 import { readStateFile, type StateFile, writeStateFile } from '#audit/verify/state-file.ts'
-import { type Verification, verifyFolder } from '#audit/verify/verify.ts'
+import { type Verification, type Verified, verifyFolder } from '#audit/verify/verify.ts'
 import { complain, EXIT_OK, EXIT_PROBLEM, EXIT_USAGE } from './exit.ts'
+import { printable } from './printable.ts'
 
 const EXITS = { sound: EXIT_OK, tampered: EXIT_PROBLEM, incomplete: EXIT_USAGE } as const
 const USAGE =
   'Usage: keyledger audit verify <folder> [--key <vkey>]… [--state <file>] [--known <file>]… [--json]\n' +
-  'Exits with 0 if the export is sound, 1 if it was tampered with, 2 if it is incomplete.'
+  'Exits with 0 if the export is sound, 1 if it was tampered with, 2 if it is incomplete,\n' +
+  'if the call was wrong, or if the verification could not be finished. See docs/audit.md.'
 
 type Call = {
   readonly folder: string
@@ -23,21 +26,47 @@ type Call = {
 }
 
 export async function auditVerify(args: readonly string[]): Promise<number> {
+  // Nobody reads on: what was verified is not told, and that must not look like a verdict.
+  process.stdout.once('error', () => process.exit(EXIT_USAGE))
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`${USAGE}\n`)
+    return EXIT_OK
+  }
   const call = readCall(args)
   if (typeof call === 'string') {
     complain(call)
     return EXIT_USAGE
   }
-  const { verification, keys, logs } = verifyFolder(call.folder, call.keys, call.known)
-  const isSound = verification.verdict === 'sound'
-  if (isSound) {
-    // Logs of other installations that were verified with the same state.
-    const others = call.state?.logs.filter(({ origin }) => logs.every((log) => log.origin !== origin)) ?? []
-    const all = [...new Map([...call.keys, ...keys].map((key) => [key.vkey, key])).values()]
-    writeStateFile(call.statePath, { keys: all, logs: [...others, ...logs] })
+  try {
+    return verify(call)
+  } catch (error) {
+    // Exit code 1 says that somebody tampered: a fault of this software or machine does not.
+    complain(printable(`The verification could not be finished: ${error instanceof Error ? error.message : error}`))
+    return EXIT_USAGE
   }
-  process.stdout.write(call.isJson ? `${JSON.stringify(verification)}\n` : textOf(verification, call.statePath))
-  return EXITS[verification.verdict]
+}
+
+function verify(call: Call): number {
+  const verified = verifyFolder(call.folder, call.keys, call.known)
+  const { verification } = verified
+  process.stdout.write(call.isJson ? `${JSON.stringify(verification)}\n` : textOf(verification))
+  if (verification.verdict !== 'sound') return EXITS[verification.verdict]
+  try {
+    keep(call, verified)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    complain(printable(`Nothing was kept for the next time, ${call.statePath} could not be written: ${why}`))
+    return EXIT_USAGE
+  }
+  if (!call.isJson) process.stdout.write(printable(`Kept for the next time: ${call.statePath}`).concat('\n'))
+  return EXIT_OK
+}
+
+function keep({ keys, state, statePath }: Call, verified: Verified): void {
+  // Logs of other installations that were verified with the same state.
+  const others = state?.logs.filter(({ origin }) => verified.logs.every((log) => log.origin !== origin)) ?? []
+  const all = [...new Map([...keys, ...verified.keys].map((key) => [key.vkey, key])).values()]
+  writeStateFile(statePath, { keys: all, logs: [...others, ...verified.logs] })
 }
 
 /** What is wrong with the call, in a sentence, where it can't be followed. */
@@ -56,6 +85,8 @@ function readCall(args: readonly string[]): Call | string {
     const [folder, ...more] = positionals
     if (folder === undefined || more.length > 0) return USAGE
     if (!statSync(folder).isDirectory()) return `${folder} is no folder.`
+    if (isInside(values.state, folder))
+      return `The state ${values.state} would lie in the folder that is verified, where whoever made that could have put it: name another one by --state.`
     const state = readStateFile(values.state)
     const keys = values.key.map(parseVkey).filter((key) => key !== undefined)
     if (keys.length < values.key.length) return 'A --key is not a vkey (name+id+key) of an Ed25519 key.'
@@ -71,14 +102,29 @@ function readCall(args: readonly string[]): Call | string {
   }
 }
 
-function readKnown(path: string): readonly Known[] {
-  const known = parseKnown(path, readFileSync(path, 'utf8'))
-  if (known !== undefined) return known
-  throw new Error(`${path} is neither a checkpoint nor a proof, an account head or the lines of an anchor.`)
+/** By where both really are, whatever links lead there. */
+function isInside(file: string, folder: string): boolean {
+  const realFolder = realpathSync(folder)
+  const places = [path.join(realpathOr(path.dirname(file)), path.basename(file)), realpathOr(file)]
+  return places.some((place) => place.startsWith(path.join(realFolder, path.sep)))
 }
 
-function textOf(verification: Verification, statePath: string): string {
-  const { verdict, findings, counts } = verification
+function realpathOr(file: string): string {
+  try {
+    return realpathSync(file)
+  } catch {
+    return path.resolve(file)
+  }
+}
+
+function readKnown(file: string): readonly Known[] {
+  const known = parseKnown(file, readFileSync(file, 'utf8'))
+  if (known !== undefined) return known
+  throw new Error(`${file} is neither a checkpoint nor a proof, an account head or the lines of an anchor.`)
+}
+
+function textOf(verification: Verification): string {
+  const { findings, counts } = verification
   const more = Object.values(counts).reduce((sum, count) => sum + count, 0) - findings.length
   return [
     headline(verification),
@@ -87,9 +133,9 @@ function textOf(verification: Verification, statePath: string): string {
     ),
     ...findings.map(({ kind, what, detail }) => `${kind}  ${what}: ${detail}`),
     ...(more > 0 ? [`… and ${more} more of these kinds.`] : []),
-    ...(verdict === 'sound' ? [`Kept for the next time: ${statePath}`] : []),
-    '',
-  ].join('\n')
+  ]
+    .map((line) => `${printable(line)}\n`)
+    .join('')
 }
 
 function headline({ verdict, origin, size, root, events, pending }: Verification): string {

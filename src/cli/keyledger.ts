@@ -65,7 +65,8 @@ async function help(): Promise<number> {
 
 async function run(given: readonly string[]): Promise<number> {
   const [name] = given
-  if (name === '--help' || name === '-h' || given.includes('--help')) return help()
+  const hasOwnHelp = name === 'audit' && given[1] === 'verify'
+  if (name === '--help' || name === '-h' || (given.includes('--help') && !hasOwnHelp)) return help()
   for (const command of COMMANDS) {
     const words = wordsOf(command)
     if (words.every((word, at) => word === given[at])) return (await command.load())(given.slice(words.length))

@@ -29,7 +29,7 @@ function checkStreams(folder: Folder, findings: Findings, fold: ShardFold): void
     const id = String(row.stream_id)
     const stream = fold.streams.get(id)
     seen.add(id)
-    const isAhead = Number(row.version) > (stream?.version ?? 0)
+    const isAhead = typeof row.version === 'number' && row.version > (stream?.version ?? 0)
     if (fold.missing > 0 && isAhead) fold.broken.add(id)
     if (fold.broken.has(id)) continue
     if (stream === undefined) findings.add('counter', id, 'It is counted, and has no events.')
@@ -52,7 +52,7 @@ export type AccountCounters = {
 export function readAccountCounters(folder: Folder, findings: Findings): AccountCounters {
   const counters = new Map<string, { readonly shard: unknown; readonly position: number }>()
   for (const { account_id: id, shard, position } of folder.rows('accounts.ndjson'))
-    counters.set(String(id), { shard, position: Number(position) })
+    counters.set(String(id), { shard, position: typeof position === 'number' ? position : Number.NaN })
   return {
     countOf: (accountId) => counters.get(accountId)?.position ?? 0,
     check(fold) {

@@ -6,6 +6,7 @@ import type { LogRow } from './export-file.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
 import type { Roots, Tree } from './read-tree.ts'
+import { countOf } from './reading.ts'
 
 export type Newest = {
   readonly note: string
@@ -30,9 +31,11 @@ export function readNewest(folder: Folder, findings: Findings, log: LogRow): New
 /** Rows that can't be read as such are told, and left out. */
 export function* checkpointRows(folder: Folder, findings: Findings, number: number): Iterable<CheckpointRow> {
   const path = `audit/${number}/checkpoints.ndjson`
-  for (const { size, root, note } of folder.rows(path))
-    if (typeof size === 'number' && typeof root === 'string' && typeof note === 'string') yield { size, root, note }
+  for (const { size: said, root, note } of folder.rows(path)) {
+    const size = countOf(said)
+    if (size !== undefined && typeof root === 'string' && typeof note === 'string') yield { size, root, note }
     else findings.add('unreadable', path, 'It has a row that is no checkpoint.')
+  }
 }
 
 /** Says which of the two trees is the signed one, and finds whatever contradicts it. */

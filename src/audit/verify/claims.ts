@@ -11,9 +11,9 @@ export type Claims = {
   readonly shards: () => readonly number[]
 }
 
-type Claimed = { leaves: Uint32Array; head: number }
+type Claimed = { leaves: Uint32Array; readonly far: Map<number, number>; head: number }
 
-const ROOM_MIN = 1024
+const ROOM_MIN = 64
 
 /** `size`: of the log. No shard can have a position beyond it. */
 export function newClaims(findings: Findings, logNumber: number, size: number): Claims {
@@ -23,15 +23,18 @@ export function newClaims(findings: Findings, logNumber: number, size: number): 
       const position = Number(shardPosition)
       const what = `audit/${logNumber} leaf ${leaf}`
       if (position > size) return findings.add('entry', what, 'Its event stands further back than there are entries.')
-      const claimed = byShard.get(shard) ?? { leaves: new Uint32Array(ROOM_MIN), head: 0 }
+      const claimed = byShard.get(shard) ?? { leaves: new Uint32Array(ROOM_MIN), far: new Map(), head: 0 }
       byShard.set(shard, claimed)
-      if (position >= claimed.leaves.length) claimed.leaves = grown(claimed.leaves, position)
-      if ((claimed.leaves[position] ?? 0) > 0) return findings.add('entry', what, 'Another leaf has the same event.')
-      claimed.leaves[position] = leaf + 1
+      if (leafIn(claimed, position) > 0) return findings.add('entry', what, 'Another leaf has the same event.')
+      // Positions follow each other. Those that don't must not cost memory for all that they leave out.
+      if (position === claimed.leaves.length) claimed.leaves = grown(claimed.leaves)
+      if (position < claimed.leaves.length) claimed.leaves[position] = leaf + 1
+      else claimed.far.set(position, leaf + 1)
       claimed.head = Math.max(claimed.head, position)
     },
     leafOf(shard, position) {
-      const leaf = byShard.get(shard)?.leaves[position] ?? 0
+      const claimed = byShard.get(shard)
+      const leaf = claimed === undefined ? 0 : leafIn(claimed, position)
       return leaf === 0 ? undefined : leaf - 1
     },
     headOf: (shard) => byShard.get(shard)?.head ?? 0,
@@ -39,8 +42,12 @@ export function newClaims(findings: Findings, logNumber: number, size: number): 
   }
 }
 
-function grown(leaves: Uint32Array, position: number): Uint32Array {
-  const more = new Uint32Array(Math.max(position + 1, leaves.length * 2))
+function leafIn({ leaves, far }: Claimed, position: number): number {
+  return (leaves[position] ?? 0) || (far.get(position) ?? 0)
+}
+
+function grown(leaves: Uint32Array): Uint32Array {
+  const more = new Uint32Array(leaves.length * 2)
   more.set(leaves)
   return more
 }

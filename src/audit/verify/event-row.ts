@@ -3,6 +3,7 @@ import { shardOf } from '#domain/ids.ts'
 import { sameValue } from '#domain/same-value.ts'
 import { ENTRY_BYTES_MAX, eventEntry } from '../entry.ts'
 import type { Row } from './folder.ts'
+import { bytesOf, parseJson } from './reading.ts'
 
 export type EventRow = {
   readonly shard: number
@@ -83,7 +84,7 @@ export function eventRowOf(row: Row): EventRow | undefined {
   if (!Object.hasOwn(row, 'data') || Object.keys(row).some((name) => !COLUMNS.has(name))) return undefined
   // The members above are what they have to be; `data` is any JSON.
   const known = row as Omit<EventRow, 'body' | 'mac'> & { readonly body: string; readonly mac: string }
-  return { ...known, body: Buffer.from(known.body, 'base64'), mac: Buffer.from(known.mac, 'base64') }
+  return { ...known, body: bytesOf(known.body), mac: bytesOf(known.mac) }
 }
 
 /** The entry of an event as it stands; undefined where none could have been sealed. */
@@ -104,7 +105,7 @@ export function readBody(row: EventRow): { readonly said: SaidRow | undefined; r
   if (body === undefined) return { said: undefined, columns: ['body'] }
   const actor = memberOf(body.actor)
   const credential = memberOf(body.credential)
-  // Whether it has these types is known once it is known to be sealed: then it is what encodeBody made.
+  // The members that are gone by have these types, as `parseBody` saw.
   const said = {
     ...row,
     ...Object.fromEntries(REPEATED.map(([column, member]) => [column, body[member]])),
@@ -126,9 +127,24 @@ function memberOf(value: unknown): Readonly<Record<string, unknown>> {
 
 function parseBody(bytes: Buffer): Record<string, unknown> | undefined {
   try {
-    const body: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
+    const body = parseJson(bytes.toString('utf8'))
+    if (typeof body !== 'object' || body === null) return undefined
+    const members = body as Record<string, unknown>
+    return isBody(members) ? members : undefined
   } catch {
     return undefined
   }
+}
+
+/** Only what encodeBody makes: whoever has the signing key can seal anything. */
+function isBody(body: Readonly<Record<string, unknown>>): boolean {
+  return (
+    REPEATED.every(([column, member]) =>
+      column === 'version' || column === 'schema_version'
+        ? Number.isSafeInteger(body[member])
+        : typeof body[member] === 'string',
+    ) &&
+    typeof body.decidedAt === 'string' &&
+    Object.values(memberOf(body.personal)).every((digest) => typeof digest === 'string')
+  )
 }

@@ -2,6 +2,7 @@
 import { parseCount, parseHash } from '../note/checkpoint.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
+import { countOf, parseJson } from './reading.ts'
 
 export type LogRow = { readonly number: number; readonly origin: string; readonly size: number; readonly root: Buffer }
 export type ShardRow = { readonly shard: number; readonly head: number; readonly lastEventId: string }
@@ -32,8 +33,8 @@ export function readExportFile(folder: Folder, findings: Findings): ExportFile |
 
 function parse(text: string): ExportFile | undefined {
   try {
-    const { format, version, log, logs, shards } = JSON.parse(text) as Record<string, unknown>
-    if (format !== FORMAT || version !== VERSION || !Array.isArray(logs)) return undefined
+    const { format, version, log, logs, shards } = parseJson(text) as Record<string, unknown>
+    if (format !== FORMAT || version !== VERSION || !Array.isArray(logs) || Array.isArray(shards)) return undefined
     const parsedLogs = logs.map(logRow).filter((row) => row !== undefined)
     const parsedShards = Object.entries(shards as object).map(shardRow)
     const known = parsedShards.filter((row) => row !== undefined)
@@ -47,15 +48,15 @@ function parse(text: string): ExportFile | undefined {
 }
 
 function logRow(row: Record<string, unknown>): LogRow | undefined {
-  const [number, size] = [parseCount(String(row.number)), parseCount(String(row.size))]
-  const root = parseHash(String(row.root))
+  const [number, size] = [countOf(row.number), countOf(row.size)]
+  const root = parseHash(typeof row.root === 'string' ? row.root : '')
   if (number === undefined || size === undefined || root === undefined || typeof row.origin !== 'string')
     return undefined
   return { number, origin: row.origin, size, root }
 }
 
 function shardRow([name, row]: [string, Record<string, unknown>]): ShardRow | undefined {
-  const [shard, head] = [parseCount(name), parseCount(String(row.head))]
+  const [shard, head] = [parseCount(name), countOf(row.head)]
   return shard === undefined || head === undefined || typeof row.lastEventId !== 'string'
     ? undefined
     : { shard, head, lastEventId: row.lastEventId }

@@ -1,9 +1,10 @@
 // An export as a verifier reads it: only what its manifest lists, and only once every file is known to be what was exported. Read in
 // pieces and in turn: a file may be larger than memory, and one waits for the other anyway.
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Findings } from './findings.ts'
+import { parseJson } from './reading.ts'
 
 export type Folder = {
   /** Paths of the manifest. */
@@ -30,7 +31,9 @@ const CHUNK_BYTES = 1 << 20
 const LINE_BYTES_MAX = 4 << 20
 const NEWLINE = 10
 const WHOLE: readonly Part[] = [{ from: 0, to: Number.MAX_SAFE_INTEGER }]
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Opens no link, and waits for nobody to write into a pipe. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Undefined where the copy is not whole, which the findings then say. */
 export function openFolder(root: string, findings: Findings): Folder | undefined {
@@ -38,6 +41,10 @@ export function openFolder(root: string, findings: Findings): Folder | undefined
   if (manifest === undefined) return undefined
   let isWhole = true
   for (const [path, sha256] of manifest) {
+    if (!isOwnFile(root, path, findings)) {
+      isWhole = false
+      continue
+    }
     const found = hashOfFile(join(root, path))
     if (found === sha256) continue
     isWhole = false
@@ -93,6 +100,7 @@ function partsByShard(file: string, path: string, findings: Findings): ReadonlyM
 function readManifest(root: string, findings: Findings): ReadonlyMap<string, string> | undefined {
   const manifest = new Map<string, string>()
   let text: string | undefined
+  if (!isOwnFile(root, MANIFEST, findings)) return undefined
   try {
     text = decode(readFileSync(join(root, MANIFEST)))
   } catch {
@@ -113,6 +121,30 @@ function readManifest(root: string, findings: Findings): ReadonlyMap<string, str
   return undefined
 }
 
+/**
+ * Whether what lies there is a file in folders of the export, or nothing at all. A link would lead to something that nobody exported,
+ * a pipe or a device would be read without end.
+ */
+function isOwnFile(root: string, path: string, findings: Findings): boolean {
+  const parts = path.split('/')
+  for (const [at] of parts.entries()) {
+    const stat = lstatOf(join(root, ...parts.slice(0, at + 1)))
+    if (stat === undefined) return true
+    if (at < parts.length - 1 ? stat.isDirectory() : stat.isFile()) continue
+    findings.add('unreadable', path, 'It is no file in a folder of the export, but a link or a device.')
+    return false
+  }
+  return true
+}
+
+function lstatOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
+}
+
 function hashOfFile(path: string): string | undefined {
   const hash = createHash('sha256')
   try {
@@ -125,8 +157,9 @@ function hashOfFile(path: string): string | undefined {
 
 /** Each chunk is the same memory again. */
 function* chunksOf(path: string, parts: readonly Part[]): Iterable<Buffer> {
-  const file = openSync(path, 'r')
+  const file = openSync(path, OPEN_FLAGS)
   try {
+    if (!fstatSync(file).isFile()) throw new Error(`${path} is no file.`)
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
     for (const { from, to } of parts)
       for (let at = from; at < to; ) {
@@ -159,7 +192,7 @@ function* linesOf(path: string, parts: readonly Part[]): Iterable<Buffer | undef
 
 function parseRow(line: Buffer): Row | undefined {
   try {
-    const row: unknown = JSON.parse(line.toString('utf8'))
+    const row = parseJson(line.toString('utf8'))
     return typeof row === 'object' && row !== null && !Array.isArray(row) ? (row as Row) : undefined
   } catch {
     return undefined

@@ -6,21 +6,23 @@ import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
 import type { LeafSet } from './leaf-set.ts'
 import type { Announcement, Tree } from './read-tree.ts'
+import { bytesOf, countOf } from './reading.ts'
 import type { VerifiedLog } from './verified-log.ts'
 
 /** A former log's own entries, which are exported although its events' entries are not. */
 export function readOwnEntries(folder: Folder, findings: Findings, tree: Tree): readonly Announcement[] {
   const path = `audit/${tree.number}/log-entries.ndjson`
   const own: Announcement[] = []
-  for (const { leaf_index: leaf, entry: text } of folder.rows(path)) {
-    const entry = Buffer.from(String(text), 'base64')
+  for (const { leaf_index: said, entry: text } of folder.rows(path)) {
+    const entry = bytesOf(text)
     const read = readEntry(entry)
-    const isThere = typeof leaf === 'number' && leaf < tree.size && leafHash(entry).equals(tree.leaves.at(leaf))
+    const leaf = countOf(said)
+    const isThere = leaf !== undefined && leaf < tree.size && leafHash(entry).equals(tree.leaves.at(leaf))
     if (isThere && read?.kind === 'log') own.push({ leaf, entry: read.entry })
     else
       findings.add(
         'entry',
-        `audit/${tree.number} leaf ${String(leaf)}`,
+        `audit/${tree.number} leaf ${String(said)}`,
         'It is not the entry of the log itself that was sealed.',
       )
   }

@@ -1,4 +1,5 @@
 // The hashes of all leaves, and where each stands: 40 bytes a leaf, however many there are.
+import { randomInt } from 'node:crypto'
 import { HASH_BYTES } from '../tree/hash.ts'
 
 export type LeafSet = {
@@ -18,14 +19,15 @@ export function newLeafSet(hashes: Buffer): LeafSet {
   const size = hashes.length / HASH_BYTES
   const taken = new Uint8Array(size)
   let slots: Uint32Array | undefined
+  const spread = newSpread()
   const at = (index: number) => hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
   return {
     size,
     at,
     replace: (index, hash) => void hash.copy(hashes, index * HASH_BYTES),
     indexOf(hash) {
-      slots ??= slotsOf(hashes, size)
-      for (let slot = hash.readUInt32LE() % slots.length; ; slot = (slot + 1) % slots.length) {
+      slots ??= slotsOf(hashes, size, spread)
+      for (let slot = spread(hash, 0) % slots.length; ; slot = (slot + 1) % slots.length) {
         const number = slots[slot] ?? 0
         if (number === 0) return undefined
         if (at(number - 1).equals(hash)) return number - 1
@@ -40,13 +42,34 @@ export function newLeafSet(hashes: Buffer): LeafSet {
   }
 }
 
-/** Numbers of leaves, from 1, each in the first free slot from where its hash points. Half of the slots stay free. */
-function slotsOf(hashes: Buffer, size: number): Uint32Array {
+/**
+ * Numbers of leaves, from 1, each in the first free slot from where its hash points; of equal hashes only the first. Half of the
+ * slots stay free.
+ */
+function slotsOf(hashes: Buffer, size: number, spread: (hashes: Buffer, at: number) => number): Uint32Array {
   const slots = new Uint32Array(2 * size + 1)
   for (let index = 0; index < size; index++) {
-    let slot = hashes.readUInt32LE(index * HASH_BYTES) % slots.length
-    while (slots[slot] !== 0) slot = (slot + 1) % slots.length
-    slots[slot] = index + 1
+    const from = index * HASH_BYTES
+    const isSame = (number: number) => {
+      const other = (number - 1) * HASH_BYTES
+      return hashes.compare(hashes, other, other + HASH_BYTES, from, from + HASH_BYTES) === 0
+    }
+    let slot = spread(hashes, from) % slots.length
+    while (slots[slot] !== 0 && !isSame(slots[slot] ?? 0)) slot = (slot + 1) % slots.length
+    if (slots[slot] === 0) slots[slot] = index + 1
   }
   return slots
+}
+
+/** What stands in a tile need not be a hash: whoever made the export could have it begin with the same bytes everywhere. */
+function newSpread(): (hashes: Buffer, at: number) => number {
+  const factors = Array.from({ length: HASH_BYTES / 4 }, () => 2 * randomInt(2 ** 31) + 1)
+  return (hashes, at) => {
+    let sum = 0
+    for (let word = 0; word < factors.length; word++) {
+      const product = Math.imul(hashes.readUInt32LE(at + word * 4), factors[word] ?? 1)
+      sum = Math.imul(sum ^ product ^ (product >>> 15), 0x9e3779b1)
+    }
+    return sum >>> 0
+  }
 }

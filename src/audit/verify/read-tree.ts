@@ -2,7 +2,7 @@
 // disagree both trees are gone on with, since only the signed root can tell which of them was changed.
 import { type Entry, type LogEntry, readEntry } from '../entry.ts'
 import { HASH_BYTES, leafHash } from '../tree/hash.ts'
-import { TILE_WIDTH, type TileId, tilePath, tilesOf, widthOf } from '../tree/tiles.ts'
+import { parseTilePath, TILE_WIDTH, type TileId, tilePath, tilesOf, widthOf } from '../tree/tiles.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
 import { type Frontier, newFrontier } from './frontier.ts'
@@ -144,6 +144,18 @@ function readBundle(
   else if (entries.length < width || from < bytes.length)
     findings.add('entry', path, 'It has not as many entries as the size asks for.')
   return entries
+}
+
+/** For how many leaves a log has hashes or entries at the most, as the names of its files tell. */
+export function leavesListed(paths: ReadonlySet<string>, number: number): number {
+  const folder = `audit/${number}/`
+  const widths = { hashes: 0, entries: 0 }
+  for (const path of paths) {
+    const tile = path.startsWith(folder) ? parseTilePath(path.slice(folder.length)) : undefined
+    if (tile?.level === 0) widths.hashes += tile.width
+    else if (tile?.level === 'entries') widths.entries += tile.width
+  }
+  return Math.max(widths.hashes, widths.entries)
 }
 
 /** Where a tile lies in an export. */

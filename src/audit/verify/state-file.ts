@@ -1,9 +1,11 @@
 // What a verifier keeps from one time to the next: whom it trusts, and how far each log was. With it every verification is also one
 // that nothing before it was rewritten.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { parseCount, parseHash } from '../note/checkpoint.ts'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { parseHash } from '../note/checkpoint.ts'
 import { parseVkey, type Verifier } from '../note/signing-key.ts'
 import type { Known } from './known.ts'
+import { countOf, parseJson } from './reading.ts'
 
 export type StateFile = { readonly keys: readonly Verifier[]; readonly logs: readonly Known[] }
 
@@ -26,7 +28,7 @@ export function readStateFile(path: string): StateFile | undefined {
 
 function parse(path: string, text: string): StateFile | undefined {
   try {
-    const { format, version, keys, logs } = JSON.parse(text) as Record<string, unknown>
+    const { format, version, keys, logs } = parseJson(text) as Record<string, unknown>
     if (format !== FORMAT || version !== VERSION || !Array.isArray(keys) || !Array.isArray(logs)) return undefined
     const verifiers = keys.map((key) => parseVkey(String(key))).filter((key) => key !== undefined)
     const known = logs.map((row: Record<string, unknown>) => logOf(path, row)).filter((log) => log !== undefined)
@@ -37,7 +39,7 @@ function parse(path: string, text: string): StateFile | undefined {
 }
 
 function logOf(path: string, { origin, size, root }: Record<string, unknown>): Known | undefined {
-  const [count, hash] = [parseCount(String(size)), parseHash(String(root))]
+  const [count, hash] = [countOf(size), parseHash(String(root))]
   return typeof origin !== 'string' || count === undefined || hash === undefined
     ? undefined
     : { what: path, origin, size: count, root: hash }
@@ -50,7 +52,13 @@ export function writeStateFile(path: string, { keys, logs }: StateFile): void {
     keys: keys.map(({ vkey }) => vkey),
     logs: logs.map(({ origin, size, root }) => ({ origin, size, root: root.toString('base64') })),
   }
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`)
-  renameSync(temporary, path)
+  // Nobody can have put a link there before: `wx` follows none, and the name can't be known.
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
+  try {
+    writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { flag: 'wx' })
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
 }

@@ -14,7 +14,7 @@ import { type Folder, openFolder } from './folder.ts'
 import { checkCarriedOver, checkOpening, readOwnEntries } from './former-logs.ts'
 import { newHeadCounts } from './head-counts.ts'
 import { checkKnown, type Known, sizesOf } from './known.ts'
-import { type Announcement, readTree, type Tree, tileFile } from './read-tree.ts'
+import { type Announcement, leavesListed, readTree, type Tree, tileFile } from './read-tree.ts'
 import { followAnnouncements, newTrust, type Trust } from './trust.ts'
 import type { VerifiedLog } from './verified-log.ts'
 
@@ -39,6 +39,9 @@ export type Verified = {
   readonly logs: readonly Known[]
 }
 
+/** So many leaves may lack their tiles, which are then named one by one. */
+const MISSING_MAX = 64 * TILE_WIDTH
+
 type Context = {
   readonly folder: Folder
   readonly findings: Findings
@@ -47,7 +50,7 @@ type Context = {
   readonly known: readonly Known[]
 }
 
-type Log = VerifiedLog & { readonly announcements: readonly Announcement[] }
+type Log = VerifiedLog & { readonly announcements: readonly Announcement[]; readonly claims?: Claims }
 
 /** Reads the folder once, and its events' files a second time for their hashes: 45 bytes of memory an event, and one shard's streams. */
 export function verifyFolder(path: string, pinned: readonly Verifier[], known: readonly Known[]): Verified {
@@ -56,24 +59,21 @@ export function verifyFolder(path: string, pinned: readonly Verifier[], known: r
   const exported = folder && readExportFile(folder, findings)
   if (folder === undefined || exported === undefined) return { verification: told(findings), keys: [], logs: [] }
   const context = { folder, findings, exported, trust: newTrust(pinned), known }
-  let claims: Claims | undefined
   const logs: Log[] = []
   for (const row of exported.logs) {
-    const isCurrent = row.number === exported.current
-    if (isCurrent) claims = newClaims(findings, row.number, row.size)
-    const log = verifyLog(context, row, isCurrent ? claims : undefined)
+    const log = verifyLog(context, row, row.number === exported.current)
     checkOpening(findings, log, log.announcements, logs.at(-1))
     logs.push(log)
   }
   const current = logs.find(({ number }) => number === exported.current)
-  if (current === undefined || claims === undefined) {
+  if (current?.claims === undefined) {
     findings.add('no-key', 'export.json', 'There is no audit log: nothing of it is signed.')
     checkKnown({ findings, trust: context.trust, logs }, known)
     return { verification: told(findings), keys: [], logs: [] }
   }
   for (const former of logs)
     if (former !== current) checkCarriedOver(findings, former, former.announcements, current.tree.leaves)
-  const events = verifyEvents(context, current, claims)
+  const events = verifyEvents(context, current, current.claims)
   checkKnown({ findings, trust: context.trust, logs }, known)
   const { origin, tree } = current
   const root = tree.roots.byTiles.toString('base64')
@@ -84,10 +84,11 @@ export function verifyFolder(path: string, pinned: readonly Verifier[], known: r
   }
 }
 
-function verifyLog(context: Context, row: LogRow, claims: Claims | undefined): Log {
+function verifyLog(context: Context, row: LogRow, isCurrent: boolean): Log {
   const { folder, findings, trust } = context
   const newest = readNewest(folder, findings, row)
-  const size = newest.checkpoint?.size ?? row.size
+  const size = sizeThatIsThere(context, row, newest.checkpoint?.size ?? row.size)
+  const claims = isCurrent ? newClaims(findings, row.number, size) : undefined
   const sizes = new Set(sizesOf(context.known, row.origin))
   for (const kept of checkpointRows(folder, newFindings(), row.number)) sizes.add(kept.size)
   const tree = readTree({ folder, findings }, { number: row.number, size }, sizes, claims?.note)
@@ -107,8 +108,20 @@ function verifyLog(context: Context, row: LogRow, claims: Claims | undefined): L
   const { number, origin } = row
   return {
     ...{ number, origin, tree, note: newest.note, isRoot, announcements },
-    ...(claims === undefined ? {} : { sealedHead: claims.headOf }),
+    ...(claims === undefined ? {} : { claims, sealedHead: claims.headOf }),
   }
+}
+
+/** A size is only a number that somebody wrote: no more is read, or kept room for, than the export has tiles of. */
+function sizeThatIsThere({ folder, findings }: Context, { number }: LogRow, said: number): number {
+  const there = leavesListed(folder.paths, number)
+  if (said <= there + MISSING_MAX) return said
+  findings.add(
+    'checkpoint',
+    `audit/${number}/checkpoint`,
+    `It tells of ${said} entries, and the export has tiles of ${there}.`,
+  )
+  return there
 }
 
 /** Where entries and tiles disagree, the signed root tells which of the two were changed. */
@@ -174,7 +187,7 @@ function shardsOf(
   personal: ReadonlyMap<unknown, unknown>,
 ): readonly number[] {
   const files = [...paths].map((path) => /^(?:events|streams|state\/[a-z]+)\/(\d+)\.ndjson$/.exec(path)?.[1])
-  const inVault = [...personal.keys()].filter((shard) => typeof shard === 'number')
+  const inVault = [...personal.keys()].filter((shard): shard is number => Number.isSafeInteger(shard))
   const named = [...files.filter((shard) => shard !== undefined).map(Number), ...inVault]
   return [...new Set([...shards.map(({ shard }) => shard), ...claims.shards(), ...named])].sort((a, b) => a - b)
 }

@@ -1,5 +1,5 @@
 // `keyledger audit verify` as an auditor runs it: exit codes, what it keeps, and that it loads no server.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -99,14 +99,17 @@ describe('keyledger audit verify', () => {
     [[], 'Usage'],
     [['one', 'two'], 'Usage'],
     [['nowhere', '--key', KEY!], 'nowhere'],
-    [['.', '--key', 'hello'], 'vkey'],
-    [['.'], 'No key is trusted yet'],
-    [['.', '--key', KEY!, '--loud'], '--loud'],
-    [['.', '--key', KEY!, '--state', 'broken.json'], 'broken.json is not a state'],
-    [['.', '--key', KEY!], 'manifest.sha256'],
+    [['empty', '--key', 'hello'], 'vkey'],
+    [['empty'], 'No key is trusted yet'],
+    [['empty', '--key', KEY!, '--loud'], '--loud'],
+    [['empty', '--key', KEY!, '--state', 'broken.json'], 'broken.json is not a state'],
+    [['empty', '--key', KEY!], 'manifest.sha256'],
+    [['.', '--key', KEY!], 'audit-state.json would lie in the folder that is verified'],
+    [['empty', '--key', KEY!, '--state', 'empty/new/../kept.json'], 'would lie in the folder'],
   ])('exits with 2 where it is called as %j', async (args, said) => {
     const { folder, verify } = auditor()
     writeFileSync(path.join(folder, 'broken.json'), '{}')
+    mkdirSync(path.join(folder, 'empty/new'), { recursive: true })
     const { code, stdout, stderr } = await verify(...args)
     expect(code).toBe(2)
     expect(stdout + stderr).toContain(said)

@@ -1,6 +1,6 @@
 // The second verifier, in Python and sharing nothing with ours: both say the same of the same exports.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import { signNote } from '#audit/note/signed-note.ts'
 import { consistencyProof, inclusionProof, isConsistent } from '#audit/tree/proofs.ts'
 import { type Known, parseKnown } from '#audit/verify/known.ts'
 import { verifyFolder } from '#audit/verify/verify.ts'
+import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
 import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
@@ -38,6 +39,8 @@ type Scenario = {
   readonly files: () => Files
   readonly keys?: readonly number[]
   readonly known?: (world: World) => readonly string[]
+  /** Puts something into the folder that is no file of the export. */
+  readonly place?: (folder: string) => void
 }
 
 const log = (world: World) => world.logs.at(-1)!
@@ -109,6 +112,8 @@ const scenarios: readonly Scenario[] = [
   { name: 'known checkpoints', files: () => of(soundWorld()), known: () => texts },
   { name: 'known checkpoints of a larger log', files: () => of(rotated([2, 1])), known: () => texts },
   ...tamperings.map(({ name, alter }) => ({ name, files: () => of(soundWorld(), alter) })),
+  ...hostile,
+  ...special.map(({ name, place }) => ({ name, files: () => of(soundWorld()), place })),
 ]
 
 /** What Python finds of state is nothing; of the rest all. */
@@ -124,8 +129,10 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
   beforeAll(() => {
     root = mkdtempSync(path.join(tmpdir(), 'keyledger-two-'))
     for (const [at, scenario] of scenarios.entries()) {
-      const folder = path.join(root, String(at))
+      const folder = path.join(root, String(at), 'export')
+      mkdirSync(folder, { recursive: true })
       writeFiles(folder, scenario.files())
+      scenario.place?.(folder)
       const keys = pinned(...(scenario.keys ?? [1])).map(({ vkey }) => vkey)
       calls.push({
         folder,
@@ -133,7 +140,11 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
         known: (scenario.known?.(known) ?? []).map((text, number) => [`known ${number + 1}`, text]),
       })
     }
-    const { stdout, stderr } = spawnSync('python3', [DRIVER], { input: JSON.stringify(calls), maxBuffer: 1 << 28 })
+    const { stdout, stderr } = spawnSync('python3', [DRIVER], {
+      input: JSON.stringify(calls),
+      maxBuffer: 1 << 28,
+      timeout: 120_000,
+    })
     if (stdout.length === 0) throw new Error(String(stderr))
     reports = JSON.parse(String(stdout)) as readonly Report[]
   })
@@ -169,8 +180,8 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
   test('exits with 0, 1 and 2, and keeps what ours can go on with', () => {
     const state = path.join(root, 'both.json')
     const run = (...args: readonly string[]) => spawnSync('python3', [PROGRAM, ...args, '--state', state, '--json'])
-    expect(run(path.join(root, '0')).status).toBe(2)
-    const sound = run(path.join(root, '0'), '--key', signer!.vkey)
+    expect(run(path.join(root, '0', 'export')).status).toBe(2)
+    const sound = run(path.join(root, '0', 'export'), '--key', signer!.vkey)
     expect(sound.status).toBe(0)
     expect(JSON.parse(String(sound.stdout))).toMatchObject({ verdict: 'sound', pending: 2 })
     const other = path.join(root, 'other')
@@ -180,7 +191,7 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
     expect(foundIn(JSON.parse(String(shorter.stdout)) as Report)).toEqual([`history-shorter: ${state}`])
     const letter = path.join(root, 'letter')
     writeFileSync(letter, 'Dear auditor')
-    expect(run(path.join(root, '0'), '--known', letter).status).toBe(2)
+    expect(run(path.join(root, '0', 'export'), '--known', letter).status).toBe(2)
   })
 })
 
