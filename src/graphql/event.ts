@@ -108,8 +108,8 @@ export const Event = builder.objectRef<EventRow>('Event').implement({
       needs: 'parent',
       complexity: 1,
       description:
-        'One readable sentence. Its subject is called what it was called then, everybody and everything else, and users always, what ' +
-        'they are called now. Programs read `type` and `data`: the wording may change, and so may names.',
+        'One readable sentence. Its subject is called what it was called then, everybody and everything else, and users and linked keys ' +
+        'always, what they are called now, the key of a link that has ended what it was called when that ended. Programs read `type` and `data`: the wording may change, and so may names.',
       resolve: (event, _arguments, context) => summarize(event, context),
     }),
     data: t.field({

@@ -43,7 +43,7 @@ export const KeyLink = builder.objectRef<LinkRow>('KeyLink').implement({
       needs: 'parent',
       past: true,
       complexity: 1,
-      description: 'What its own account calls it now.',
+      description: 'What its own account calls it now; once the link has ended, what it called it at that moment.',
       resolve: async ({ link_id }, _arguments, { loaders }) => found(await loaders.linkedKey.load(link_id)).name,
     }),
     policies: t.field({

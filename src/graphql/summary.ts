@@ -10,7 +10,7 @@ import { changesIn, listOf, policiesOf, rulesIn } from './summary-phrases.ts'
 import { ERASED_USER } from './user-label.ts'
 
 export type SubjectLabels = {
-  /** The name that the account, keyspace, key or policy bore from then on; what a user is called now, and the key of a link. */
+  /** The name that the account, keyspace, key or policy bore from then on; what a user is called now, and the key of a link, unless that has ended. */
   readonly subject: string
   /** The name before: another one where it was renamed. */
   readonly formerly?: string | undefined

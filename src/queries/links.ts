@@ -10,7 +10,7 @@ import { locate, type Place } from './shard.ts'
 
 export type LinkRow = LinkTable
 
-/** All that a linking account is told of a key that is not its own. */
+/** All that a linking account is told of a key that is not its own; once the link has ended, the name is the last that it told. */
 export type LinkedKey = { readonly name: string; readonly active: boolean }
 
 const NEWEST_FIRST: Keyset = {
@@ -41,9 +41,18 @@ export function listLinks(reader: Reader, accountId: string, page: PageRequest):
   )
 }
 
+/** Should the clock have been set back since the key was made, its first name is the one that was surely told. */
+const NAME_AT_END = `
+  coalesce(
+    (SELECT e.data ->> 'name' FROM log.event e
+      WHERE e.shard = row.key_shard AND e.stream_id = row.key_id AND e.data ? 'name' AND e.decided_at <= row.unlinked_at
+      ORDER BY e.version DESC LIMIT 1),
+    (SELECT e.data ->> 'name' FROM log.event e
+      WHERE e.shard = row.key_shard AND e.stream_id = row.key_id AND e.data ? 'name' ORDER BY e.version LIMIT 1))`
+
 // Of the key nothing is selected but what its name and its status come from. Tables in the order in which everyone locks them.
 const LINKED_KEYS = `
-  SELECT row.link_id, k.name, k.enabled, k.expires_at AS "expiresAt", k.revoked_at AS "revokedAt", k.deleted_at AS "deletedAt"
+  SELECT row.link_id, CASE WHEN row.unlinked_at IS NULL THEN k.name ELSE ${NAME_AT_END} END AS name, k.enabled, k.expires_at AS "expiresAt", k.revoked_at AS "revokedAt", k.deleted_at AS "deletedAt"
     FROM state.key AS k
     JOIN state.link AS row ON k.shard = row.key_shard AND k.key_id = row.key_id
     JOIN unnest($1::smallint[], $2::text[]) AS wanted (shard, id) ON row.shard = wanted.shard AND row.link_id = wanted.id

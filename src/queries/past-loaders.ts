@@ -69,6 +69,8 @@ export function createPastLoaders(reader: Reader, caller: Caller | undefined, pr
         const link = pastRow('link', await streams.load(id), at)
         const linked = link && pastRow('key', await linkedStreams.load(link.key_id), at)
         if (linked === null) return null
+        // One that had ended by then told no name from its end on.
+        if (link?.unlinked_at != null) return present.linkedKey.load(id)
         const { name, enabled, expires_at: expiresAt, revoked_at: revokedAt, deleted_at: deletedAt } = linked
         return { name, active: keyStatus({ enabled, expiresAt, revokedAt, deletedAt }, at) === 'ACTIVE' }
       },

@@ -111,6 +111,45 @@ describe('a link', () => {
       expect(await app.ask(NodeDocument, { id }, { credential })).toEqual({ node: null })
   })
 
+  test('that has ended tells no name that its key was given since, in whatever way it is asked', async () => {
+    const { keyId, codeId } = await app.createKey(lent, { name: 'first-name' })
+    const linkId = (await link(keyId)).link.id
+    const runs = app.clock.now()
+    app.clock.advance(1_000)
+    await mutate(app, UpdateKeyDocument, { keyId, name: 'last-name-told' })
+    app.clock.advance(1_000)
+    expect((await app.ask(UnlinkKeyDocument, { input: { linkId } }, { credential })).unlinkKey).toMatchObject({
+      linkId,
+    })
+    const ended = app.clock.now()
+    app.clock.advance(1_000)
+    await mutate(app, UpdateKeyDocument, { keyId, name: 'renamed-since' })
+    app.clock.advance(1_000)
+
+    expect(await read(linkId)).toMatchObject({ keyName: 'last-name-told' })
+    const at = 'query ($linkId: ID!, $at: DateTime!) { link(id: $linkId, at: $at) { keyName } }'
+    for (const [moment, keyName] of [
+      [runs, 'first-name'],
+      [ended, 'last-name-told'],
+      [app.clock.now(), 'last-name-told'],
+    ])
+      expect(await app.ask(at as never, { linkId, at: moment }, { credential })).toEqual({ link: { keyName } })
+    const explained = `query ($input: ExplainVerificationInput!) {
+      explainVerification(input: $input) { verdict { code name } decidedBy { summary } } }`
+    const exported = await fetch(`${app.origin}/accounts/${accountId}/events.ndjson`, {
+      headers: { authorization: `Bearer ${credential}` },
+    })
+    const everything = [
+      await app.ask(NodeDocument, { id: linkId }, { credential }),
+      (await app.ask(EventsDocument, { accountId, filter: { subjectId: linkId } }, { credential })).account?.events
+        ?.nodes,
+      await app.ask(explained as never, { input: { codeId, accountId, at: ended } }),
+      await exported.text(),
+    ].map((told) => JSON.stringify(told))
+    for (const told of everything) expect(told).not.toContain('renamed-since')
+    for (const told of everything) expect(told).toContain('last-name-told')
+  })
+
   test('is nothing to the account of its key', async () => {
     const { keyId } = await app.createKey(lent)
     const linkId = (await link(keyId)).link.id
