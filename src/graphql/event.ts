@@ -176,9 +176,16 @@ const EventFilter = builder.inputType('EventFilter', {
     }),
     since: t.field({
       type: 'DateTime',
-      description: 'Only what happened at this instant or later. Not after `until`.',
+      description:
+        'Only what happened at this instant or later. Not after `until`. Cut to milliseconds: with the `occurredAt` of an event, earlier ones ' +
+        'of its millisecond are among them.',
     }),
-    until: t.field({ type: 'DateTime', description: 'Only what happened before this instant.' }),
+    until: t.field({
+      type: 'DateTime',
+      description:
+        'Only what happened before this instant. Cut to milliseconds: with the `occurredAt` of an event, all of its millisecond are left ' +
+        'out, itself included; a millisecond more has them.',
+    }),
     correlationId: t.string({ description: 'Only what this request caused: the `X-Request-Id` of its answer.' }),
   }),
 })

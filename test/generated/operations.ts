@@ -376,13 +376,13 @@ export type EventFilter = {
   readonly correlationId?: string | null | undefined;
   /** Only what was done by this code, a credential of this API, whether its key or the user did it whom that acts as. INVALID_INPUT for the id of anything else. */
   readonly credentialId?: string | null | undefined;
-  /** Only what happened at this instant or later. Not after `until`. */
+  /** Only what happened at this instant or later. Not after `until`. Cut to milliseconds: with the `occurredAt` of an event, earlier ones of its millisecond are among them. */
   readonly since?: string | null | undefined;
   /** Only events of this account, keyspace, key, link, policy or user itself. What happens to a code happens to its key: INVALID_INPUT for the id of a code, a rotation or an event. */
   readonly subjectId?: string | null | undefined;
   /** Only events of one of these types, such as `key.rotated`; at most 100. INVALID_INPUT for what is none. */
   readonly types?: ReadonlyArray<string> | null | undefined;
-  /** Only what happened before this instant. */
+  /** Only what happened before this instant. Cut to milliseconds: with the `occurredAt` of an event, all of its millisecond are left out, itself included; a millisecond more has them. */
   readonly until?: string | null | undefined;
 };
 

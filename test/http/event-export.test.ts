@@ -158,6 +158,19 @@ describe('an export', () => {
     )
   })
 
+  test('is of milliseconds, as the list is: by the instant of an event from it on, but not up to it', async () => {
+    const last = (await told()).at(-1)
+    const instant = String(last?.occurredAt)
+    expect(instant).toMatch(/\.\d{6}Z$/)
+    const next = new Date(Date.parse(instant.replace(/\d{3}Z$/, 'Z')) + 1).toISOString()
+    const position = Number(last?.position)
+    const found = async (search: string) =>
+      positionsIn((await exportOf(app, path(`?${search}`))).text).includes(position)
+    expect(await found(`since=${instant}`)).toBe(true)
+    expect(await found(`until=${instant}`)).toBe(false)
+    expect(await found(`until=${next}`)).toBe(true)
+  })
+
   test('of nothing is empty, and whole', async () => {
     expect(await exportOf(app, path('?types=policy.deleted'))).toMatchObject({ status: 200, text: '', isWhole: true })
     const head = (await told()).length
