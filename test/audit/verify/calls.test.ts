@@ -109,11 +109,11 @@ describe.each(PROGRAMS)('%s', (_, { run, broken }) => {
   test('follows no link to where it writes, and leaves nothing there but what it keeps', async () => {
     const folder = auditor()
     writeFileSync(path.join(folder, 'letter'), 'Dear auditor')
-    for (const name of ['kept.json', 'kept.json.tmp']) symlinkSync('letter', path.join(folder, name))
+    for (const name of ['kept.json', 'kept.tmp']) symlinkSync('letter', path.join(folder, name))
     expect((await run(['one', '--key', KEY!, '--state', 'kept.json'], folder)).code).toBe(2)
     expect(readFileSync(path.join(folder, 'letter'), 'utf8')).toBe('Dear auditor')
     expect((await run(['one', '--key', KEY!, '--state', 'kept'], folder)).code).toBe(0)
-    expect(readdirSync(folder).sort()).toEqual(['kept', 'kept.json', 'kept.json.tmp', 'letter', 'one'])
+    expect(readdirSync(folder).sort()).toEqual(['kept', 'kept.json', 'kept.tmp', 'letter', 'one'])
   })
 
   test.each(['[]', '{', '5', '{"format":"keyledger-audit-state","version":1,"keys":[5],"logs":[]}'])(
