@@ -11,8 +11,11 @@ export type EndedOverlap = {
   readonly until: Instant
 }
 
-/** Walks a stream back from the rotation to the one before it in the slot; it had no effect left where its code was ended meanwhile. */
-const ENDED_OVERLAPS = `
+/**
+ * Walks a stream back from the rotation to the one before it in the slot; it had no effect left where its code was ended meanwhile.
+ * Subqueries that are ordered stay such, and read their stretch of a stream from the index of streams and nowhere else.
+ */
+export const ENDED_OVERLAPS = `
   SELECT wanted.event_id, former.code_id AS "codeId", former.until
     FROM unnest($1::smallint[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[])
            AS wanted (shard, event_id, stream_id, version, slot, at)
@@ -22,12 +25,14 @@ const ENDED_OVERLAPS = `
       WHERE e.shard = wanted.shard AND e.stream_id = wanted.stream_id AND e.version < wanted.version
         AND e.type = 'key.rotated' AND e.data -> 'replacement' ->> 'slot' = wanted.slot
       ORDER BY e.version DESC LIMIT 1) AS former
-   WHERE former.until::timestamptz > wanted.at
-     AND NOT EXISTS (
-       SELECT FROM log.event e
-        WHERE e.shard = wanted.shard AND e.stream_id = wanted.stream_id
-          AND e.version > former.version AND e.version < wanted.version
-          AND e.type IN ('code.disabled', 'code.deleted') AND e.data ->> 'codeId' = former.code_id)`
+    LEFT JOIN LATERAL (
+     SELECT e.version
+       FROM log.event e
+      WHERE e.shard = wanted.shard AND e.stream_id = wanted.stream_id
+        AND e.version > former.version AND e.version < wanted.version
+        AND e.type IN ('code.disabled', 'code.deleted') AND e.data ->> 'codeId' = former.code_id
+      ORDER BY e.version LIMIT 1) AS ended ON true
+   WHERE former.until::timestamptz > wanted.at AND ended.version IS NULL`
 
 /** By event id; nothing for events that ended none. Those who ask may read the events. */
 export async function readEndedOverlaps(

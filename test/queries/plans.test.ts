@@ -12,6 +12,7 @@ import { send } from '#database/connect.ts'
 import type { KeyTable } from '#database/tables.ts'
 import { encodeCursor } from '#queries/cursor.ts'
 import { findDefaultKey } from '#queries/default-keys.ts'
+import { ENDED_OVERLAPS } from '#queries/ended-overlaps.ts'
 import { listEvents } from '#queries/event-search.ts'
 import type { EventFilter, EventScope } from '#queries/events.ts'
 import { readEventsAfter } from '#queries/events-after.ts'
@@ -558,6 +559,23 @@ describe('what is looked for among 50 000 events of an account', () => {
     }
     const any = await planForAny(database.owner, { text: PERSONAL_NAMES, values: [] })
     if (any !== undefined) expect(indexesOf(any)).toEqual(['event_id_key'])
+  })
+
+  test('the rotation before a rotation is looked for in the stream alone', async () => {
+    const keys = Array.from({ length: 100 }, (_, n) => seedId('key', 2, n))
+    const same = <Value>(value: Value) => keys.map(() => value)
+    const statement = {
+      text: ENDED_OVERLAPS,
+      values: [same(2), keys, keys, same(40), same('PRIMARY'), same('2026-06-01T00:00:00.000Z')],
+    }
+    const plan = await planFor(database.owner, statement)
+    for (const one of [plan, await planForAny(database.owner, statement)]) {
+      if (one === undefined) continue
+      expect(indexesOf(one)).toEqual(['event_stream_version_key'])
+      expect(seqScansOf(one)).toEqual([])
+    }
+    // A hundred streams of forty events, each event in a page of its own.
+    expect(blocksOf(plan)).toBeLessThan(6_000)
   })
 
   test('of a subject since an instant begins there', async () => {
