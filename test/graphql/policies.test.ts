@@ -63,7 +63,7 @@ describe('a policy', () => {
       events: [
         {
           summary: expect.stringMatching(
-            /^root renamed policy Advertising to Ads, and changed it: endpoints changed; permissions now .*; keys and links /,
+            /^root renamed policy Advertising to Ads, and changed it: permissions now .*; endpoints changed; keys and links /,
           ),
         },
       ],
