@@ -11,6 +11,7 @@ const PURE = [
 const OWN_SERVER = [
   'test/system/{bench,default-keys,faults,freeze-keys,kills,last-use,readme,soak,workers}.test.ts',
   'test/cli/{command-line,serving-role,start,workers}.test.ts',
+  'test/database/embedded/*.test.ts',
 ]
 
 // graphql 17 ships an ESM and a CJS copy. Without these conditions vite hands test files the CJS one while
