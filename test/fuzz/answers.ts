@@ -1,4 +1,5 @@
 // What an answer to bad input may be: an error that names what is bad, or a member of the result's union. Nothing else.
+import { kindOf } from '#domain/ids.ts'
 import type { ClientError, Executed } from '#test/support/app.ts'
 
 /** The way to a value in the variables: `input`, `codes`, `0`, `slot`. */
@@ -68,7 +69,10 @@ export function faultOfResult(
   if (__typename.endsWith('Success') || __typename === 'DryRun') return undefined
   if (code === undefined || !message) return `it does not say why: ${__typename}`
   if (__typename === 'NotFoundError')
-    return corrupted.some(({ value }) => String(value).toWellFormed() === subjectId)
+    // Beside the id of something that exists elsewhere, what is right otherwise is somebody else's.
+    return corrupted.some(
+      ({ value }) => String(value).toWellFormed() === subjectId || kindOf(String(value)) !== undefined,
+    )
       ? undefined
       : `what is not found is ${subjectId}`
   return ['ConflictError', 'RuleViolationError'].includes(__typename) ? undefined : `it is a ${__typename}`
