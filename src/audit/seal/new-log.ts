@@ -7,6 +7,7 @@ import { invariant } from '#domain/invariant.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
 import { type Continued, eventEntry } from '../entry.ts'
+import { openCheckpoint } from '../note/signed-checkpoint.ts'
 import type { SigningKeys } from '../note/signing-key.ts'
 import { EVENT_TEXTS, sealedColumnsOf } from '../store/event-rows.ts'
 import { LOG_COLUMNS, type LogRow } from '../store/logs.ts'
@@ -16,7 +17,7 @@ import { beginLog, originOf, placeOf } from './begin-log.ts'
 import { newestClosed } from './lease.ts'
 import { readPending } from './pending.ts'
 import { type SealedSoFar, type SealingLog, sealLeaves } from './seal-leaves.ts'
-import { type KnownRecord, knownByAnchors, openCheckpoint, problemOfLog } from './take-over.ts'
+import { type KnownRecord, knownByAnchors, problemOfLog } from './take-over.ts'
 
 /** A leaf of the former log whose event is not there any more, or not as it was. */
 export type LostLeaf = { readonly index: number; readonly shard: number; readonly shardPosition: bigint }

@@ -3,9 +3,9 @@
 import { statement } from '#database/connect.ts'
 import type { Reading } from '#database/transaction.ts'
 import { type AccountHead, accountHeadText } from '../note/account-head.ts'
-import { parseCheckpoint } from '../note/checkpoint.ts'
-import { openNote, signNote } from '../note/signed-note.ts'
-import { parseVkey, type SigningKeys } from '../note/signing-key.ts'
+import { openCheckpoint } from '../note/signed-checkpoint.ts'
+import { signNote } from '../note/signed-note.ts'
+import type { SigningKeys } from '../note/signing-key.ts'
 
 export type SignedHead =
   | ({ readonly kind: 'signed'; readonly note: string } & AccountHead)
@@ -56,11 +56,6 @@ export async function signAccountHead(
 
 /** Size and root as a key of ours has signed them: whoever can write to the database could have them signed here otherwise. */
 function isOurs({ origin, size, root, note }: Row, keys: SigningKeys): boolean {
-  const ours = keys.signers(origin).map(({ vkey }) => parseVkey(vkey))
-  const opened = openNote(
-    note,
-    ours.filter((verifier) => verifier !== undefined),
-  )
-  const checkpoint = 'text' in opened ? parseCheckpoint(opened.text) : undefined
+  const checkpoint = openCheckpoint(note, keys.signers(origin))
   return checkpoint?.origin === origin && checkpoint.size === Number(size) && checkpoint.root.equals(root)
 }

@@ -1,14 +1,14 @@
 // What a sealer makes sure of before it signs anything: that the log it would go on with is the one that was signed last, by what
 // the database says, by what was kept outside it, and by what this process remembers. A log must never sign two checkpoints that
 // disagree: https://c2sp.org/tlog-checkpoint
-import { statement } from '#database/connect.ts'
 import { messageOf } from '#database/embedded/errors.ts'
 import type { Reading } from '#database/transaction.ts'
 import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
-import { type Checkpoint, parseCheckpoint } from '../note/checkpoint.ts'
-import { openNote } from '../note/signed-note.ts'
-import { parseVkey, type Signer, type SigningKeys } from '../note/signing-key.ts'
+import type { Checkpoint } from '../note/checkpoint.ts'
+import { openCheckpoint } from '../note/signed-checkpoint.ts'
+import type { Signer, SigningKeys } from '../note/signing-key.ts'
 import { type LogRow, loadEdge, tileReader } from '../store/logs.ts'
+import { newestNote } from '../store/published.ts'
 import { rootOf } from '../tree/edge.ts'
 import { consistencyProof, isConsistent } from '../tree/proofs.ts'
 import { placeOf } from './begin-log.ts'
@@ -64,25 +64,14 @@ export async function knownByAnchors(
   return known
 }
 
-/** The checkpoint of a note that one of these keys has signed. */
-export function openCheckpoint(note: string, signers: readonly Signer[]): Checkpoint | undefined {
-  const ours = signers.map(({ vkey }) => parseVkey(vkey)).filter((verifier) => verifier !== undefined)
-  const opened = openNote(note, ours)
-  return 'problem' in opened ? undefined : parseCheckpoint(opened.text)
-}
-
 async function newestCheckpoint(
-  { run }: Reading,
+  reading: Reading,
   log: LogRow,
   signers: readonly Signer[],
 ): Promise<Checkpoint | string> {
-  const [row] = await run(
-    statement<{ note: string }>('SELECT note FROM audit.checkpoint WHERE log_number = $1 ORDER BY size DESC LIMIT 1', [
-      log.log_number,
-    ]),
-  )
-  if (row === undefined) return 'there is no checkpoint'
-  const checkpoint = openCheckpoint(row.note, signers)
+  const note = await newestNote(reading, log.log_number)
+  if (note === undefined) return 'there is no checkpoint'
+  const checkpoint = openCheckpoint(note, signers)
   if (checkpoint === undefined)
     return 'the newest checkpoint is not signed by the keys that are configured; a key that is replaced stays behind the new one for a while'
   return checkpoint.origin === log.origin ? checkpoint : 'the newest checkpoint is not one of this log'
