@@ -18,8 +18,13 @@ const OWN_SERVER = [
 // Pothos loads the ESM one through Node: "Cannot use GraphQLObjectType from another module or realm".
 const ssr = { resolve: { conditions: ['module-sync', 'node', 'development|production'] } }
 
-// Far beyond what any test takes alone: only a hang should end one, not a busy machine.
-const timeouts = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } }
+const everywhere = {
+  setupFiles: ['test/support/random.ts'],
+  // Far beyond what any test takes alone: only a hang should end one, not a busy machine.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
+}
 
 export default defineConfig({
   ssr,
@@ -27,8 +32,8 @@ export default defineConfig({
     // Tests wait for the database more than they compute: a core left idle would double the time on two.
     maxWorkers: '100%',
     projects: [
-      { ssr, test: { name: 'unit', include: PURE, ...timeouts } },
-      { ssr, test: { name: 'own-server', include: OWN_SERVER, ...timeouts } },
+      { ssr, test: { name: 'unit', include: PURE, ...everywhere } },
+      { ssr, test: { name: 'own-server', include: OWN_SERVER, ...everywhere } },
       {
         ssr,
         test: {
@@ -36,7 +41,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...PURE, ...OWN_SERVER],
           globalSetup: ['test/support/global-setup.ts'],
-          ...timeouts,
+          ...everywhere,
         },
       },
     ],

@@ -29,13 +29,12 @@ export function codeStatus(code: Code, key: Key, now: number): string {
   return reached(code.expiresAt, now) ? 'EXPIRED' : 'VALID'
 }
 
-/** Each slot's newest code unless deleted, PRIMARY first, then those in overlap. */
+/** Each slot's newest code unless deleted, then those in overlap, PRIMARY before SECONDARY in both. */
 export function shownCodes(key: Key, now: number): readonly Code[] {
-  const newest = (['PRIMARY', 'SECONDARY'] as const).map((slot) => newestIn(key, slot))
-  return [
-    ...newest.filter((code) => code !== undefined && code.deletedAt === null),
-    ...key.codes.filter((code) => overlaps(code, now)),
-  ] as Code[]
+  const slots = ['PRIMARY', 'SECONDARY'] as const
+  const newest = slots.flatMap((slot) => newestIn(key, slot) ?? [])
+  const overlapping = slots.flatMap((slot) => key.codes.filter((code) => code.slot === slot && overlaps(code, now)))
+  return [...newest.filter((code) => code.deletedAt === null), ...overlapping]
 }
 
 export function activeKeys(world: World, keyspaceId: string): number {
