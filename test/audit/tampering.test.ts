@@ -24,6 +24,7 @@ import { updateAccount } from '#commands/update-account.ts'
 import { updateKey } from '#commands/update-key.ts'
 import { send } from '#database/connect.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
+import { testSeed } from '#test/support/random.ts'
 import { readSealedLog, readSealedLogIn, testSealer, testSigningKeys } from '#test/support/sealing.ts'
 import { type TestServices, testServices } from '#test/support/services.ts'
 import { backUp, restoring } from '#test/support/tamper.ts'
@@ -34,7 +35,6 @@ const UNTOUCHED = process.env.TAMPERING === 'full' ? 100 : 10
 /** Exports that are kept until the second verifier is started for them. */
 const TOGETHER = 50
 const PYTHON = path.join(import.meta.dirname, 'support/verify_many.py')
-const SEED = Number(process.env.TAMPERING_SEED ?? Date.now() % 1_000_000)
 
 let database: TestDatabase
 let at: TestServices
@@ -68,7 +68,7 @@ beforeAll(async () => {
   )
   pendingIds = rows.filter(({ leaf_index }) => leaf_index === null).map(({ event_id }) => event_id)
   const events = rows.filter(({ leaf_index }) => leaf_index !== null)
-  sealed = { client, random: ways.randomOf(SEED), events, size: log.size }
+  sealed = { client, random: ways.randomOf(testSeed), events, size: log.size }
 })
 afterAll(async () => {
   client.release()
@@ -160,7 +160,7 @@ const WAYS = [
   ways.changePersonal,
 ]
 
-test(`${CASES} changes of what was sealed are each found and named, by both verifiers (TAMPERING_SEED=${SEED})`, {
+test(`${CASES} changes of what was sealed are each found and named, by both verifiers (TEST_SEED=${testSeed})`, {
   timeout: 1_800_000,
 }, async () => {
   for (let n = 0; n < CASES; n++) {

@@ -6,4 +6,6 @@ import fc from 'fast-check'
 const SUITE_SEED = 20_261_122
 
 const { TEST_SEED } = process.env
-if (TEST_SEED !== 'random') fc.configureGlobal({ seed: Number(TEST_SEED ?? SUITE_SEED) })
+export const testSeed = TEST_SEED === 'random' ? Date.now() % 2 ** 31 : Number(TEST_SEED ?? SUITE_SEED)
+
+fc.configureGlobal({ seed: testSeed })
