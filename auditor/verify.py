@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies an export of Keyledger's audit log.
 
-    python3 auditor/verify.py <folder> [--key <vkey>]... [--state <file>] [--known <file>]... [--json]
+    python3 auditor/verify.py <folder> [--key <vkey>]... [--state <file>] [--known <file>]... [--accept <log>]... [--json]
 
 Exits with 0 if the export is sound, 1 if it was tampered with, 2 if it is incomplete.
 
@@ -35,8 +35,12 @@ MISSING = object()
 
 
 class Findings:
-    def __init__(self):
-        self.all = []
+    def __init__(self, accepts=()):
+        self.all, self.accepts, self.accepted = [], set(accepts), []
+
+    def add_loss(self, opened, kind, what, detail):
+        """What is gone since the log of this origin was opened, which said so: a finding unless that is accepted."""
+        (self.accepted if opened in self.accepts else self.all).append({"kind": kind, "what": what, "detail": detail})
 
     def add(self, kind, what, detail):
         self.all.append({"kind": kind, "what": what, "detail": detail})
@@ -545,7 +549,7 @@ class Log:
         )
         self.note, self.checkpoint = "", None
         self.tiles, self.entries, self.empty, self.announcements = [], [], [], []
-        self.claims, self.heads = {}, {}
+        self.claims, self.heads, self.continues = {}, {}, None
 
     def path(self, name):
         return "audit/%d/%s" % (self.number, name)
@@ -773,7 +777,8 @@ class Log:
         entry = first[0]
         if entry["kind"] != "opened" or entry["origin"] != self.origin:
             return findings.add("former-log", what, "The log does not begin by saying which it is.")
-        continues = entry["continues"]
+        self.opened_at, self.continues = entry["at"], entry["continues"]
+        continues = self.continues
         if former is None:
             if continues is not None:
                 findings.add("former-log", what, "It follows a log that is not in the export.")
@@ -786,15 +791,16 @@ class Log:
         anchored = continues["anchored"]
         if anchored and anchored["size"] > former.size:
             what = "audit/%d leaves %d to %d" % (former.number, former.size, anchored["size"] - 1)
-            findings.add(
-                "former-log", what, "They were sealed and anchored, and were lost before the next log was opened."
+            findings.add_loss(
+                self.origin, "former-log", what, "They were sealed and anchored, and were lost before the next log was opened."
             )
         elif anchored and anchored["size"] == former.size and unbase64(anchored["root"]) != former.root:
             findings.add("former-log", path, "An anchor had another root of that size when the next log was opened.")
 
-    def check_carried_over(self, findings, current):
+    def check_carried_over(self, findings, follower, current):
         own = {0} | {leaf for leaf, _ in self.announcements}
-        lost = [leaf for leaf, hash in enumerate(self.leaves) if leaf not in own and hash not in current]
+        still = set(follower.leaves) | set(current.leaves)
+        lost = [leaf for leaf, hash in enumerate(self.leaves) if leaf not in own and hash not in still]
         at = 0
         while at < len(lost):
             first = last = lost[at]
@@ -802,7 +808,8 @@ class Log:
                 at, last = at + 1, last + 1
             at += 1
             leaves = "leaf %d" % first if first == last else "leaves %d to %d" % (first, last)
-            findings.add(
+            findings.add_loss(
+                follower.origin,
                 "former-log",
                 "audit/%d %s" % (self.number, leaves),
                 "What was sealed there is not in the log that followed.",
@@ -1196,7 +1203,7 @@ def check_known(findings, trust, logs, known):
                 "history-shorter", what, "The log %s had %d entries, and is not in the export." % (origin, size)
             )
         elif size > log.size:
-            findings.add("history-shorter", what, "%s had %d entries, and has %d now." % (origin, size, log.size))
+            tell_shorter(findings, one, log, dict(zip(logs, logs[1:])).get(log))
         elif not log.is_root(size, one["root"]):
             findings.add("history-differs", what, "%s had another root when it had %d entries." % (origin, size))
         elif "proof" in one:
@@ -1205,8 +1212,22 @@ def check_known(findings, trust, logs, known):
                 findings.add("history-differs", what, "Leaf %d is not the one that was proven." % index)
 
 
+def tell_shorter(findings, one, log, follower):
+    """A log that ends earlier than it did. Where the next was opened after that loss and says so, it may be accepted."""
+    loss = "history-shorter", one["what"], "%s had %d entries, and has %d now." % (one["origin"], one["size"], log.size)
+    anchored = follower and follower.continues and follower.continues["anchored"]
+    # Of trees that are no more only the one that the entry names can be compared.
+    told = anchored and anchored["size"] >= one["size"]
+    if told and anchored["size"] == one["size"]:
+        told = unbase64(anchored["root"]) == one["root"]
+    if told:
+        findings.add_loss(follower.origin, *loss)
+    else:
+        findings.add(*loss)
+
+
 def read_state(path):
-    """(keys, known) of the last verification, or None."""
+    """(keys, known, accepted) of the last verification, or None."""
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as file:
@@ -1221,18 +1242,22 @@ def read_state(path):
         kept = [(log["origin"], whole(log["size"]), unbase64(log["root"], 32)) for log in state["logs"]]
         if None in keys or any(None in log or not isinstance(log[0], str) for log in kept):
             raise ValueError
+        accepted = state.get("accepted", [])
+        if not isinstance(accepted, list) or not all(isinstance(origin, str) for origin in accepted):
+            raise ValueError
     except (ValueError, KeyError, TypeError):
         raise ValueError("%s is not a state of `audit verify`. Name another one by --state." % path) from None
-    return keys, [known_of(path, None, log) for log in kept]
+    return keys, [known_of(path, None, log) for log in kept], accepted
 
 
-def write_state(path, keys, logs):
+def write_state(path, keys, logs, accepted):
     rows = [{"origin": origin, "size": size, "root": base64.b64encode(root).decode()} for origin, size, root in logs]
     state = {
         "format": "keyledger-audit-state",
         "version": 1,
         "keys": list(dict.fromkeys(key.vkey for key in keys)),
         "logs": rows,
+        "accepted": list(dict.fromkeys(accepted)),
     }
     # Nobody can have put a link there before: none is followed, and the name can't be known.
     temporary = "%s.%s.tmp" % (path, secrets.token_hex(8))
@@ -1259,9 +1284,9 @@ def is_inside(file, folder):
 # --- All of it ------------------------------------------------------------------------------------------------------
 
 
-def verify(root, keys, known):
-    """What is wrong, the trust that was come to, and the logs."""
-    findings, trust, logs = Findings(), Trust(keys), []
+def verify(root, keys, known, accepts=()):
+    """What is wrong, the trust that was come to, and the logs. `accepts`: origins of logs whose losses are known of."""
+    findings, trust, logs = Findings(accepts), Trust(keys), []
     report = {
         "verdict": "",
         "origin": None,
@@ -1270,6 +1295,7 @@ def verify(root, keys, known):
         "events": 0,
         "pending": 0,
         "erased": [],
+        "opened": [],
         "state": "not compared",
     }
     folder = Folder(root, findings)
@@ -1294,9 +1320,11 @@ def verify(root, keys, known):
         logs.append(log)
     current = next((log for log in logs if exported["current"] == log.number), None)
     if current:
-        for former in logs:
-            if former is not current:
-                former.check_carried_over(findings, set(current.leaves))
+        for former, follower in zip(logs, logs[1:]):
+            former.check_carried_over(findings, follower, current)
+            if follower.continues:
+                opened = {"origin": follower.origin, "follows": former.origin, "at": follower.opened_at}
+                report["opened"].append(dict(opened, reason=follower.continues["reason"]))
         heads = [one["head"] for one in known if "head" in one and one["origin"] == current.origin]
         events = Events(folder, findings, current, exported, heads)
         events.check()
@@ -1313,7 +1341,7 @@ def verify(root, keys, known):
         findings.add("no-key", "export.json", "There is no audit log: nothing of it is signed.")
     if exported:
         check_known(findings, trust, logs, known)
-    report.update(verdict=findings.verdict(), findings=findings.all)
+    report.update(verdict=findings.verdict(), findings=findings.all, accepted=findings.accepted)
     return report, trust, logs
 
 
@@ -1322,12 +1350,17 @@ def print_line(line):
 
 
 def print_report(report):
+    but = ", but for losses that you accept" if report["verdict"] == "sound" and report["accepted"] else ""
     print_line("%s: %s has %d entries and the root %s. %d events were read, %d of them not sealed yet; state: %s." % (
-        report["verdict"], report["origin"], report["size"], report["root"],
+        report["verdict"] + but, report["origin"], report["size"], report["root"],
         report["events"], report["pending"], report["state"],
     ))  # fmt: skip
     for one in report["erased"]:
         print_line("erased  %(userId)s: %(values)d values are gone, as the event %(eventId)s says." % one)
+    for one in report["opened"]:
+        print_line("opened  %(origin)s after %(follows)s, %(at)s: %(reason)s" % one)
+    for one in report["accepted"]:
+        print_line("accepted  %(what)s: %(detail)s" % one)
     for finding in report["findings"]:
         print_line("%(kind)s  %(what)s: %(detail)s" % finding)
 
@@ -1338,6 +1371,7 @@ def main():
     parser.add_argument("--key", action="append", default=[], help="a vkey that is trusted")
     parser.add_argument("--state", default="./audit-state.json", help="what is kept from one verification to the next")
     parser.add_argument("--known", action="append", default=[], help="a file with checkpoints that were kept elsewhere")
+    parser.add_argument("--accept", action="append", default=[], help="a log, by its name: what it says was lost before it is known of")
     parser.add_argument("--json", action="store_true", help="the report for programs")
     args = parser.parse_args()
     try:
@@ -1363,8 +1397,9 @@ def main():
     except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
-    state_keys, state_known = state or ([], [])
-    report, trust, logs = verify(args.folder, keys + state_keys, known + state_known)
+    state_keys, state_known, state_accepted = state or ([], [], [])
+    accepts = args.accept + state_accepted
+    report, trust, logs = verify(args.folder, keys + state_keys, known + state_known, accepts)
     if args.json:
         print(json.dumps(report))
     else:
@@ -1378,6 +1413,7 @@ def main():
             args.state,
             keys + state_keys + [key for log in logs for key in trust.of(log.origin)],
             others + [(log.origin, log.size, log.root) for log in logs],
+            state_accepted + [log.origin for log in logs if log.continues and log.origin in accepts],
         )
     except OSError as error:
         print(printable("Nothing was kept for the next time: %s" % error), file=sys.stderr)

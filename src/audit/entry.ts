@@ -26,15 +26,17 @@ export type Continued = {
   readonly reason: string
 }
 
+/** Leaf 0 of every log. */
+export type Opened = {
+  readonly kind: 'opened'
+  readonly at: string
+  readonly origin: string
+  readonly keys: readonly string[]
+  readonly continues: Continued | null
+}
+
 export type LogEntry =
-  /** Leaf 0 of every log. */
-  | {
-      readonly kind: 'opened'
-      readonly at: string
-      readonly origin: string
-      readonly keys: readonly string[]
-      readonly continues: Continued | null
-    }
+  | Opened
   /** Who trusts a key that this entry is sealed under may trust these vkeys from then on. */
   | { readonly kind: 'keys'; readonly at: string; readonly keys: readonly string[] }
 

@@ -12,7 +12,7 @@ import { printable } from './printable.ts'
 
 const EXITS = { sound: EXIT_OK, tampered: EXIT_PROBLEM, incomplete: EXIT_USAGE } as const
 const USAGE =
-  'Usage: keyledger audit verify <folder> [--key <vkey>]… [--state <file>] [--known <file>]… [--json]\n' +
+  'Usage: keyledger audit verify <folder> [--key <vkey>]… [--state <file>] [--known <file>]… [--accept <log>]… [--json]\n' +
   'Exits with 0 if the export is sound, 1 if it was tampered with, 2 if it is incomplete,\n' +
   'if the call was wrong, or if the verification could not be finished. See docs/audit.md.'
 
@@ -22,6 +22,7 @@ type Call = {
   readonly state: StateFile | undefined
   readonly keys: readonly Verifier[]
   readonly known: readonly Known[]
+  readonly accepted: ReadonlySet<string>
   readonly isJson: boolean
 }
 
@@ -47,7 +48,7 @@ export async function auditVerify(args: readonly string[]): Promise<number> {
 }
 
 function verify(call: Call): number {
-  const verified = verifyFolder(call.folder, call.keys, call.known)
+  const verified = verifyFolder(call.folder, call)
   const { verification } = verified
   process.stdout.write(call.isJson ? `${JSON.stringify(verification)}\n` : textOf(verification))
   if (verification.verdict !== 'sound') return EXITS[verification.verdict]
@@ -66,7 +67,8 @@ function keep({ keys, state, statePath }: Call, verified: Verified): void {
   // Logs of other installations that were verified with the same state.
   const others = state?.logs.filter(({ origin }) => verified.logs.every((log) => log.origin !== origin)) ?? []
   const all = [...new Map([...keys, ...verified.keys].map((key) => [key.vkey, key])).values()]
-  writeStateFile(statePath, { keys: all, logs: [...others, ...verified.logs] })
+  const accepted = [...new Set([...(state?.accepted ?? []), ...verified.accepted])]
+  writeStateFile(statePath, { keys: all, logs: [...others, ...verified.logs], accepted })
 }
 
 /** What is wrong with the call, in a sentence, where it can't be followed. */
@@ -79,6 +81,7 @@ function readCall(args: readonly string[]): Call | string {
         key: { type: 'string', multiple: true, default: [] },
         state: { type: 'string', default: './audit-state.json' },
         known: { type: 'string', multiple: true, default: [] },
+        accept: { type: 'string', multiple: true, default: [] },
         json: { type: 'boolean', default: false },
       },
     })
@@ -96,6 +99,7 @@ function readCall(args: readonly string[]): Call | string {
       ...{ folder, state, statePath: values.state, isJson: values.json },
       keys: [...keys, ...(state?.keys ?? [])],
       known: [...known, ...(state?.logs ?? [])],
+      accepted: new Set([...values.accept, ...(state?.accepted ?? [])]),
     }
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n${USAGE}`
@@ -124,13 +128,15 @@ function readKnown(file: string): readonly Known[] {
 }
 
 function textOf(verification: Verification): string {
-  const { findings, counts } = verification
+  const { findings, counts, opened, accepted } = verification
   const more = Object.values(counts).reduce((sum, count) => sum + count, 0) - findings.length
   return [
     headline(verification),
     ...verification.erased.map(
       ({ userId, eventId, values }) => `erased  ${userId}: ${values} values are gone, as the event ${eventId} says.`,
     ),
+    ...opened.map(({ origin, follows, at, reason }) => `opened  ${origin} after ${follows}, ${at}: ${reason}`),
+    ...accepted.map(({ what, detail }) => `accepted  ${what}: ${detail}`),
     ...findings.map(({ kind, what, detail }) => `${kind}  ${what}: ${detail}`),
     ...(more > 0 ? [`… and ${more} more of these kinds.`] : []),
   ]
@@ -138,11 +144,12 @@ function textOf(verification: Verification): string {
     .join('')
 }
 
-function headline({ verdict, origin, size, root, events, pending }: Verification): string {
+function headline({ verdict, origin, size, root, events, pending, accepted }: Verification): string {
   if (origin === null) return `${verdict}: the export can not be read as a whole.`
   const waiting = pending === 0 ? '' : ` ${pending} ${pending === 1 ? 'event is' : 'events are'} not sealed yet.`
   const log = `${origin} has ${size} entries and the root ${root}. ${events} events were read.${waiting}`
-  if (verdict === 'sound') return `sound: ${log}`
+  if (verdict === 'sound')
+    return accepted.length === 0 ? `sound: ${log}` : `sound, but for losses that you accept: ${log}`
   return verdict === 'tampered'
     ? `tampered: something contradicts what was signed or kept, or itself. ${log}`
     : `incomplete: nothing contradicts, but not all could be verified. ${log}`

@@ -37,8 +37,12 @@ export type Verdict = 'sound' | 'tampered' | 'incomplete'
 
 export type Findings = {
   add(kind: FindingKind, what: string, detail: string): void
+  /** What is gone since the log of this origin was opened, which said so: a finding unless that is accepted. */
+  addLoss(opened: string, kind: FindingKind, what: string, detail: string): void
   /** At most KEPT_MAX of each kind, in the order in which they were found. */
   readonly kept: readonly Finding[]
+  /** Losses that are no findings, since whoever verifies knows of them. At most KEPT_MAX. */
+  readonly accepted: readonly Finding[]
   /** How many there were of each kind, those that were not kept included. */
   counts(): ReadonlyMap<FindingKind, number>
   /** Tampered where anything contradicts, incomplete where anything is missing. */
@@ -48,15 +52,23 @@ export type Findings = {
 /** One wrong byte early in a history can be followed by as many findings as there are events. */
 const KEPT_MAX = 1000
 
-export function newFindings(): Findings {
+/** `accepted`: origins of logs, with what was lost before they were opened. */
+export function newFindings(accepted: ReadonlySet<string> = new Set()): Findings {
   const kept: Finding[] = []
+  const known: Finding[] = []
   const counts = new Map<FindingKind, number>()
+  const add = (kind: FindingKind, what: string, detail: string) => {
+    const count = (counts.get(kind) ?? 0) + 1
+    counts.set(kind, count)
+    if (count <= KEPT_MAX) kept.push({ kind, what, detail })
+  }
   return {
     kept,
-    add(kind, what, detail) {
-      const count = (counts.get(kind) ?? 0) + 1
-      counts.set(kind, count)
-      if (count <= KEPT_MAX) kept.push({ kind, what, detail })
+    accepted: known,
+    add,
+    addLoss(opened, kind, what, detail) {
+      if (!accepted.has(opened)) add(kind, what, detail)
+      else if (known.length < KEPT_MAX) known.push({ kind, what, detail })
     },
     counts: () => counts,
     verdict() {

@@ -79,15 +79,23 @@ export function checkKnown(
         one.what,
         `The log ${one.origin} had ${one.size} entries, and is not in the export.`,
       )
-    else if (one.size > log.tree.size)
-      findings.add(
-        'history-shorter',
-        one.what,
-        `${one.origin} had ${one.size} entries, and has ${log.tree.size} now.${lostOf(one, log)}`,
-      )
+    else if (one.size > log.tree.size) tellShorter(findings, one, log, logs[logs.indexOf(log) + 1])
     else compare(findings, one, log)
   }
 }
+
+/** A log that ends earlier than it did. Where `next` was opened after that loss and says so, it may be accepted. */
+function tellShorter(findings: Findings, known: Known, log: VerifiedLog, next: VerifiedLog | undefined): void {
+  const detail = `${known.origin} had ${known.size} entries, and has ${log.tree.size} now.${lostOf(known, log)}`
+  const anchored = next?.opened?.continues?.anchored
+  // Of trees that are no more only the one that the entry names can be compared.
+  const isTold = anchored && (anchored.size > known.size || isSame(anchored, known))
+  if (next === undefined || !isTold) findings.add('history-shorter', known.what, detail)
+  else findings.addLoss(next.origin, 'history-shorter', known.what, detail)
+}
+
+const isSame = (one: Pick<Checkpoint, 'size' | 'root'>, other: Pick<Checkpoint, 'size' | 'root'>) =>
+  one.size === other.size && one.root.equals(other.root)
 
 function isSigned(findings: Findings, trust: Trust, { what, origin }: Known, note: string): boolean {
   const opened = openNote(note, trust.verifiersOf(origin))

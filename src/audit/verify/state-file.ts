@@ -7,7 +7,12 @@ import { parseVkey, type Verifier } from '../note/signing-key.ts'
 import type { Known } from './known.ts'
 import { countOf, parseJson } from './reading.ts'
 
-export type StateFile = { readonly keys: readonly Verifier[]; readonly logs: readonly Known[] }
+export type StateFile = {
+  readonly keys: readonly Verifier[]
+  readonly logs: readonly Known[]
+  /** Origins of logs whose losses are known of. */
+  readonly accepted: readonly string[]
+}
 
 const FORMAT = 'keyledger-audit-state'
 const VERSION = 1
@@ -28,11 +33,13 @@ export function readStateFile(path: string): StateFile | undefined {
 
 function parse(path: string, text: string): StateFile | undefined {
   try {
-    const { format, version, keys, logs } = parseJson(text) as Record<string, unknown>
+    const { format, version, keys, logs, accepted = [] } = parseJson(text) as Record<string, unknown>
     if (format !== FORMAT || version !== VERSION || !Array.isArray(keys) || !Array.isArray(logs)) return undefined
+    if (!Array.isArray(accepted) || !accepted.every((origin) => typeof origin === 'string')) return undefined
     const verifiers = keys.map((key) => parseVkey(String(key))).filter((key) => key !== undefined)
     const known = logs.map((row: Record<string, unknown>) => logOf(path, row)).filter((log) => log !== undefined)
-    return verifiers.length < keys.length || known.length < logs.length ? undefined : { keys: verifiers, logs: known }
+    const isWhole = verifiers.length === keys.length && known.length === logs.length
+    return isWhole ? { keys: verifiers, logs: known, accepted } : undefined
   } catch {
     return undefined
   }
@@ -45,12 +52,13 @@ function logOf(path: string, { origin, size, root }: Record<string, unknown>): K
     : { what: path, origin, size: count, root: hash }
 }
 
-export function writeStateFile(path: string, { keys, logs }: StateFile): void {
+export function writeStateFile(path: string, { keys, logs, accepted }: StateFile): void {
   const state = {
     format: FORMAT,
     version: VERSION,
     keys: keys.map(({ vkey }) => vkey),
     logs: logs.map(({ origin, size, root }) => ({ origin, size, root: root.toString('base64') })),
+    accepted,
   }
   // Nobody can have put a link there before: `wx` follows none, and the name can't be known.
   const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`

@@ -1,4 +1,5 @@
 // A log of the export after its tree was read and its checkpoints were looked at.
+import type { Opened } from '../entry.ts'
 import type { Roots, Tree } from './read-tree.ts'
 
 export type VerifiedLog = {
@@ -9,6 +10,8 @@ export type VerifiedLog = {
   readonly note: string
   /** Whether that is the root of the tree: the one that the signed root tells to be right, or of either where neither is. */
   readonly isRoot: (roots: Roots, root: Buffer) => boolean
+  /** Its first entry; undefined where that does not say which log it is. */
+  readonly opened?: Opened
   /** The last position of a shard that its entries tell of. Not known of former logs. */
   readonly sealedHead?: (shard: number) => number
 }

@@ -11,7 +11,7 @@ import { type Claims, newClaims } from './claims.ts'
 import { type ExportFile, type LogRow, readExportFile } from './export-file.ts'
 import { type Finding, type FindingKind, type Findings, newFindings, type Verdict } from './findings.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { checkCarriedOver, checkOpening, readOwnEntries } from './former-logs.ts'
+import { checkCarriedOver, checkOpening, readOpening, readOwnEntries } from './former-logs.ts'
 import { newHeadCounts } from './head-counts.ts'
 import { checkKnown, type Known, sizesOf } from './known.ts'
 import { type Announcement, leavesListed, readTree, type Tree, tileFile } from './read-tree.ts'
@@ -28,8 +28,21 @@ export type Verification = {
   /** Events that are not sealed yet. */
   readonly pending: number
   readonly erased: readonly Erased[]
+  /** Logs that go on from another, as their first entries say. */
+  readonly opened: readonly Opening[]
+  /** What was lost when one of them was opened, and is known of. */
+  readonly accepted: readonly Finding[]
   readonly counts: Partial<Readonly<Record<FindingKind, number>>>
   readonly findings: readonly Finding[]
+}
+
+export type Opening = {
+  readonly origin: string
+  /** The log before it. */
+  readonly follows: string
+  readonly at: string
+  /** The operator's. */
+  readonly reason: string
 }
 
 /** What is to be kept for the next time, if the verdict is good. */
@@ -37,6 +50,8 @@ export type Verified = {
   readonly verification: Verification
   readonly keys: readonly Verifier[]
   readonly logs: readonly Known[]
+  /** Origins of logs whose losses were accepted. */
+  readonly accepted: readonly string[]
 }
 
 /** So many leaves may lack their tiles, which are then named one by one. */
@@ -52,36 +67,59 @@ type Context = {
 
 type Log = VerifiedLog & { readonly announcements: readonly Announcement[]; readonly claims?: Claims }
 
+/** Whom and what the verifier goes by. */
+export type Given = {
+  readonly keys: readonly Verifier[]
+  readonly known: readonly Known[]
+  /** Origins of logs: what was lost before they were opened is known of, and no finding. */
+  readonly accepted: ReadonlySet<string>
+}
+
 /** Reads the folder once, and its events' files a second time for their hashes: 45 bytes of memory an event, and one shard's streams. */
-export function verifyFolder(path: string, pinned: readonly Verifier[], known: readonly Known[]): Verified {
-  const findings = newFindings()
+export function verifyFolder(path: string, { keys, known, accepted }: Given): Verified {
+  const findings = newFindings(accepted)
   const folder = openFolder(path, findings)
   const exported = folder && readExportFile(folder, findings)
-  if (folder === undefined || exported === undefined) return { verification: told(findings), keys: [], logs: [] }
-  const context = { folder, findings, exported, trust: newTrust(pinned), known }
+  if (folder === undefined || exported === undefined) return nothingOf(findings)
+  const context = { folder, findings, exported, trust: newTrust(keys), known }
   const logs: Log[] = []
   for (const row of exported.logs) {
     const log = verifyLog(context, row, row.number === exported.current)
-    checkOpening(findings, log, log.announcements, logs.at(-1))
+    checkOpening(findings, log, logs.at(-1))
     logs.push(log)
   }
   const current = logs.find(({ number }) => number === exported.current)
   if (current?.claims === undefined) {
     findings.add('no-key', 'export.json', 'There is no audit log: nothing of it is signed.')
     checkKnown({ findings, trust: context.trust, logs }, known)
-    return { verification: told(findings), keys: [], logs: [] }
+    return nothingOf(findings)
   }
-  for (const former of logs)
-    if (former !== current) checkCarriedOver(findings, former, former.announcements, current.tree.leaves)
+  for (const [at, former] of logs.entries()) {
+    const next = logs[at + 1]
+    if (next !== undefined) checkCarriedOver(findings, former, former.announcements, next, current)
+  }
   const events = verifyEvents(context, current, current.claims)
   checkKnown({ findings, trust: context.trust, logs }, known)
   const { origin, tree } = current
   const root = tree.roots.byTiles.toString('base64')
   return {
-    verification: told(findings, { origin, size: tree.size, root, ...events }),
+    verification: told(findings, { origin, size: tree.size, root, ...events, opened: openingsOf(logs) }),
     keys: logs.flatMap((log) => context.trust.verifiersOf(log.origin)),
     logs: logs.map((log) => ({ what: '', origin: log.origin, size: log.tree.size, root: log.tree.roots.byTiles })),
+    accepted: logs.filter((log) => log.opened?.continues && accepted.has(log.origin)).map((log) => log.origin),
   }
+}
+
+function nothingOf(findings: Findings): Verified {
+  return { verification: told(findings), keys: [], logs: [], accepted: [] }
+}
+
+function openingsOf(logs: readonly Log[]): readonly Opening[] {
+  return logs.flatMap(({ origin, opened }, at) => {
+    const former = logs[at - 1]
+    if (!opened?.continues || former === undefined) return []
+    return [{ origin, follows: former.origin, at: opened.at, reason: opened.continues.reason }]
+  })
 }
 
 function verifyLog(context: Context, row: LogRow, isCurrent: boolean): Log {
@@ -106,8 +144,9 @@ function verifyLog(context: Context, row: LogRow, isCurrent: boolean): Log {
   const isRoot = checkCheckpoints({ folder, findings }, row, tree, newest, verifiers)
   settle(findings, tree, newest.checkpoint?.root ?? row.root)
   const { number, origin } = row
+  const opened = readOpening(findings, row, announcements)
   return {
-    ...{ number, origin, tree, note: newest.note, isRoot, announcements },
+    ...{ number, origin, tree, note: newest.note, isRoot, announcements, ...(opened && { opened }) },
     ...(claims === undefined ? {} : { claims, sealedHead: claims.headOf }),
   }
 }
@@ -195,8 +234,9 @@ function shardsOf(
 function told(findings: Findings, of: Partial<Verification> = {}): Verification {
   return {
     verdict: findings.verdict(),
-    ...{ origin: null, size: 0, root: '', events: 0, pending: 0, erased: [] },
+    ...{ origin: null, size: 0, root: '', events: 0, pending: 0, erased: [], opened: [] },
     ...of,
+    accepted: findings.accepted,
     counts: Object.fromEntries(findings.counts()),
     findings: findings.kept,
   }

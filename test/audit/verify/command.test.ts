@@ -66,6 +66,27 @@ describe('keyledger audit verify', () => {
     expect(stdout).toContain('history-differs  ./audit-state.json')
   })
 
+  test('keeps which log was accepted with its losses, of those that follow another', async () => {
+    const { folder, receive, verify } = auditor()
+    const world = soundWorld()
+    const { note, size, root } = world.logs[0]!.checkpoints.at(-1)!
+    openLog(world, [1], { note, anchored: { size: size + 2, root }, reason: 'restored' })
+    seal(world)
+    receive('one', world)
+    expect((await verify('one', '--key', KEY!)).code).toBe(1)
+    const others = ['--accept', `${HOST}/1`, '--accept', `${HOST}/3`]
+    expect((await verify('one', '--key', KEY!, ...others)).code).toBe(1)
+    const accepted = await verify('one', '--key', KEY!, ...others, '--accept', `${HOST}/2`)
+    expect(accepted).toMatchObject({ code: 0, stderr: '' })
+    expect(accepted.stdout).toContain('sound, but for losses that you accept: ')
+    const kept = JSON.parse(readFileSync(path.join(folder, 'audit-state.json'), 'utf8'))
+    expect(kept.accepted).toEqual([`${HOST}/2`])
+    const again = await verify('one')
+    expect(again.code).toBe(0)
+    expect(again.stdout).toContain('accepted  audit/1 leaves 19 to 20: They were sealed and anchored')
+    expect(again.stdout).toContain(`opened  ${HOST}/2 after ${HOST}/1, `)
+  })
+
   test('tells a program what it found, by --json', async () => {
     const { folder, receive, verify } = auditor()
     const world = soundWorld()

@@ -9,7 +9,7 @@ import { signersOf } from '#test/audit/support/keys.ts'
 import { restored } from '#test/audit/support/restored.ts'
 import { ACME, addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { foundIn, type Given, verifyWorld } from '#test/audit/support/verifying.ts'
-import { type DbLog, newWorld, openLog, remove, rotateKeys, seal, type World } from '#test/audit/support/world.ts'
+import { type DbLog, HOST, newWorld, openLog, remove, rotateKeys, seal, type World } from '#test/audit/support/world.ts'
 
 const log = (world: World): DbLog => world.logs.at(-1)!
 const newest = (world: World) => log(world).checkpoints.at(-1)!
@@ -137,9 +137,11 @@ describe('keys that change', () => {
   })
 })
 
+type Anchored = { readonly size: number; readonly root: Buffer }
+
 describe('a log that follows another', () => {
   /** The second log seals everything anew. */
-  function follow(world: World, anchored: { size: number; root: Buffer } | null): void {
+  function follow(world: World, anchored: Anchored | null): void {
     const { note } = newest(world)
     openLog(world, [1], { note, anchored, reason: 'restored from a backup' })
     seal(world)
@@ -178,6 +180,56 @@ describe('a log that follows another', () => {
       'former-log: audit/1 leaves 14 to 18',
       'history-shorter: known 1, line 1',
     ])
+  })
+
+  test('no longer tells of losses whose log is accepted, but names them', () => {
+    const world = soundWorld()
+    const { size, root } = newest(world)
+    const known = [record(world)]
+    restored(world, 14)
+    follow(world, { size, root })
+    const accepted = verifyWorld(world, { known, accepted: [`${HOST}/2`] })
+    expect([accepted.verdict, ...foundIn(accepted)]).toEqual(['sound'])
+    expect(foundIn({ findings: accepted.accepted })).toEqual([
+      'former-log: audit/1 leaves 14 to 18',
+      'history-shorter: known 1, line 1',
+    ])
+    expect(accepted.opened).toMatchObject([
+      { origin: `${HOST}/2`, follows: `${HOST}/1`, reason: 'restored from a backup' },
+    ])
+    expect(verdictOf(world, { known, accepted: [`${HOST}/1`] })[0]).toBe('tampered')
+  })
+
+  test.each([
+    ['of none', () => null],
+    ['of less', ({ size, root }: Anchored) => ({ size: size - 1, root })],
+    ['of another history', ({ size }: Anchored) => ({ size, root: Buffer.alloc(32, 9) })],
+  ])('tells of losses where the accepted log told %s', (_, toldOf) => {
+    const world = soundWorld()
+    const known = [record(world)]
+    const told = toldOf(newest(world))
+    restored(world, 14)
+    follow(world, told)
+    const accepted = [`${HOST}/2`]
+    expect(verdictOf(world, { known, accepted })).toEqual(['tampered', 'history-shorter: known 1, line 1'])
+  })
+
+  test('accepts with a log what was lost before it was opened, and not what another lost', () => {
+    const world = soundWorld()
+    const [, , , first, second] = world.events
+    Object.assign(first!, { mac_secret_id: 'k9' })
+    follow(world, null)
+    Object.assign(second!, { mac_secret_id: 'k9' })
+    follow(world, null)
+    const [byFirst, bySecond] = [verdictOf(world)[1]!, verdictOf(world)[2]!]
+    expect(verdictOf(world)).toEqual(['tampered', byFirst, bySecond])
+    expect([byFirst, bySecond]).toEqual([
+      expect.stringContaining('audit/1 leaf'),
+      expect.stringContaining('audit/2 leaf'),
+    ])
+    expect(verdictOf(world, { accepted: [`${HOST}/3`] })).toEqual(['tampered', byFirst])
+    expect(verdictOf(world, { accepted: [`${HOST}/2`] })).toEqual(['tampered', bySecond])
+    expect(verdictOf(world, { accepted: [`${HOST}/2`, `${HOST}/3`] })).toEqual(['sound'])
   })
 
   test('tells what was sealed before and is not any more', () => {

@@ -1,6 +1,6 @@
 // The second verifier, in Python and sharing nothing with ours: both say the same of the same exports.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,8 +9,10 @@ import { accountHeadText } from '#audit/note/account-head.ts'
 import { proofText } from '#audit/note/proof-text.ts'
 import { signNote } from '#audit/note/signed-note.ts'
 import { consistencyProof, inclusionProof, isConsistent } from '#audit/tree/proofs.ts'
+import type { Finding } from '#audit/verify/findings.ts'
 import { type Known, parseKnown } from '#audit/verify/known.ts'
-import { verifyFolder } from '#audit/verify/verify.ts'
+import { readStateFile } from '#audit/verify/state-file.ts'
+import { type Verification, verifyFolder } from '#audit/verify/verify.ts'
 import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
@@ -39,6 +41,7 @@ type Scenario = {
   readonly files: () => Files
   readonly keys?: readonly number[]
   readonly known?: (world: World) => readonly string[]
+  readonly accepted?: readonly string[]
   /** Puts something into the folder that is no file of the export. */
   readonly place?: (folder: string) => void
 }
@@ -107,6 +110,24 @@ const scenarios: readonly Scenario[] = [
     name: 'a log that follows, with an event that is not as it was',
     files: () => of(followed((world) => void Object.assign(world.events[3]!, { mac_secret_id: 'k9' }))),
   },
+  {
+    name: 'losses that are accepted',
+    files: () => of(followed((world) => void Object.assign(world.events[3]!, { mac_secret_id: 'k9' }))),
+    known: () => [record(newest.size)],
+    accepted: [`${HOST}/2`],
+  },
+  {
+    name: 'losses of which only the second is accepted',
+    files: () => {
+      const world = followed((first) => void Object.assign(first.events[3]!, { mac_secret_id: 'k9' }))
+      const { note } = log(world).checkpoints.at(-1)!
+      Object.assign(world.events[4]!, { mac_secret_id: 'k9' })
+      openLog(world, [1], { note, anchored: null, reason: 'again' })
+      seal(world)
+      return exportOf(world)
+    },
+    accepted: [`${HOST}/3`],
+  },
   { name: 'a broken row', files: () => without('events/3.ndjson') },
   { name: 'a broken export.json', files: () => without('export.json') },
   { name: 'known checkpoints', files: () => of(soundWorld()), known: () => texts },
@@ -119,12 +140,13 @@ const scenarios: readonly Scenario[] = [
 /** What Python finds of state is nothing; of the rest all. */
 const withoutState = (found: readonly string[]) => found.filter((one) => !one.startsWith('state: ')).sort()
 
-type Report = { readonly verdict: string; readonly findings: { kind: 'state'; what: string; detail: string }[] }
+type Report = Pick<Verification, 'verdict' | 'findings' | 'accepted'>
+const whatOf = ({ kind, what }: Finding) => `${kind}: ${what}`
 
 describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no python3)', () => {
   let root: string
   let reports: readonly Report[]
-  const calls: { folder: string; keys: string[]; known: [string, string][] }[] = []
+  const calls: { folder: string; keys: string[]; known: [string, string][]; accepted: readonly string[] }[] = []
 
   beforeAll(() => {
     root = mkdtempSync(path.join(tmpdir(), 'keyledger-two-'))
@@ -137,6 +159,7 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
       calls.push({
         folder,
         keys,
+        accepted: scenario.accepted ?? [],
         known: (scenario.known?.(known) ?? []).map((text, number) => [`known ${number + 1}`, text]),
       })
     }
@@ -151,13 +174,16 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
   test.each(scenarios.map(({ name }, at) => ({ name, at })))('says the same as ours: $name', ({ at }) => {
-    const { folder, known: files } = calls[at]!
+    const { folder, known: files, accepted } = calls[at]!
     const kept = files.flatMap(([what, text]): readonly Known[] => parseKnown(what, text)!)
-    const { verification } = verifyFolder(folder, pinned(...(scenarios[at]!.keys ?? [1])), kept)
+    const { verification } = verifyFolder(folder, {
+      ...{ keys: pinned(...(scenarios[at]!.keys ?? [1])), known: kept, accepted: new Set(accepted) },
+    })
     const report = reports[at]!
     expect(withoutState(foundIn(report))).toEqual(withoutState(foundIn(verification)))
     expect(report.verdict).toBe(verification.verdict)
-    const { origin, size, events, pending, erased } = verification
+    const { origin, size, events, pending, erased, opened } = verification
+    expect(report.accepted.map(whatOf).sort()).toEqual(verification.accepted.map(whatOf).sort())
     expect(report).toMatchObject({
       origin,
       size,
@@ -165,6 +191,7 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
       events,
       pending,
       erased,
+      opened,
       state: 'not compared',
     })
   })
@@ -192,6 +219,20 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
     const letter = path.join(root, 'letter')
     writeFileSync(letter, 'Dear auditor')
     expect(run(path.join(root, '0', 'export'), '--known', letter).status).toBe(2)
+  })
+
+  test('keeps what is accepted, for ours as well', () => {
+    const folder = path.join(root, 'followed')
+    writeFiles(folder, of(followed()))
+    const state = path.join(root, 'accepted.json')
+    const run = (...args: readonly string[]) => spawnSync('python3', [PROGRAM, folder, ...args, '--state', state])
+    expect(run('--key', signer!.vkey).status).toBe(1)
+    expect(existsSync(state)).toBe(false)
+    expect(run('--key', signer!.vkey, '--accept', `${HOST}/2`).status).toBe(0)
+    expect(String(run().stdout)).toMatch(
+      /^sound, but for losses that you accept: .*\naccepted {2}audit\/1 leaves 19 to 21/s,
+    )
+    expect(readStateFile(state)?.accepted).toEqual([`${HOST}/2`])
   })
 })
 
