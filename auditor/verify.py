@@ -786,6 +786,11 @@ class Log:
         if continues is None:
             return findings.add("former-log", what, "It does not say that it follows %s." % former.origin)
         path = former.path("checkpoint")
+        last = parse_checkpoint(signed_text(continues["note"]))
+        if last and last[0] != former.origin:
+            return findings.add_loss(
+                self.origin, "former-log", what, "It follows %s, which is not in the export." % last[0]
+            )
         if continues["note"] != former.note:
             findings.add("former-log", path, "It is not the checkpoint that the next log was opened after.")
         anchored = continues["anchored"]
@@ -1198,12 +1203,8 @@ def check_known(findings, trust, logs, known):
                 findings.add("no-key", what, "It is not compared: %s." % problem)
                 continue
         log = next((log for log in logs if log.origin == origin), None)
-        if log is None:
-            findings.add(
-                "history-shorter", what, "The log %s had %d entries, and is not in the export." % (origin, size)
-            )
-        elif size > log.size:
-            tell_shorter(findings, one, log, dict(zip(logs, logs[1:])).get(log))
+        if log is None or size > log.size:
+            tell_shorter(findings, one, log, logs)
         elif not log.is_root(size, one["root"]):
             findings.add("history-differs", what, "%s had another root when it had %d entries." % (origin, size))
         elif "proof" in one:
@@ -1212,18 +1213,38 @@ def check_known(findings, trust, logs, known):
                 findings.add("history-differs", what, "Leaf %d is not the one that was proven." % index)
 
 
-def tell_shorter(findings, one, log, follower):
-    """A log that ends earlier than it did. Where the next was opened after that loss and says so, it may be accepted."""
-    loss = "history-shorter", one["what"], "%s had %d entries, and has %d now." % (one["origin"], one["size"], log.size)
-    anchored = follower and follower.continues and follower.continues["anchored"]
-    # Of trees that are no more only the one that the entry names can be compared.
-    told = anchored and anchored["size"] >= one["size"]
-    if told and anchored["size"] == one["size"]:
-        told = unbase64(anchored["root"]) == one["root"]
-    if told:
+def tell_shorter(findings, one, log, logs):
+    """A log that ends earlier than it did, or is gone. Where the next was opened after that loss and says so, it may be
+    accepted."""
+    origin, size = one["origin"], one["size"]
+    gone = "The log %s had %d entries, and is not in the export." % (origin, size)
+    loss = "history-shorter", one["what"], (
+        "%s had %d entries, and has %d now." % (origin, size, log.size) if log else gone
+    )  # fmt: skip
+    follower = next((other for other in logs if other.number > number_of_log(origin)), None)
+    if follower and tells_of(follower, one):
         findings.add_loss(follower.origin, *loss)
     else:
         findings.add(*loss)
+
+
+def tells_of(follower, one):
+    """Whether the log began by saying that so much of that log, or of one that came after it, was there and is gone."""
+    continues = follower.continues or {"note": "", "anchored": None}
+    last, anchored = parse_checkpoint(signed_text(continues["note"])), continues["anchored"]
+    if not last or not anchored:
+        return False
+    if last[0] != one["origin"]:
+        return number_of_log(last[0]) > number_of_log(one["origin"])
+    # Of trees that are no more only the one that the entry names can be compared.
+    if anchored["size"] == one["size"]:
+        return unbase64(anchored["root"]) == one["root"]
+    return anchored["size"] > one["size"]
+
+
+def number_of_log(origin):
+    digits = re.search(r"[0-9]+\Z", origin)
+    return int(digits[0]) if digits else float("inf")
 
 
 def read_state(path):

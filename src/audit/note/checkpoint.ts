@@ -18,6 +18,15 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
   return { origin, size, root }
 }
 
+/** What a note says, whoever signed it. */
+export function checkpointOfNote(note: string): Checkpoint | undefined {
+  return parseCheckpoint(signedText(note))
+}
+
+export function signedText(note: string): string {
+  return note.slice(0, note.lastIndexOf('\n\n') + 1)
+}
+
 /** Decimal, below 2^53, without leading zeros. */
 export function parseCount(text: string): number | undefined {
   const count = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN

@@ -1,5 +1,5 @@
 // What is signed of a log against the tree that its entries make: the newest checkpoint, and every one that was kept.
-import { type Checkpoint, parseCheckpoint } from '../note/checkpoint.ts'
+import { type Checkpoint, checkpointOfNote } from '../note/checkpoint.ts'
 import { openNote } from '../note/signed-note.ts'
 import type { Verifier } from '../note/signing-key.ts'
 import type { LogRow } from './export-file.ts'
@@ -19,7 +19,7 @@ export type CheckpointRow = { readonly size: number; readonly root: string; read
 export function readNewest(folder: Folder, findings: Findings, log: LogRow): Newest {
   const path = `audit/${log.number}/checkpoint`
   const note = folder.text(path)
-  const checkpoint = note === undefined ? undefined : parseCheckpoint(note.slice(0, note.lastIndexOf('\n\n') + 1))
+  const checkpoint = note === undefined ? undefined : checkpointOfNote(note)
   if (note === undefined) findings.add('checkpoint', path, 'There is none.')
   else if (checkpoint === undefined) findings.add('checkpoint', path, 'It is no checkpoint.')
   else if (checkpoint.origin !== log.origin) findings.add('checkpoint', path, 'It is of another log.')
@@ -56,7 +56,7 @@ export function checkCheckpoints(
   let bad: number | undefined
   for (const row of checkpointRows(folder, findings, log.number)) {
     const what = `audit/${log.number} checkpoint ${row.size}`
-    const checkpoint = parseCheckpoint(row.note.slice(0, row.note.lastIndexOf('\n\n') + 1))
+    const checkpoint = checkpointOfNote(row.note)
     checkSignature(findings, what, row.note, verifiers)
     if (checkpoint === undefined || !isRowOf(checkpoint, log, row)) {
       findings.add('checkpoint', what, 'Its row says otherwise than its note.')

@@ -1,5 +1,6 @@
 // A log that another one follows: what was sealed in it and is not sealed in the one that goes on is lost, and is said to be.
 import { type Opened, readEntry } from '../entry.ts'
+import { checkpointOfNote } from '../note/checkpoint.ts'
 import { leafHash } from '../tree/hash.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
@@ -52,16 +53,22 @@ export function checkOpening(
   if (former === undefined) {
     if (continues !== null) findings.add('former-log', what, 'It follows a log that is not in the export.')
   } else if (continues === null) findings.add('former-log', what, `It does not say that it follows ${former.origin}.`)
-  else checkContinued(findings, former, opened, continues)
+  else checkContinued(findings, former, { number, origin: opened.origin }, continues)
 }
 
 function checkContinued(
   findings: Findings,
   former: VerifiedLog,
-  { origin }: Opened,
+  { number, origin }: Pick<VerifiedLog, 'number' | 'origin'>,
   { note, anchored }: NonNullable<Opened['continues']>,
 ): void {
   const path = `audit/${former.number}/checkpoint`
+  const last = checkpointOfNote(note)
+  if (last !== undefined && last.origin !== former.origin) {
+    const what = `audit/${number} leaf 0`
+    findings.addLoss(origin, 'former-log', what, `It follows ${last.origin}, which is not in the export.`)
+    return
+  }
   if (note !== former.note)
     findings.add('former-log', path, 'It is not the checkpoint that the next log was opened after.')
   if (anchored === null) return

@@ -1,7 +1,7 @@
 // Checkpoints that were kept outside: files of signed notes, proofs, account heads, or what an anchor wrote line by line; and the one
 // that the verifier itself kept from the last time.
 import { type AccountHead, parseAccountHead } from '../note/account-head.ts'
-import { type Checkpoint, parseCheckpoint, parseHash } from '../note/checkpoint.ts'
+import { type Checkpoint, checkpointOfNote, parseCheckpoint, parseHash, signedText } from '../note/checkpoint.ts'
 import { parseProofText } from '../note/proof-text.ts'
 import { openNote } from '../note/signed-note.ts'
 import { isIncluded } from '../tree/proofs.ts'
@@ -31,7 +31,7 @@ export function parseKnown(what: string, text: string): readonly Known[] | undef
   }
   const proof = parseProofText(text)
   const note = proof?.note ?? text
-  const signed = note.slice(0, note.lastIndexOf('\n\n') + 1)
+  const signed = signedText(note)
   const checkpoint = parseCheckpoint(signed)
   if (checkpoint !== undefined) return [{ what, note, ...checkpoint, ...(proof === undefined ? {} : { proof }) }]
   const head = parseAccountHead(signed)
@@ -42,7 +42,7 @@ function parseRecord(what: string, line: string): Known | undefined {
   try {
     const { origin, size, root, note, heads = {} } = JSON.parse(line) as Record<string, unknown>
     if (typeof note !== 'string' || typeof root !== 'string') return undefined
-    const checkpoint = parseCheckpoint(note.slice(0, note.lastIndexOf('\n\n') + 1))
+    const checkpoint = checkpointOfNote(note)
     const isSame = checkpoint?.origin === origin && checkpoint?.size === size
     if (checkpoint === undefined || !isSame || parseHash(root)?.equals(checkpoint.root) !== true) return undefined
     const entries = Object.entries(heads as object).map(([shard, head]) => [Number(shard), Number(head)] as const)
@@ -73,26 +73,38 @@ export function checkKnown(
   for (const one of known) {
     if (one.note !== undefined && !isSigned(findings, trust, one, one.note)) continue
     const log = logs.find(({ origin }) => origin === one.origin)
-    if (log === undefined)
-      findings.add(
-        'history-shorter',
-        one.what,
-        `The log ${one.origin} had ${one.size} entries, and is not in the export.`,
-      )
-    else if (one.size > log.tree.size) tellShorter(findings, one, log, logs[logs.indexOf(log) + 1])
-    else compare(findings, one, log)
+    if (log !== undefined && one.size <= log.tree.size) compare(findings, one, log)
+    else tellShorter({ findings, logs }, one, log)
   }
 }
 
-/** A log that ends earlier than it did. Where `next` was opened after that loss and says so, it may be accepted. */
-function tellShorter(findings: Findings, known: Known, log: VerifiedLog, next: VerifiedLog | undefined): void {
-  const detail = `${known.origin} had ${known.size} entries, and has ${log.tree.size} now.${lostOf(known, log)}`
-  const anchored = next?.opened?.continues?.anchored
-  // Of trees that are no more only the one that the entry names can be compared.
-  const isTold = anchored && (anchored.size > known.size || isSame(anchored, known))
-  if (next === undefined || !isTold) findings.add('history-shorter', known.what, detail)
-  else findings.addLoss(next.origin, 'history-shorter', known.what, detail)
+/** A log that ends earlier than it did, or is gone. Where the next was opened after that loss and says so, it may be accepted. */
+function tellShorter(
+  { findings, logs }: { readonly findings: Findings; readonly logs: readonly VerifiedLog[] },
+  known: Known,
+  log: VerifiedLog | undefined,
+): void {
+  const { what, origin, size } = known
+  const detail =
+    log === undefined
+      ? `The log ${origin} had ${size} entries, and is not in the export.`
+      : `${origin} had ${size} entries, and has ${log.tree.size} now.${lostOf(known, log)}`
+  const next = logs.find(({ number }) => number > numberOf(origin))
+  if (next !== undefined && tellsOf(next, known)) findings.addLoss(next.origin, 'history-shorter', what, detail)
+  else findings.add('history-shorter', what, detail)
 }
+
+/** Whether the log began by saying that so much of that log, or of one that came after it, was there and is gone. */
+function tellsOf({ opened }: VerifiedLog, known: Known): boolean {
+  const { note, anchored } = opened?.continues ?? { note: '', anchored: null }
+  const origin = checkpointOfNote(note)?.origin
+  if (origin === undefined || anchored === null) return false
+  if (origin !== known.origin) return numberOf(origin) > numberOf(known.origin)
+  // Of trees that are no more only the one that the entry names can be compared.
+  return anchored.size > known.size || isSame(anchored, known)
+}
+
+const numberOf = (origin: string) => Number(/\d+$/.exec(origin)?.[0])
 
 const isSame = (one: Pick<Checkpoint, 'size' | 'root'>, other: Pick<Checkpoint, 'size' | 'root'>) =>
   one.size === other.size && one.root.equals(other.root)

@@ -164,8 +164,12 @@ function asJsonb(row: Readonly<JsonRow>): JsonRow {
 }
 
 /** `keys`: numbers of keys, newest first, as `signersOf` takes them. Leaf 0, sealed by itself. */
-export function openLog(world: World, keys: readonly number[], continues: Continued | null = null): DbLog {
-  const number = world.logs.length + 1
+export function openLog(
+  world: World,
+  keys: readonly number[],
+  continues: Continued | null = null,
+  number = world.logs.length + 1,
+): DbLog {
   for (const log of world.logs) log.closedAt ??= '2026-03-02T00:00:00.000000Z'
   const log: DbLog = {
     ...{ number, origin: `${HOST}/${number}`, size: 0, root: rootOf(EMPTY_EDGE), closedAt: null, keys },

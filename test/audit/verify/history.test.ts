@@ -214,6 +214,26 @@ describe('a log that follows another', () => {
     expect(verdictOf(world, { known, accepted })).toEqual(['tampered', 'history-shorter: known 1, line 1'])
   })
 
+  test('accepts with a log that a whole log before it is gone, if it says so', () => {
+    const world = soundWorld()
+    const known = [record(world)]
+    follow(world, null)
+    const second = newest(world)
+    // A backup of the time of the first, brought back when there was a second.
+    world.logs.pop()
+    restored(world, 14)
+    openLog(world, [1], { note: second.note, anchored: second, reason: 'restored from an older backup' }, 3)
+    seal(world)
+    known.push(second.note)
+    expect(verdictOf(world, { known })).toEqual([
+      'tampered',
+      'former-log: audit/3 leaf 0',
+      'history-shorter: known 1, line 1',
+      'history-shorter: known 2',
+    ])
+    expect(verdictOf(world, { known, accepted: [`${HOST}/3`] })).toEqual(['sound'])
+  })
+
   test('accepts with a log what was lost before it was opened, and not what another lost', () => {
     const world = soundWorld()
     const [, , , first, second] = world.events

@@ -16,6 +16,7 @@ import { type Verification, verifyFolder } from '#audit/verify/verify.ts'
 import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
+import { restored } from '#test/audit/support/restored.ts'
 import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
 import { memoryTiles } from '#test/audit/support/tiles.ts'
@@ -126,6 +127,21 @@ const scenarios: readonly Scenario[] = [
       seal(world)
       return exportOf(world)
     },
+    accepted: [`${HOST}/3`],
+  },
+  {
+    name: 'a log that follows one that is gone',
+    files: () => {
+      const world = followed()
+      const [, second] = world.logs
+      const last = second!.checkpoints.at(-1)!
+      world.logs.pop()
+      restored(world, 14)
+      openLog(world, [1], { note: last.note, anchored: last, reason: 'an older backup' }, 3)
+      seal(world)
+      return exportOf(world)
+    },
+    known: () => [newest.note, followed().logs[1]!.checkpoints.at(-1)!.note],
     accepted: [`${HOST}/3`],
   },
   { name: 'a broken row', files: () => without('events/3.ndjson') },
