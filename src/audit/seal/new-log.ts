@@ -1,7 +1,7 @@
 // After a restore that lost sealed events the log can't go on: it would sign, at sizes it has signed already, other roots. Another
 // log is begun that says what it goes on from, and seals all events that are there anew; and what is missing is told exactly.
+import type { CompiledQuery } from 'kysely'
 import { type Database, statement } from '#database/connect.ts'
-import { setForCopying, type TextRow } from '#database/copy.ts'
 import { inTransaction, type Reading, type Transaction } from '#database/transaction.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Keyring } from '#secret/keyring.ts'
@@ -9,8 +9,8 @@ import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
 import { type Continued, eventEntry } from '../entry.ts'
 import { openCheckpoint } from '../note/signed-checkpoint.ts'
 import type { SigningKeys } from '../note/signing-key.ts'
-import { EVENT_TEXTS, sealedColumnsOf } from '../store/event-rows.ts'
-import { LOG_COLUMNS, type LogRow } from '../store/logs.ts'
+import { readEntries } from '../store/entries.ts'
+import { LOG_COLUMNS, type LogRow, storedTiles } from '../store/logs.ts'
 import { HASH_BYTES, leafHash } from '../tree/hash.ts'
 import { TILE_WIDTH } from '../tree/tiles.ts'
 import { beginLog, originOf, placeOf } from './begin-log.ts'
@@ -155,7 +155,6 @@ async function sealEverything(
 type Lost = Pick<Begun, 'former' | 'anchored' | 'lostPositions' | 'lostLeaves' | 'unlisted'>
 
 async function whatIsLost(reading: Reading, former: LogRow | undefined, known: readonly KnownRecord[]): Promise<Lost> {
-  await setForCopying(reading.run)
   const last = newestOf(known)
   if (former === undefined) {
     invariant(last !== undefined, 'something is gone on from')
@@ -165,13 +164,11 @@ async function whatIsLost(reading: Reading, former: LogRow | undefined, known: r
   }
   const { log_number: number, origin, size } = former
   const ahead = last && (numberOf(last) > number || last.size > Number(size)) ? last : undefined
-  const { leaves, listed } = await findLostLeaves(reading, number)
   return {
     former: { origin, size: Number(size) },
     anchored: ahead === undefined ? null : { origin: ahead.origin, size: ahead.size },
     lostPositions: ahead === undefined ? [] : positionsBeyond(await sealedHeads(reading, number), ahead.record),
-    lostLeaves: leaves,
-    unlisted: Math.max(0, Number(size) - listed),
+    ...(await findLostLeaves(reading, former)),
   }
 }
 
@@ -214,45 +211,46 @@ function positionsBeyond(sealed: ReadonlyMap<number, bigint>, { heads }: AnchorR
   })
 }
 
-type LeafRow = TextRow & {
-  readonly leaf_index: bigint
-  readonly is_own: boolean
-  readonly of_shard: number
-  readonly of_position: bigint
-}
-
-/** A tile of leaves at a time; `listed`: how many there are of which it is known what they were. */
+/** A tile of leaves at a time; `unlisted`: of how many nothing says any more what they were. */
 async function findLostLeaves(
-  { run }: Reading,
-  logNumber: number,
-): Promise<{ readonly leaves: readonly LostLeaf[]; readonly listed: number }> {
-  const lost: LostLeaf[] = []
-  let listed = 0
-  for (let tileIndex = 0; ; tileIndex++) {
-    const [tile] = await run(
-      statement<{ hashes: Buffer }>(
-        'SELECT hashes FROM audit.tile WHERE log_number = $1 AND level = 0 AND tile_index = $2',
-        [logNumber, tileIndex],
-      ),
-    )
-    if (tile === undefined) return { leaves: lost, listed }
-    const leaves = await run(
-      statement<LeafRow>(
-        `SELECT l.leaf_index, l.entry IS NOT NULL AS is_own, l.shard AS of_shard, l.shard_position AS of_position, ${EVENT_TEXTS} FROM audit.leaf l
-           LEFT JOIN log.event e ON e.shard = l.shard AND e.shard_position = l.shard_position
-          WHERE l.log_number = $1 AND l.leaf_index >= $2 AND l.leaf_index < $3 ORDER BY l.leaf_index`,
-        [logNumber, tileIndex * TILE_WIDTH, (tileIndex + 1) * TILE_WIDTH],
-      ),
-    )
-    listed += leaves.length
-    for (const row of leaves.filter(({ is_own }) => !is_own)) {
-      const at = (Number(row.leaf_index) % TILE_WIDTH) * HASH_BYTES
-      if (!isStill(row, tile.hashes.subarray(at, at + HASH_BYTES)))
-        lost.push({ index: Number(row.leaf_index), shard: row.of_shard, shardPosition: row.of_position })
+  reading: Reading,
+  { log_number: logNumber, size }: LogRow,
+): Promise<{ readonly lostLeaves: readonly LostLeaf[]; readonly unlisted: number }> {
+  const lostLeaves: LostLeaf[] = []
+  let unlisted = 0
+  for (let index = 0; index * TILE_WIDTH < size; index++) {
+    const first = index * TILE_WIDTH
+    const width = Math.min(TILE_WIDTH, Number(size) - first)
+    const tile = { level: 0, index }
+    const hashes = (await storedTiles(reading, logNumber, [tile]))(tile)
+    if (hashes === undefined) {
+      unlisted += width
+      continue
     }
+    const entries = await readEntries(reading, logNumber, first, width)
+    const isLost = (entry: Buffer, at: number) =>
+      !leafHash(entry).equals(hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES))
+    const lost = entries.flatMap((entry, at) => (isLost(entry, at) ? [first + at] : []))
+    if (lost.length === 0) continue
+    const rows = await reading.run(leavesAt(logNumber, lost))
+    unlisted += lost.length - rows.length
+    for (const { leaf_index, is_own, shard, shard_position: shardPosition } of rows)
+      if (!is_own) lostLeaves.push({ index: leaf_index, shard, shardPosition })
   }
+  return { lostLeaves, unlisted }
 }
 
-function isStill(row: LeafRow, hash: Buffer): boolean {
-  return row.event_id !== null && leafHash(eventEntry(sealedColumnsOf(row))).equals(hash)
+type ListedLeaf = {
+  readonly leaf_index: number
+  readonly is_own: boolean
+  readonly shard: number
+  readonly shard_position: bigint
+}
+
+function leavesAt(logNumber: number, leaves: readonly number[]): CompiledQuery<ListedLeaf> {
+  return statement(
+    `SELECT leaf_index::float8 AS leaf_index, entry IS NOT NULL AS is_own, shard, shard_position FROM audit.leaf
+      WHERE log_number = $1 AND leaf_index = ANY($2::bigint[]) ORDER BY leaf_index`,
+    [logNumber, leaves],
+  )
 }

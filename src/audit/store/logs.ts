@@ -1,5 +1,4 @@
 // The log that grows, and the tiles at its right edge.
-import type { CompiledQuery } from 'kysely'
 import { statement } from '#database/connect.ts'
 import type { Reading } from '#database/transaction.ts'
 import { type Edge, edgeOf, edgeTileIds } from '../tree/edge.ts'
@@ -23,28 +22,33 @@ export const LOG_COLUMNS = 'log_number, origin, vkeys, size, root, refusal, owne
 type TileRow = { readonly level: number; readonly tile_index: bigint; readonly hashes: Buffer }
 
 /** Those of the tiles that are there, as far as they are filled. */
-function storedTiles(logNumber: number, tiles: readonly TileId[]): CompiledQuery<TileRow> {
-  return statement(
-    `SELECT t.level, t.tile_index, t.hashes FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)
-       JOIN audit.tile t ON t.log_number = $1 AND t.level = wanted.level AND t.tile_index = wanted.tile_index`,
-    [logNumber, tiles.map(({ level }) => level), tiles.map(({ index }) => index)],
+export async function storedTiles(
+  { run }: Reading,
+  logNumber: number,
+  tiles: readonly TileId[],
+): Promise<(tile: TileId) => Buffer | undefined> {
+  const rows = await run(
+    statement<TileRow>(
+      `SELECT t.level, t.tile_index, t.hashes FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)
+         JOIN audit.tile t ON t.log_number = $1 AND t.level = wanted.level AND t.tile_index = wanted.tile_index`,
+      [logNumber, tiles.map(({ level }) => level), tiles.map(({ index }) => index)],
+    ),
   )
+  const byName = new Map(rows.map((row) => [nameOf(row.level, Number(row.tile_index)), row.hashes]))
+  return ({ level, index }) => byName.get(nameOf(level, index))
 }
 
 /** Undefined where the tiles are not those of a log of that size. */
-export async function loadEdge({ run }: Reading, logNumber: number, size: number): Promise<Edge | undefined> {
-  const rows = await run(storedTiles(logNumber, edgeTileIds(size)))
-  const byName = new Map(rows.map((row) => [nameOf(row.level, Number(row.tile_index)), row.hashes]))
-  return edgeOf(size, ({ level, index }) => byName.get(nameOf(level, index)))
+export async function loadEdge(reading: Reading, logNumber: number, size: number): Promise<Edge | undefined> {
+  return edgeOf(size, await storedTiles(reading, logNumber, edgeTileIds(size)))
 }
 
 /** Throws where one of the tiles is missing or shorter than the log says. */
-export function tileReader({ run }: Reading, logNumber: number): TileReader {
+export function tileReader(reading: Reading, logNumber: number): TileReader {
   return async (tiles) => {
-    const rows = await run(storedTiles(logNumber, tiles))
-    const byName = new Map(rows.map((row) => [nameOf(row.level, Number(row.tile_index)), row.hashes]))
+    const stored = await storedTiles(reading, logNumber, tiles)
     return tiles.map(({ level, index, width }) => {
-      const hashes = byName.get(nameOf(level, index))
+      const hashes = stored({ level, index })
       if (hashes === undefined || hashes.length < width * HASH_BYTES)
         throw new Error(`The tile ${index} at level ${level} of audit log ${logNumber} lacks hashes`)
       return hashes.subarray(0, width * HASH_BYTES)
