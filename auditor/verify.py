@@ -35,12 +35,16 @@ MISSING = object()
 
 
 class Findings:
-    def __init__(self, accepts=()):
-        self.all, self.accepts, self.accepted = [], set(accepts), []
+    def __init__(self, accepts=(), accepted_before=()):
+        self.all, self.accepted = [], []
+        self.accepts, self.accepted_before = set(accepts), set(accepted_before)
 
-    def add_loss(self, opened, kind, what, detail):
-        """What is gone since the log of this origin was opened, which said so: a finding unless that is accepted."""
-        (self.accepted if opened in self.accepts else self.all).append({"kind": kind, "what": what, "detail": detail})
+    def add_loss(self, log, kind, what, detail, lost):
+        """What was lost before the log of this origin was opened, which says so: a finding unless that is accepted."""
+        if log in self.accepts or (log, lost) in self.accepted_before:
+            self.accepted.append({"kind": kind, "what": what, "detail": detail, "log": log, "lost": lost})
+        else:
+            self.add(kind, what, detail)
 
     def add(self, kind, what, detail):
         self.all.append({"kind": kind, "what": what, "detail": detail})
@@ -307,6 +311,11 @@ def parse_head(text):
     return origin, lines[1], count, size, root
 
 
+def host_of(origin):
+    """An origin is <host>/audit/<number>; one that is not is a host of its own."""
+    return re.sub(r"/[0-9]+\Z", "", origin)
+
+
 class Trust:
     """A key that is trusted for one log of a host is so for all of them: what is signed says which log it is about."""
 
@@ -314,8 +323,7 @@ class Trust:
         self.keys = list(keys)
 
     def of(self, origin):
-        host = re.sub(r"/[0-9]+\Z", "", origin)
-        own = [key.under(origin) for key in self.keys if re.sub(r"/[0-9]+\Z", "", key.name) == host]
+        own = [key.under(origin) for key in self.keys if host_of(key.name) == host_of(origin)]
         return list({key.vkey: key for key in own}.values())
 
     def follow(self, origin, announcements, notes, is_ours):
@@ -771,11 +779,8 @@ class Log:
 
     def check_opening(self, findings, former):
         what = self.leaf(0)
-        first = [entry for leaf, entry in self.announcements if leaf == 0]
-        if not first:
-            return
-        entry = first[0]
-        if entry["kind"] != "opened" or entry["origin"] != self.origin:
+        entry = next((entry for leaf, entry in self.announcements if leaf == 0), None)
+        if entry is None or entry["kind"] != "opened" or entry["origin"] != self.origin:
             return findings.add("former-log", what, "The log does not begin by saying which it is.")
         self.opened_at, self.continues = entry["at"], entry["continues"]
         continues = self.continues
@@ -786,26 +791,28 @@ class Log:
         if continues is None:
             return findings.add("former-log", what, "It does not say that it follows %s." % former.origin)
         path = former.path("checkpoint")
-        last = parse_checkpoint(signed_text(continues["note"]))
-        if last and last[0] != former.origin:
-            return findings.add_loss(
-                self.origin, "former-log", what, "It follows %s, which is not in the export." % last[0]
-            )
         if continues["note"] != former.note:
             findings.add("former-log", path, "It is not the checkpoint that the next log was opened after.")
         anchored = continues["anchored"]
         if anchored and anchored["size"] > former.size:
-            what = "audit/%d leaves %d to %d" % (former.number, former.size, anchored["size"] - 1)
-            findings.add_loss(
-                self.origin, "former-log", what, "They were sealed and anchored, and were lost before the next log was opened."
-            )
+            lost = former.lost_range(anchored["size"])
+            detail = "They were sealed and anchored, and were lost before the next log was opened."
+            findings.add_loss(self.origin, "former-log", lost, detail, lost)
         elif anchored and anchored["size"] == former.size and unbase64(anchored["root"]) != former.root:
             findings.add("former-log", path, "An anchor had another root of that size when the next log was opened.")
 
-    def check_carried_over(self, findings, follower, current):
+    def lost_range(self, anchored_size):
+        """What it had up to that size, and has no more."""
+        return "audit/%d leaves %d to %d" % (self.number, self.size, anchored_size - 1)
+
+    def not_in(self, others):
+        """Leaves of events that are in none of the other logs."""
         own = {0} | {leaf for leaf, _ in self.announcements}
-        still = set(follower.leaves) | set(current.leaves)
-        lost = [leaf for leaf, hash in enumerate(self.leaves) if leaf not in own and hash not in still]
+        still = set().union(*(other.leaves for other in others))
+        return [leaf for leaf, hash in enumerate(self.leaves) if leaf not in own and hash not in still]
+
+    def check_carried_over(self, findings, follower, current):
+        lost = self.not_in([follower, current])
         at = 0
         while at < len(lost):
             first = last = lost[at]
@@ -813,12 +820,9 @@ class Log:
                 at, last = at + 1, last + 1
             at += 1
             leaves = "leaf %d" % first if first == last else "leaves %d to %d" % (first, last)
-            findings.add_loss(
-                follower.origin,
-                "former-log",
-                "audit/%d %s" % (self.number, leaves),
-                "What was sealed there is not in the log that followed.",
-            )
+            place = "audit/%d %s" % (self.number, leaves)
+            detail = "What was sealed there is not in the log that followed."
+            findings.add_loss(follower.origin, "former-log", place, detail, place)
 
 
 # --- Events ---------------------------------------------------------------------------------------------------------
@@ -996,7 +1000,8 @@ class Events:
             if columns:
                 self.findings.add("event-changed", said["event_id"], differs)
             for head in self.heads:
-                if head["account"] == said["account_id"] and leaf < head["size"]:
+                at = head["leaf_of"].get(self.log.leaves[leaf])
+                if head["account"] == said["account_id"] and at is not None and at < head["size"]:
                     head["found"] += 1
             self.follow(shard, said, "event-order")
         else:
@@ -1197,6 +1202,9 @@ def known_of(what, note, checkpoint):
 def check_known(findings, trust, logs, known):
     for one in known:
         what, origin, size = one["what"], one["origin"], one["size"]
+        # One state serves for several installations.
+        if one["note"] is None and logs and all(host_of(log.origin) != host_of(origin) for log in logs):
+            continue
         if one["note"] is not None:
             problem = open_note(one["note"], trust.of(origin))[2]
             if problem:
@@ -1214,37 +1222,34 @@ def check_known(findings, trust, logs, known):
 
 
 def tell_shorter(findings, one, log, logs):
-    """A log that ends earlier than it did, or is gone. Where the next was opened after that loss and says so, it may be
-    accepted."""
-    origin, size = one["origin"], one["size"]
-    gone = "The log %s had %d entries, and is not in the export." % (origin, size)
-    loss = "history-shorter", one["what"], (
-        "%s had %d entries, and has %d now." % (origin, size, log.size) if log else gone
-    )  # fmt: skip
-    follower = next((other for other in logs if other.number > number_of_log(origin)), None)
-    if follower and tells_of(follower, one):
-        findings.add_loss(follower.origin, *loss)
+    """A log that ends earlier than it did, or is gone."""
+    origin, size, what = one["origin"], one["size"], one["what"]
+    if log is None:
+        detail = "The log %s had %d entries, and is not in the export." % (origin, size)
+        return findings.add("history-shorter", what, detail)
+    detail = "%s had %d entries, and has %d now." % (origin, size, log.size)
+    follower = dict(zip(logs, logs[1:])).get(log)
+    anchored = follower and told_by(follower, one)
+    if anchored:
+        lost = log.lost_range(anchored["size"])
+        findings.add_loss(follower.origin, "history-shorter", what, detail, lost)
     else:
-        findings.add(*loss)
+        findings.add("history-shorter", what, detail)
 
 
-def tells_of(follower, one):
-    """Whether the log began by saying that so much of that log, or of one that came after it, was there and is gone."""
+def told_by(follower, one):
+    """What the next log began by saying of the log that it follows, where that explains what is missing; else None."""
     continues = follower.continues or {"note": "", "anchored": None}
     last, anchored = parse_checkpoint(signed_text(continues["note"])), continues["anchored"]
-    if not last or not anchored:
-        return False
-    if last[0] != one["origin"]:
-        return number_of_log(last[0]) > number_of_log(one["origin"])
+    if not anchored or not last or last[0] != one["origin"]:
+        return None
+    # It was there when the next log was opened already.
+    if follower.origin in one.get("seen_with", ()):
+        return None
     # Of trees that are no more only the one that the entry names can be compared.
     if anchored["size"] == one["size"]:
-        return unbase64(anchored["root"]) == one["root"]
-    return anchored["size"] > one["size"]
-
-
-def number_of_log(origin):
-    digits = re.search(r"[0-9]+\Z", origin)
-    return int(digits[0]) if digits else float("inf")
+        return anchored if unbase64(anchored["root"]) == one["root"] else None
+    return anchored if anchored["size"] > one["size"] else None
 
 
 def read_state(path):
@@ -1263,12 +1268,13 @@ def read_state(path):
         kept = [(log["origin"], whole(log["size"]), unbase64(log["root"], 32)) for log in state["logs"]]
         if None in keys or any(None in log or not isinstance(log[0], str) for log in kept):
             raise ValueError
-        accepted = state.get("accepted", [])
-        if not isinstance(accepted, list) or not all(isinstance(origin, str) for origin in accepted):
+        accepted = [(loss["log"], loss["lost"]) for loss in state.get("accepted", [])]
+        if not all(isinstance(text, str) for loss in accepted for text in loss):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise ValueError("%s is not a state of `audit verify`. Name another one by --state." % path) from None
-    return keys, [known_of(path, None, log) for log in kept], accepted
+    seen_with = {log[0] for log in kept}
+    return keys, [dict(known_of(path, None, log), seen_with=seen_with) for log in kept], accepted
 
 
 def write_state(path, keys, logs, accepted):
@@ -1278,7 +1284,7 @@ def write_state(path, keys, logs, accepted):
         "version": 1,
         "keys": list(dict.fromkeys(key.vkey for key in keys)),
         "logs": rows,
-        "accepted": list(dict.fromkeys(accepted)),
+        "accepted": [{"log": log, "lost": lost} for log, lost in dict.fromkeys(accepted)],
     }
     # Nobody can have put a link there before: none is followed, and the name can't be known.
     temporary = "%s.%s.tmp" % (path, secrets.token_hex(8))
@@ -1305,9 +1311,10 @@ def is_inside(file, folder):
 # --- All of it ------------------------------------------------------------------------------------------------------
 
 
-def verify(root, keys, known, accepts=()):
-    """What is wrong, the trust that was come to, and the logs. `accepts`: origins of logs whose losses are known of."""
-    findings, trust, logs = Findings(accepts), Trust(keys), []
+def verify(root, keys, known, accepts=(), accepted_before=()):
+    """What is wrong, the trust that was come to, and the logs. `accepts`: origins of logs, whatever was lost before which
+    is known of; `accepted_before`: (origin, leaves) of what is known of from earlier."""
+    findings, trust, logs = Findings(accepts, accepted_before), Trust(keys), []
     report = {
         "verdict": "",
         "origin": None,
@@ -1343,14 +1350,28 @@ def verify(root, keys, known, accepts=()):
     if current:
         for former, follower in zip(logs, logs[1:]):
             former.check_carried_over(findings, follower, current)
-            if follower.continues:
-                opened = {"origin": follower.origin, "follows": former.origin, "at": follower.opened_at}
-                report["opened"].append(dict(opened, reason=follower.continues["reason"]))
-        heads = [one["head"] for one in known if "head" in one and one["origin"] == current.origin]
+        for log in logs:
+            if log.continues:
+                last = parse_checkpoint(signed_text(log.continues["note"]))
+                opened = {"origin": log.origin, "follows": last[0] if last else "", "at": log.opened_at}
+                report["opened"].append(dict(opened, reason=log.continues["reason"]))
+        if logs[-1].number > current.number:
+            both = current.number, logs[-1].number
+            detail = "audit/%d is the log that is sealed into, and audit/%d was opened after it." % both
+            findings.add("former-log", "export.json", detail)
+        heads = []
+        for one in known:
+            log = next((log for log in logs if "head" in one and log.origin == one["origin"]), None)
+            if log:
+                heads.append(dict(one["head"], log=log, leaf_of={hash: leaf for leaf, hash in enumerate(log.leaves)}))
         events = Events(folder, findings, current, exported, heads)
         events.check()
         for head in heads:
-            if head["found"] != head["count"]:
+            # Of leaves that are in a former log alone nobody knows whose they were.
+            log, lost = head["log"], 0
+            if log is not current:
+                lost = max(0, head["size"] - log.size) + sum(leaf < head["size"] for leaf in log.not_in([current]))
+            if not head["count"] - lost <= head["found"] <= head["count"]:
                 findings.add(
                     "history-differs",
                     head["what"],
@@ -1362,7 +1383,9 @@ def verify(root, keys, known, accepts=()):
         findings.add("no-key", "export.json", "There is no audit log: nothing of it is signed.")
     if exported:
         check_known(findings, trust, logs, known)
+    kinds = [finding["kind"] for finding in findings.all]
     report.update(verdict=findings.verdict(), findings=findings.all, accepted=findings.accepted)
+    report["counts"] = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     return report, trust, logs
 
 
@@ -1419,8 +1442,7 @@ def main():
         print(error, file=sys.stderr)
         return 2
     state_keys, state_known, state_accepted = state or ([], [], [])
-    accepts = args.accept + state_accepted
-    report, trust, logs = verify(args.folder, keys + state_keys, known + state_known, accepts)
+    report, trust, logs = verify(args.folder, keys + state_keys, known + state_known, args.accept, state_accepted)
     if args.json:
         print(json.dumps(report))
     else:
@@ -1434,7 +1456,8 @@ def main():
             args.state,
             keys + state_keys + [key for log in logs for key in trust.of(log.origin)],
             others + [(log.origin, log.size, log.root) for log in logs],
-            state_accepted + [log.origin for log in logs if log.continues and log.origin in accepts],
+            [loss for loss in state_accepted if loss[0] in {origin for origin, _, _ in others}]
+            + [(loss["log"], loss["lost"]) for loss in report["accepted"]],
         )
     except OSError as error:
         print(printable("Nothing was kept for the next time: %s" % error), file=sys.stderr)

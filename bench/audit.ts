@@ -160,7 +160,7 @@ async function measureExport({ database }: Installation, vkey: string, { rounds 
       await timed('export', () => inSnapshot(database.owner, (run) => exportAudit(run, to)))
       await timed('sha256sum of the export', () => sha256sum(to))
       await timed('verify', () => {
-        const { verification } = verifyFolder(to, { keys: [verifier], known: [], accepted: new Set() })
+        const { verification } = verifyFolder(to, { keys: [verifier], known: [], accepts: new Set(), accepted: [] })
         if (verification.verdict !== 'sound') throw new Error(JSON.stringify(verification.findings[0]))
       })
       await rm(to, { recursive: true })

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { parseVkey, type Verifier } from '#audit/note/signing-key.ts'
 import { type Known, parseKnown } from '#audit/verify/known.ts'
 import { readStateFile, type StateFile, writeStateFile } from '#audit/verify/state-file.ts'
-import { type Verification, type Verified, verifyFolder } from '#audit/verify/verify.ts'
+import { type AcceptedLoss, type Verification, type Verified, verifyFolder } from '#audit/verify/verify.ts'
 import { complain, EXIT_OK, EXIT_PROBLEM, EXIT_USAGE } from './exit.ts'
 import { printable } from './printable.ts'
 
@@ -22,7 +22,8 @@ type Call = {
   readonly state: StateFile | undefined
   readonly keys: readonly Verifier[]
   readonly known: readonly Known[]
-  readonly accepted: ReadonlySet<string>
+  readonly accepts: ReadonlySet<string>
+  readonly accepted: readonly AcceptedLoss[]
   readonly isJson: boolean
 }
 
@@ -67,7 +68,8 @@ function keep({ keys, state, statePath }: Call, verified: Verified): void {
   // Logs of other installations that were verified with the same state.
   const others = state?.logs.filter(({ origin }) => verified.logs.every((log) => log.origin !== origin)) ?? []
   const all = [...new Map([...keys, ...verified.keys].map((key) => [key.vkey, key])).values()]
-  const accepted = [...new Set([...(state?.accepted ?? []), ...verified.accepted])]
+  const isOfOthers = ({ log }: AcceptedLoss) => others.some(({ origin }) => origin === log)
+  const accepted = [...(state?.accepted.filter(isOfOthers) ?? []), ...verified.accepted]
   writeStateFile(statePath, { keys: all, logs: [...others, ...verified.logs], accepted })
 }
 
@@ -99,7 +101,8 @@ function readCall(args: readonly string[]): Call | string {
       ...{ folder, state, statePath: values.state, isJson: values.json },
       keys: [...keys, ...(state?.keys ?? [])],
       known: [...known, ...(state?.logs ?? [])],
-      accepted: new Set([...values.accept, ...(state?.accepted ?? [])]),
+      accepts: new Set(values.accept),
+      accepted: state?.accepted ?? [],
     }
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n${USAGE}`

@@ -137,7 +137,7 @@ function placesOf(findings: readonly Finding[]): readonly string[] {
 async function findingsNow(known: readonly Known[] = [], name?: string): Promise<readonly Finding[]> {
   const to = path.join(folder, String(exports++))
   await exportAudit((query) => send(client, query), to)
-  const { verification } = verifyFolder(to, { keys: verifiers, known, accepted: new Set() })
+  const { verification } = verifyFolder(to, { keys: verifiers, known, accepts: new Set(), accepted: [] })
   if (name !== undefined && hasPython) unasked.push({ to, name, findings: verification.findings })
   else await rm(to, { recursive: true })
   expect(verification.verdict === 'sound').toBe(verification.findings.length === 0)

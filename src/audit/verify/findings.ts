@@ -33,16 +33,23 @@ export type Finding = {
   readonly detail: string
 }
 
+export type Loss = Finding & {
+  /** The log that was opened after it, by its origin. */
+  readonly log: string
+  /** The leaves that are gone: what is accepted is these, by whatever they are missed. */
+  readonly lost: string
+}
+
 export type Verdict = 'sound' | 'tampered' | 'incomplete'
 
 export type Findings = {
   add(kind: FindingKind, what: string, detail: string): void
-  /** What is gone since the log of this origin was opened, which said so: a finding unless that is accepted. */
-  addLoss(opened: string, kind: FindingKind, what: string, detail: string): void
+  /** What was lost before a log was opened, which says so: a finding unless it is accepted. */
+  addLoss(loss: Loss): void
   /** At most KEPT_MAX of each kind, in the order in which they were found. */
   readonly kept: readonly Finding[]
-  /** Losses that are no findings, since whoever verifies knows of them. At most KEPT_MAX. */
-  readonly accepted: readonly Finding[]
+  /** Losses that are no findings, since whoever verifies knows of them. */
+  readonly accepted: readonly Loss[]
   /** How many there were of each kind, those that were not kept included. */
   counts(): ReadonlyMap<FindingKind, number>
   /** Tampered where anything contradicts, incomplete where anything is missing. */
@@ -52,10 +59,10 @@ export type Findings = {
 /** One wrong byte early in a history can be followed by as many findings as there are events. */
 const KEPT_MAX = 1000
 
-/** `accepted`: origins of logs, with what was lost before they were opened. */
-export function newFindings(accepted: ReadonlySet<string> = new Set()): Findings {
+/** `isAccepted`: whether whoever verifies knows of that loss. */
+export function newFindings(isAccepted: (loss: Loss) => boolean = () => false): Findings {
   const kept: Finding[] = []
-  const known: Finding[] = []
+  const accepted: Loss[] = []
   const counts = new Map<FindingKind, number>()
   const add = (kind: FindingKind, what: string, detail: string) => {
     const count = (counts.get(kind) ?? 0) + 1
@@ -64,11 +71,11 @@ export function newFindings(accepted: ReadonlySet<string> = new Set()): Findings
   }
   return {
     kept,
-    accepted: known,
+    accepted,
     add,
-    addLoss(opened, kind, what, detail) {
-      if (!accepted.has(opened)) add(kind, what, detail)
-      else if (known.length < KEPT_MAX) known.push({ kind, what, detail })
+    addLoss(loss) {
+      if (isAccepted(loss)) accepted.push(loss)
+      else add(loss.kind, loss.what, loss.detail)
     },
     counts: () => counts,
     verdict() {

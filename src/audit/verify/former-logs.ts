@@ -1,6 +1,5 @@
 // A log that another one follows: what was sealed in it and is not sealed in the one that goes on is lost, and is said to be.
 import { type Opened, readEntry } from '../entry.ts'
-import { checkpointOfNote } from '../note/checkpoint.ts'
 import { leafHash } from '../tree/hash.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
@@ -28,7 +27,7 @@ export function readOwnEntries(folder: Folder, findings: Findings, tree: Tree): 
   return own
 }
 
-/** Undefined where it does not say which log it opens, or is not there, or not as it was sealed, which has been told already. */
+/** How the log began. Undefined where nothing says so that was sealed as its first leaf. */
 export function readOpening(
   findings: Findings,
   { number, origin }: Pick<VerifiedLog, 'number' | 'origin'>,
@@ -36,8 +35,7 @@ export function readOpening(
 ): Opened | undefined {
   const first = announcements.find(({ leaf }) => leaf === 0)?.entry
   if (first?.kind === 'opened' && first.origin === origin) return first
-  if (first !== undefined)
-    findings.add('former-log', `audit/${number} leaf 0`, 'The log does not begin by saying which it is.')
+  findings.add('former-log', `audit/${number} leaf 0`, 'The log does not begin by saying which it is.')
   return undefined
 }
 
@@ -53,58 +51,64 @@ export function checkOpening(
   if (former === undefined) {
     if (continues !== null) findings.add('former-log', what, 'It follows a log that is not in the export.')
   } else if (continues === null) findings.add('former-log', what, `It does not say that it follows ${former.origin}.`)
-  else checkContinued(findings, former, { number, origin: opened.origin }, continues)
+  else checkContinued(findings, former, opened, continues)
 }
 
 function checkContinued(
   findings: Findings,
   former: VerifiedLog,
-  { number, origin }: Pick<VerifiedLog, 'number' | 'origin'>,
+  { origin }: Opened,
   { note, anchored }: NonNullable<Opened['continues']>,
 ): void {
   const path = `audit/${former.number}/checkpoint`
-  const last = checkpointOfNote(note)
-  if (last !== undefined && last.origin !== former.origin) {
-    const what = `audit/${number} leaf 0`
-    findings.addLoss(origin, 'former-log', what, `It follows ${last.origin}, which is not in the export.`)
-    return
-  }
   if (note !== former.note)
     findings.add('former-log', path, 'It is not the checkpoint that the next log was opened after.')
   if (anchored === null) return
   const { size } = former.tree
-  if (anchored.size > size)
-    findings.addLoss(
-      origin,
-      'former-log',
-      `audit/${former.number} leaves ${size} to ${anchored.size - 1}`,
-      'They were sealed and anchored, and were lost before the next log was opened.',
-    )
-  else if (anchored.size === size && !anchored.root.equals(former.tree.roots.byTiles))
+  if (anchored.size > size) {
+    const lost = lostRange(former, anchored.size)
+    const detail = 'They were sealed and anchored, and were lost before the next log was opened.'
+    findings.addLoss({ log: origin, kind: 'former-log', what: lost, detail, lost })
+  } else if (anchored.size === size && !anchored.root.equals(former.tree.roots.byTiles))
     findings.add('former-log', path, 'An anchor had another root of that size when the next log was opened.')
 }
 
-/** Leaves of a former log that are in none that went on: lost when `next` was opened. `own`: its entries of itself. */
+/** What a log had up to that size, and has no more. */
+export function lostRange({ number, tree }: VerifiedLog, anchoredSize: number): string {
+  return `audit/${number} leaves ${tree.size} to ${anchoredSize - 1}`
+}
+
+/** Leaves of a former log that are in none that went on: lost when `next` was opened. */
 export function checkCarriedOver(
   findings: Findings,
-  { tree, number }: VerifiedLog,
-  own: readonly Announcement[],
+  former: VerifiedLog,
   next: VerifiedLog,
   current: VerifiedLog,
 ): void {
-  const isOwn = new Set([0, ...own.map(({ leaf }) => leaf)])
-  const isIn = (log: VerifiedLog, leaf: number) => log.tree.leaves.indexOf(tree.leaves.at(leaf)) !== undefined
-  const isLost = (leaf: number) => leaf < tree.size && !isOwn.has(leaf) && !isIn(next, leaf) && !isIn(current, leaf)
+  const { tree, number } = former
+  const isOwn = new Set([0, ...former.ownLeaves])
+  const isLost = (leaf: number) =>
+    leaf < tree.size && !isOwn.has(leaf) && !isCarriedOver(former, leaf, next) && !isCarriedOver(former, leaf, current)
   for (let leaf = 0; leaf < tree.size; leaf++) {
     if (!isLost(leaf)) continue
     const from = leaf
     while (isLost(leaf + 1)) leaf++
-    const leaves = from === leaf ? `leaf ${from}` : `leaves ${from} to ${leaf}`
-    findings.addLoss(
-      next.origin,
-      'former-log',
-      `audit/${number} ${leaves}`,
-      'What was sealed there is not in the log that followed.',
-    )
+    const lost = `audit/${number} ${from === leaf ? `leaf ${from}` : `leaves ${from} to ${leaf}`}`
+    const detail = 'What was sealed there is not in the log that followed.'
+    findings.addLoss({ log: next.origin, kind: 'former-log', what: lost, detail, lost })
   }
+}
+
+export function isCarriedOver({ tree }: VerifiedLog, leaf: number, log: VerifiedLog): boolean {
+  return log.tree.leaves.indexOf(tree.leaves.at(leaf)) !== undefined
+}
+
+/** A log that follows the one that is sealed into: whoever set the database back would have it pass for a former one. */
+export function checkIsLast(findings: Findings, current: VerifiedLog, last: VerifiedLog): void {
+  if (last.number > current.number)
+    findings.add(
+      'former-log',
+      'export.json',
+      `audit/${current.number} is the log that is sealed into, and audit/${last.number} was opened after it.`,
+    )
 }

@@ -6,7 +6,8 @@ import { parseProofText } from '../note/proof-text.ts'
 import { openNote } from '../note/signed-note.ts'
 import { isIncluded } from '../tree/proofs.ts'
 import type { Findings } from './findings.ts'
-import type { Trust } from './trust.ts'
+import { lostRange } from './former-logs.ts'
+import { hostOf, type Trust } from './trust.ts'
 import type { VerifiedLog } from './verified-log.ts'
 
 export type Known = Checkpoint & {
@@ -16,6 +17,8 @@ export type Known = Checkpoint & {
   readonly note?: string
   readonly head?: AccountHead
   readonly proof?: { readonly index: number; readonly proof: readonly Buffer[] }
+  /** Of what was verified before: origins of the logs that there were then. */
+  readonly seenWith?: ReadonlySet<string>
   /** By shard, how far its events were in the tree. */
   readonly heads?: ReadonlyMap<number, number>
 }
@@ -71,6 +74,9 @@ export function checkKnown(
   known: readonly Known[],
 ): void {
   for (const one of known) {
+    // One state serves for several installations.
+    const isOfOthers = logs.length > 0 && logs.every(({ origin }) => hostOf(origin) !== hostOf(one.origin))
+    if (one.note === undefined && isOfOthers) continue
     if (one.note !== undefined && !isSigned(findings, trust, one, one.note)) continue
     const log = logs.find(({ origin }) => origin === one.origin)
     if (log !== undefined && one.size <= log.tree.size) compare(findings, one, log)
@@ -78,36 +84,35 @@ export function checkKnown(
   }
 }
 
-/** A log that ends earlier than it did, or is gone. Where the next was opened after that loss and says so, it may be accepted. */
+/** A log that ends earlier than it did, or is gone. */
 function tellShorter(
   { findings, logs }: { readonly findings: Findings; readonly logs: readonly VerifiedLog[] },
   known: Known,
   log: VerifiedLog | undefined,
 ): void {
   const { what, origin, size } = known
-  const detail =
-    log === undefined
-      ? `The log ${origin} had ${size} entries, and is not in the export.`
-      : `${origin} had ${size} entries, and has ${log.tree.size} now.${lostOf(known, log)}`
-  const next = logs.find(({ number }) => number > numberOf(origin))
-  if (next !== undefined && tellsOf(next, known)) findings.addLoss(next.origin, 'history-shorter', what, detail)
-  else findings.add('history-shorter', what, detail)
+  if (log === undefined) {
+    findings.add('history-shorter', what, `The log ${origin} had ${size} entries, and is not in the export.`)
+    return
+  }
+  const detail = `${origin} had ${size} entries, and has ${log.tree.size} now.${lostOf(known, log)}`
+  const next = logs[logs.indexOf(log) + 1]
+  const anchored = next && toldBy(next, known)
+  if (next === undefined || anchored === undefined) findings.add('history-shorter', what, detail)
+  else
+    findings.addLoss({ log: next.origin, kind: 'history-shorter', what, detail, lost: lostRange(log, anchored.size) })
 }
 
-/** Whether the log began by saying that so much of that log, or of one that came after it, was there and is gone. */
-function tellsOf({ opened }: VerifiedLog, known: Known): boolean {
+/** What the next log began by saying of the log that it follows, where that explains what is missing. */
+function toldBy({ origin, opened }: VerifiedLog, known: Known): Pick<Checkpoint, 'size'> | undefined {
   const { note, anchored } = opened?.continues ?? { note: '', anchored: null }
-  const origin = checkpointOfNote(note)?.origin
-  if (origin === undefined || anchored === null) return false
-  if (origin !== known.origin) return numberOf(origin) > numberOf(known.origin)
+  if (anchored === null || checkpointOfNote(note)?.origin !== known.origin) return undefined
+  // It was there when the next log was opened already.
+  if (known.seenWith?.has(origin)) return undefined
   // Of trees that are no more only the one that the entry names can be compared.
-  return anchored.size > known.size || isSame(anchored, known)
+  const isSame = anchored.size === known.size && anchored.root.equals(known.root)
+  return anchored.size > known.size || isSame ? anchored : undefined
 }
-
-const numberOf = (origin: string) => Number(/\d+$/.exec(origin)?.[0])
-
-const isSame = (one: Pick<Checkpoint, 'size' | 'root'>, other: Pick<Checkpoint, 'size' | 'root'>) =>
-  one.size === other.size && one.root.equals(other.root)
 
 function isSigned(findings: Findings, trust: Trust, { what, origin }: Known, note: string): boolean {
   const opened = openNote(note, trust.verifiersOf(origin))

@@ -6,12 +6,12 @@ import { parseHash } from '../note/checkpoint.ts'
 import { parseVkey, type Verifier } from '../note/signing-key.ts'
 import type { Known } from './known.ts'
 import { countOf, parseJson } from './reading.ts'
+import type { AcceptedLoss } from './verify.ts'
 
 export type StateFile = {
   readonly keys: readonly Verifier[]
   readonly logs: readonly Known[]
-  /** Origins of logs whose losses are known of. */
-  readonly accepted: readonly string[]
+  readonly accepted: readonly AcceptedLoss[]
 }
 
 const FORMAT = 'keyledger-audit-state'
@@ -35,21 +35,28 @@ function parse(path: string, text: string): StateFile | undefined {
   try {
     const { format, version, keys, logs, accepted = [] } = parseJson(text) as Record<string, unknown>
     if (format !== FORMAT || version !== VERSION || !Array.isArray(keys) || !Array.isArray(logs)) return undefined
-    if (!Array.isArray(accepted) || !accepted.every((origin) => typeof origin === 'string')) return undefined
-    const verifiers = keys.map((key) => parseVkey(String(key))).filter((key) => key !== undefined)
+    if (!Array.isArray(accepted) || !keys.every((key) => typeof key === 'string')) return undefined
+    const verifiers = keys.map(parseVkey).filter((key) => key !== undefined)
     const known = logs.map((row: Record<string, unknown>) => logOf(path, row)).filter((log) => log !== undefined)
-    const isWhole = verifiers.length === keys.length && known.length === logs.length
-    return isWhole ? { keys: verifiers, logs: known, accepted } : undefined
+    const losses = accepted.map(acceptedLoss).filter((loss) => loss !== undefined)
+    const isWhole =
+      verifiers.length === keys.length && known.length === logs.length && losses.length === accepted.length
+    const seenWith = new Set(known.map(({ origin }) => origin))
+    return isWhole ? { keys: verifiers, logs: known.map((log) => ({ ...log, seenWith })), accepted: losses } : undefined
   } catch {
     return undefined
   }
 }
 
 function logOf(path: string, { origin, size, root }: Record<string, unknown>): Known | undefined {
-  const [count, hash] = [countOf(size), parseHash(String(root))]
+  const [count, hash] = [countOf(size), parseHash(typeof root === 'string' ? root : '')]
   return typeof origin !== 'string' || count === undefined || hash === undefined
     ? undefined
     : { what: path, origin, size: count, root: hash }
+}
+
+function acceptedLoss({ log, lost }: Record<string, unknown>): AcceptedLoss | undefined {
+  return typeof log === 'string' && typeof lost === 'string' ? { log, lost } : undefined
 }
 
 export function writeStateFile(path: string, { keys, logs, accepted }: StateFile): void {

@@ -67,6 +67,6 @@ function reachOf(
 }
 
 /** An origin is `<host>/audit/<number>`; one that is not is a host of its own. */
-function hostOf(origin: string): string {
+export function hostOf(origin: string): string {
   return origin.replace(/\/\d+$/, '')
 }

@@ -10,6 +10,8 @@ export type VerifiedLog = {
   readonly note: string
   /** Whether that is the root of the tree: the one that the signed root tells to be right, or of either where neither is. */
   readonly isRoot: (roots: Roots, root: Buffer) => boolean
+  /** Of entries of the log itself. */
+  readonly ownLeaves: readonly number[]
   /** Its first entry; undefined where that does not say which log it is. */
   readonly opened?: Opened
   /** The last position of a shard that its entries tell of. Not known of former logs. */

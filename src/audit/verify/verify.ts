@@ -1,5 +1,6 @@
 // A folder → what is wrong in it. No server, no database and nothing but this folder, the keys that are trusted and what was kept of
 // earlier times: whoever checks us needs nothing of ours but this code, and can do without (auditor/verify.py).
+import { checkpointOfNote } from '../note/checkpoint.ts'
 import type { Verifier } from '../note/signing-key.ts'
 import { TILE_WIDTH } from '../tree/tiles.ts'
 import { checkCounters, readAccountCounters } from './check-counters.ts'
@@ -9,12 +10,12 @@ import { checkState } from './check-state.ts'
 import { checkCheckpoints, checkpointRows, isEither, readNewest } from './checkpoints.ts'
 import { type Claims, newClaims } from './claims.ts'
 import { type ExportFile, type LogRow, readExportFile } from './export-file.ts'
-import { type Finding, type FindingKind, type Findings, newFindings, type Verdict } from './findings.ts'
+import { type Finding, type FindingKind, type Findings, type Loss, newFindings, type Verdict } from './findings.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { checkCarriedOver, checkOpening, readOpening, readOwnEntries } from './former-logs.ts'
+import { checkCarriedOver, checkIsLast, checkOpening, readOpening, readOwnEntries } from './former-logs.ts'
 import { newHeadCounts } from './head-counts.ts'
 import { checkKnown, type Known, sizesOf } from './known.ts'
-import { type Announcement, leavesListed, readTree, type Tree, tileFile } from './read-tree.ts'
+import { leavesListed, readTree, type Tree, tileFile } from './read-tree.ts'
 import { followAnnouncements, newTrust, type Trust } from './trust.ts'
 import type { VerifiedLog } from './verified-log.ts'
 
@@ -31,7 +32,7 @@ export type Verification = {
   /** Logs that go on from another, as their first entries say. */
   readonly opened: readonly Opening[]
   /** What was lost when one of them was opened, and is known of. */
-  readonly accepted: readonly Finding[]
+  readonly accepted: readonly Loss[]
   readonly counts: Partial<Readonly<Record<FindingKind, number>>>
   readonly findings: readonly Finding[]
 }
@@ -50,8 +51,7 @@ export type Verified = {
   readonly verification: Verification
   readonly keys: readonly Verifier[]
   readonly logs: readonly Known[]
-  /** Origins of logs whose losses were accepted. */
-  readonly accepted: readonly string[]
+  readonly accepted: readonly AcceptedLoss[]
 }
 
 /** So many leaves may lack their tiles, which are then named one by one. */
@@ -65,19 +65,23 @@ type Context = {
   readonly known: readonly Known[]
 }
 
-type Log = VerifiedLog & { readonly announcements: readonly Announcement[]; readonly claims?: Claims }
+type Log = VerifiedLog & { readonly claims?: Claims }
 
 /** Whom and what the verifier goes by. */
 export type Given = {
   readonly keys: readonly Verifier[]
   readonly known: readonly Known[]
-  /** Origins of logs: what was lost before they were opened is known of, and no finding. */
-  readonly accepted: ReadonlySet<string>
+  /** Origins of logs: whatever was lost before they were opened is known of, and no finding. */
+  readonly accepts: ReadonlySet<string>
+  /** And what was accepted before: that, and no more. */
+  readonly accepted: readonly AcceptedLoss[]
 }
 
+export type AcceptedLoss = Pick<Loss, 'log' | 'lost'>
+
 /** Reads the folder once, and its events' files a second time for their hashes: 45 bytes of memory an event, and one shard's streams. */
-export function verifyFolder(path: string, { keys, known, accepted }: Given): Verified {
-  const findings = newFindings(accepted)
+export function verifyFolder(path: string, { keys, known, accepts, accepted }: Given): Verified {
+  const findings = newFindings(({ log, lost }) => accepts.has(log) || accepted.some(isLoss({ log, lost })))
   const folder = openFolder(path, findings)
   const exported = folder && readExportFile(folder, findings)
   if (folder === undefined || exported === undefined) return nothingOf(findings)
@@ -94,11 +98,12 @@ export function verifyFolder(path: string, { keys, known, accepted }: Given): Ve
     checkKnown({ findings, trust: context.trust, logs }, known)
     return nothingOf(findings)
   }
+  checkIsLast(findings, current, logs.at(-1) ?? current)
   for (const [at, former] of logs.entries()) {
     const next = logs[at + 1]
-    if (next !== undefined) checkCarriedOver(findings, former, former.announcements, next, current)
+    if (next !== undefined) checkCarriedOver(findings, former, next, current)
   }
-  const events = verifyEvents(context, current, current.claims)
+  const events = verifyEvents(context, logs, current, current.claims)
   checkKnown({ findings, trust: context.trust, logs }, known)
   const { origin, tree } = current
   const root = tree.roots.byTiles.toString('base64')
@@ -106,19 +111,23 @@ export function verifyFolder(path: string, { keys, known, accepted }: Given): Ve
     verification: told(findings, { origin, size: tree.size, root, ...events, opened: openingsOf(logs) }),
     keys: logs.flatMap((log) => context.trust.verifiersOf(log.origin)),
     logs: logs.map((log) => ({ what: '', origin: log.origin, size: log.tree.size, root: log.tree.roots.byTiles })),
-    accepted: logs.filter((log) => log.opened?.continues && accepted.has(log.origin)).map((log) => log.origin),
+    accepted: findings.accepted
+      .map(({ log, lost }) => ({ log, lost }))
+      .filter((one, at, all) => all.findIndex(isLoss(one)) === at),
   }
 }
+
+const isLoss = (one: AcceptedLoss) => (other: AcceptedLoss) => one.log === other.log && one.lost === other.lost
 
 function nothingOf(findings: Findings): Verified {
   return { verification: told(findings), keys: [], logs: [], accepted: [] }
 }
 
 function openingsOf(logs: readonly Log[]): readonly Opening[] {
-  return logs.flatMap(({ origin, opened }, at) => {
-    const former = logs[at - 1]
-    if (!opened?.continues || former === undefined) return []
-    return [{ origin, follows: former.origin, at: opened.at, reason: opened.continues.reason }]
+  return logs.flatMap(({ origin, opened }) => {
+    if (!opened?.continues) return []
+    const { note, reason } = opened.continues
+    return [{ origin, follows: checkpointOfNote(note)?.origin ?? '', at: opened.at, reason }]
   })
 }
 
@@ -146,7 +155,8 @@ function verifyLog(context: Context, row: LogRow, isCurrent: boolean): Log {
   const { number, origin } = row
   const opened = readOpening(findings, row, announcements)
   return {
-    ...{ number, origin, tree, note: newest.note, isRoot, announcements, ...(opened && { opened }) },
+    ...{ number, origin, tree, note: newest.note, isRoot, ...(opened && { opened }) },
+    ownLeaves: announcements.map(({ leaf }) => leaf),
     ...(claims === undefined ? {} : { claims, sealedHead: claims.headOf }),
   }
 }
@@ -183,11 +193,13 @@ function settle(findings: Findings, tree: Tree, signed: Buffer): void {
 
 function verifyEvents(
   { folder, findings, exported, known }: Context,
-  { number, origin, tree, announcements }: Log,
+  logs: readonly Log[],
+  current: Log,
   claims: Claims,
 ): Pick<Verification, 'events' | 'pending' | 'erased'> {
   const counted = { events: 0, pending: 0 }
-  const heads = newHeadCounts(known.filter((one) => one.origin === origin))
+  const { number, tree, ownLeaves } = current
+  const heads = newHeadCounts(known, logs, current)
   const accounts = readAccountCounters(folder, findings)
   const personal = folder.partsByShard(PERSONAL_FILE)
   const erased: Erased[] = []
@@ -209,7 +221,7 @@ function verifyEvents(
     erased.push(...checkPersonal({ folder, findings }, fold, personal.get(shard) ?? []))
   }
   accounts.end()
-  const own = new Set(announcements.map(({ leaf }) => leaf))
+  const own = new Set(ownLeaves)
   checkLeaves(findings, number, tree.leaves, (leaf) => own.has(leaf))
   for (const leaf of tree.empty)
     if (tree.leaves.isTaken(leaf))

@@ -43,7 +43,7 @@ async function runEveryCommand(): Promise<void> {
 async function verified(...tampering: readonly string[]) {
   const folder = await exportAfter(database.owner, ...tampering)
   onTestFinished(() => folder.remove())
-  return verifyFolder(folder.root, { keys: [trusted], known: [], accepted: new Set() }).verification
+  return verifyFolder(folder.root, { keys: [trusted], known: [], accepts: new Set(), accepted: [] }).verification
 }
 
 describe('an export of a real database', () => {

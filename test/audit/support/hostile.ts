@@ -80,7 +80,10 @@ export const hostile: readonly Hostile[] = [
   ...SIZES.map((size) => ({
     name: `a row of audit.log with ${size} entries`,
     files: withRow(size),
-    found: ['checkpoint: audit/7/checkpoint', 'checkpoint: audit/7/checkpoint', 'root: audit/7/checkpoint'],
+    found: [
+      ...['checkpoint: audit/7/checkpoint', 'checkpoint: audit/7/checkpoint', 'root: audit/7/checkpoint'],
+      ...['former-log: audit/7 leaf 0', 'former-log: export.json'],
+    ],
   })),
   { name: 'the size Infinity', files: said(['logs', 0, 'size'], 'Infinity'), found: UNREADABLE },
   { name: 'the size 1e999', files: said(['logs', 0, 'size'], '1e999'), found: UNREADABLE },

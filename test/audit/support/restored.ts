@@ -1,19 +1,25 @@
 // An installation as it is after a restore of an older backup.
 import { edgeOf, rootOf } from '#audit/tree/edge.ts'
-import { remove, type World } from './world.ts'
+import { type DbLog, remove, type World } from './world.ts'
 
 /** As after a restore of a backup that was made before the last of the sealing: log and events end earlier. */
 export function restored(world: World, size: number, number = 1): void {
   const old = world.logs[number - 1]!
   const lost = old.leaves.splice(size)
-  old.edge = edgeOf(size, ({ level, index }) => old.tiles.get(`${level}/${index}`))!
-  Object.assign(old, { size, root: rootOf(old.edge) })
-  remove(old.checkpoints, (row) => row.size > size)
+  cutTo(old, size)
   for (const { shard, shard_position } of lost) {
     const end = Math.min(old.cursor.get(shard!) ?? 0, shard_position! - 1)
     old.cursor.set(shard!, end)
   }
   for (const shard of [0, 3]) forget(world, shard, old.cursor.get(shard) ?? 0)
+}
+
+/** Nothing but the log itself. */
+export function cutTo(log: DbLog, size: number): void {
+  log.edge = edgeOf(size, ({ level, index }) => log.tiles.get(`${level}/${index}`))!
+  Object.assign(log, { size, root: rootOf(log.edge) })
+  remove(log.checkpoints, (row) => row.size > size)
+  log.leaves.splice(size)
 }
 
 /** Events of users after a position of a shard are undone, as a restore does, with all that came of them. */

@@ -11,7 +11,7 @@ import verify  # noqa: E402
 
 def report_of(call):
     known = [one for what, text in call["known"] for one in verify.parse_known(what, text)]
-    return verify.verify(call["folder"], [verify.parse_vkey(key) for key in call["keys"]], known, call.get("accepted", []))[0]
+    return verify.verify(call["folder"], [verify.parse_vkey(key) for key in call["keys"]], known, call.get("accepts", []))[0]
 
 
 def check_proofs(proofs):

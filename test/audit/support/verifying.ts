@@ -15,7 +15,7 @@ export type Given = {
   /** Texts of files with known checkpoints. */
   readonly known?: readonly string[]
   /** Origins of logs whose losses are known of. */
-  readonly accepted?: readonly string[]
+  readonly accepts?: readonly string[]
   readonly hasManifest?: boolean
   /** A file that became another one after the export, or was lost. */
   readonly damaged?: readonly [file: string, content: Buffer | undefined]
@@ -37,14 +37,15 @@ export function verifyWorld(world: World, given: Given = {}): Verification {
 }
 
 export function verifyFiles(files: Files, given: Given = {}): Verification {
-  const { keys = [1], known = [], accepted = [], hasManifest = true, damaged, manifest } = given
+  const { keys = [1], known = [], accepts = [], hasManifest = true, damaged, manifest } = given
   const folder = temporary()
   writeFiles(folder, files, hasManifest)
   if (damaged !== undefined) rmSync(path.join(folder, damaged[0]))
   if (damaged?.[1] !== undefined) writeFileSync(path.join(folder, damaged[0]), damaged[1])
   if (manifest !== undefined) writeFileSync(path.join(folder, 'manifest.sha256'), manifest)
   const parsed = known.flatMap((text, at): readonly Known[] => parseKnown(`known ${at + 1}`, text)!)
-  return verifyFolder(folder, { keys: pinned(...keys), known: parsed, accepted: new Set(accepted) }).verification
+  return verifyFolder(folder, { keys: pinned(...keys), known: parsed, accepts: new Set(accepts), accepted: [] })
+    .verification
 }
 
 /** Kind and what of each. */

@@ -259,9 +259,8 @@ export function entryOf(event: DbEvent): Buffer {
 /** Path to content, without the manifest. */
 export type Files = Map<string, Buffer | string>
 
-export function exportOf(world: World): Files {
+export function exportOf(world: World, current = world.logs.at(-1)): Files {
   const files: Files = new Map()
-  const current = world.logs.at(-1)
   const events = [...world.events].sort((a, b) => a.shard_position - b.shard_position)
   files.set(
     'export.json',

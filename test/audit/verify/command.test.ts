@@ -4,9 +4,10 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { signersOf } from '#test/audit/support/keys.ts'
+import { cutTo } from '#test/audit/support/restored.ts'
 import { addUsers, soundWorld } from '#test/audit/support/stories.ts'
 import { temporary } from '#test/audit/support/verifying.ts'
-import { exportOf, HOST, openLog, seal, type World, writeFiles } from '#test/audit/support/world.ts'
+import { exportOf, HOST, openLog, rotateKeys, seal, type World, writeFiles } from '#test/audit/support/world.ts'
 import { keyledger } from '#test/support/process.ts'
 
 const HOOK = fileURLToPath(new URL('../support/tell-loaded.mjs', import.meta.url))
@@ -80,11 +81,62 @@ describe('keyledger audit verify', () => {
     expect(accepted).toMatchObject({ code: 0, stderr: '' })
     expect(accepted.stdout).toContain('sound, but for losses that you accept: ')
     const kept = JSON.parse(readFileSync(path.join(folder, 'audit-state.json'), 'utf8'))
-    expect(kept.accepted).toEqual([`${HOST}/2`])
+    expect(kept.accepted).toEqual([{ log: `${HOST}/2`, lost: 'audit/1 leaves 19 to 20' }])
     const again = await verify('one')
     expect(again.code).toBe(0)
     expect(again.stdout).toContain('accepted  audit/1 leaves 19 to 20: They were sealed and anchored')
     expect(again.stdout).toContain(`opened  ${HOST}/2 after ${HOST}/1, `)
+  })
+
+  test('accepts no more than what was accepted, and never that a log gets shorter that was seen beside the next one', async () => {
+    const { receive, verify } = auditor()
+    const world = soundWorld()
+    const { note, size, root } = world.logs[0]!.checkpoints.at(-1)!
+    const first = world.logs[0]!
+    openLog(world, [1], { note, anchored: { size: size + 2, root }, reason: 'restored' })
+    seal(world)
+    receive('one', world)
+    expect((await verify('one', '--key', KEY!, '--accept', `${HOST}/2`)).code).toBe(0)
+    cutTo(first, 14)
+    receive('two', world)
+    const shorter = await verify('two', '--accept', `${HOST}/2`)
+    expect(shorter.code).toBe(1)
+    expect(shorter.stdout).toContain('history-shorter  ./audit-state.json: keys.example.com/audit/1 had 19 entries')
+    const unseen = await verify('two', '--key', KEY!, '--state', 'other.json')
+    expect(unseen.stdout).toContain('former-log  audit/1 leaves 14 to 20: ')
+  })
+
+  test('tells of a loss that was found later, though that log was accepted', async () => {
+    const { receive, verify } = auditor()
+    const world = soundWorld()
+    rotateKeys(world.logs[0]!, [1], [1])
+    const { note, size, root } = world.logs[0]!.checkpoints.at(-1)!
+    openLog(world, [1], { note, anchored: { size: size + 2, root }, reason: 'restored' })
+    seal(world)
+    receive('one', world)
+    expect((await verify('one', '--key', KEY!, '--accept', `${HOST}/2`)).code).toBe(0)
+    const own = world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!
+    own.entry = null
+    receive('two', world)
+    const later = await verify('two')
+    expect(later.code).toBe(1)
+    expect(later.stdout).toContain(`former-log  audit/1 leaf ${own.leaf_index}: `)
+    expect(later.stdout).toContain(`accepted  audit/1 leaves ${size} to ${size + 1}: `)
+  })
+
+  test('serves for several installations with one state', async () => {
+    const { folder, receive, verify } = auditor()
+    receive('one', soundWorld())
+    expect((await verify('one', '--key', KEY!)).code).toBe(0)
+    const state = path.join(folder, 'audit-state.json')
+    const kept = JSON.parse(readFileSync(state, 'utf8'))
+    const other = { origin: 'other.example.org/audit/1', size: 5, root: kept.logs[0].root }
+    const loss = { log: 'other.example.org/audit/1', lost: 'audit/1 leaf 3' }
+    writeFileSync(state, JSON.stringify({ ...kept, logs: [...kept.logs, other], accepted: [loss] }))
+    expect((await verify('one')).code).toBe(0)
+    const then = JSON.parse(readFileSync(state, 'utf8'))
+    expect(then.logs).toEqual([other, ...kept.logs])
+    expect(then.accepted).toEqual([loss])
   })
 
   test('tells a program what it found, by --json', async () => {

@@ -22,7 +22,7 @@ describe('a hostile export', () => {
     mkdirSync(folder)
     writeFiles(folder, exportOf(soundWorld()))
     place(folder)
-    const { verification } = verifyFolder(folder, { keys: pinned(1), known: [], accepted: new Set() })
+    const { verification } = verifyFolder(folder, { keys: pinned(1), known: [], accepts: new Set(), accepted: [] })
     expect(verification.verdict).toBe('incomplete')
     return foundIn(verification)
   }

@@ -74,7 +74,7 @@ describe('an export is incomplete', () => {
     for (const keys of [[], elsewhere]) {
       const folder = temporary()
       writeFiles(folder, exportOf(soundWorld()))
-      const { verification } = verifyFolder(folder, { keys, known: [], accepted: new Set() })
+      const { verification } = verifyFolder(folder, { keys, known: [], accepts: new Set(), accepted: [] })
       expect(verification.verdict).toBe('incomplete')
       expect(foundIn(verification)).toEqual(['no-key: keys.example.com/audit/1'])
     }

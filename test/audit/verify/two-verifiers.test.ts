@@ -16,7 +16,7 @@ import { type Verification, verifyFolder } from '#audit/verify/verify.ts'
 import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
-import { restored } from '#test/audit/support/restored.ts'
+import { cutTo, restored } from '#test/audit/support/restored.ts'
 import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
 import { memoryTiles } from '#test/audit/support/tiles.ts'
@@ -42,7 +42,7 @@ type Scenario = {
   readonly files: () => Files
   readonly keys?: readonly number[]
   readonly known?: (world: World) => readonly string[]
-  readonly accepted?: readonly string[]
+  readonly accepts?: readonly string[]
   /** Puts something into the folder that is no file of the export. */
   readonly place?: (folder: string) => void
 }
@@ -115,7 +115,7 @@ const scenarios: readonly Scenario[] = [
     name: 'losses that are accepted',
     files: () => of(followed((world) => void Object.assign(world.events[3]!, { mac_secret_id: 'k9' }))),
     known: () => [record(newest.size)],
-    accepted: [`${HOST}/2`],
+    accepts: [`${HOST}/2`],
   },
   {
     name: 'losses of which only the second is accepted',
@@ -127,7 +127,7 @@ const scenarios: readonly Scenario[] = [
       seal(world)
       return exportOf(world)
     },
-    accepted: [`${HOST}/3`],
+    accepts: [`${HOST}/3`],
   },
   {
     name: 'a log that follows one that is gone',
@@ -142,8 +142,63 @@ const scenarios: readonly Scenario[] = [
       return exportOf(world)
     },
     known: () => [newest.note, followed().logs[1]!.checkpoints.at(-1)!.note],
-    accepted: [`${HOST}/3`],
+    accepts: [`${HOST}/3`],
   },
+  ...[
+    { told: 'nothing', anchored: null },
+    { told: 'less', anchored: { ...newest, size: newest.size - 1 } },
+    { told: 'another history', anchored: { ...newest, root: Buffer.alloc(32, 9) } },
+    { told: 'it', anchored: newest },
+    { told: 'more', anchored: { ...newest, size: newest.size + 1 } },
+  ].map(({ told, anchored }) => ({
+    name: `a loss that is accepted, of which the log told ${told}`,
+    files: () => {
+      const world = soundWorld()
+      restored(world, 14)
+      openLog(world, [1], { note: log(world).checkpoints.at(-1)!.note, anchored, reason: 'restored' })
+      seal(world)
+      return exportOf(world)
+    },
+    known: () => [record(newest.size)],
+    accepts: [`${HOST}/2`],
+  })),
+  {
+    name: 'a log that is sealed into though another one followed it',
+    files: () => {
+      const world = followed()
+      return exportOf(world, world.logs[0])
+    },
+  },
+  {
+    name: 'a former log that does not say how it began',
+    files: () => of(followed(), (world) => void Object.assign(world.logs[0]!.leaves[0]!, { entry: null })),
+  },
+  {
+    name: 'a former log with an entry of its own that is another',
+    files: () => {
+      const world = rotated([2, 1])
+      const { note } = log(world).checkpoints.at(-1)!
+      openLog(world, [2], { note, anchored: null, reason: 'moved' })
+      seal(world)
+      world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!.entry = Buffer.from('{}')
+      return exportOf(world)
+    },
+  },
+  {
+    name: 'a former log with another root than an anchor knew',
+    files: () => {
+      const world = soundWorld()
+      const { note, size } = log(world).checkpoints.at(-1)!
+      openLog(world, [1], { note, anchored: { size, root: Buffer.alloc(32, 9) }, reason: 'moved' })
+      return exportOf(world)
+    },
+  },
+  {
+    name: 'a former log that ends elsewhere than the next one says',
+    files: () => of(followed(), (world) => cutTo(world.logs[0]!, 14)),
+  },
+  { name: 'a first log that follows one', files: () => of(followed(), (world) => void world.logs.shift()) },
+  { name: 'known checkpoints of a former log', files: () => of(followed()), known: () => texts },
   { name: 'a broken row', files: () => without('events/3.ndjson') },
   { name: 'a broken export.json', files: () => without('export.json') },
   { name: 'known checkpoints', files: () => of(soundWorld()), known: () => texts },
@@ -162,7 +217,7 @@ const whatOf = ({ kind, what }: Finding) => `${kind}: ${what}`
 describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no python3)', () => {
   let root: string
   let reports: readonly Report[]
-  const calls: { folder: string; keys: string[]; known: [string, string][]; accepted: readonly string[] }[] = []
+  const calls: { folder: string; keys: string[]; known: [string, string][]; accepts: readonly string[] }[] = []
 
   beforeAll(() => {
     root = mkdtempSync(path.join(tmpdir(), 'keyledger-two-'))
@@ -175,7 +230,7 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
       calls.push({
         folder,
         keys,
-        accepted: scenario.accepted ?? [],
+        accepts: scenario.accepts ?? [],
         known: (scenario.known?.(known) ?? []).map((text, number) => [`known ${number + 1}`, text]),
       })
     }
@@ -190,10 +245,10 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
   test.each(scenarios.map(({ name }, at) => ({ name, at })))('says the same as ours: $name', ({ at }) => {
-    const { folder, known: files, accepted } = calls[at]!
+    const { folder, known: files, accepts } = calls[at]!
     const kept = files.flatMap(([what, text]): readonly Known[] => parseKnown(what, text)!)
     const { verification } = verifyFolder(folder, {
-      ...{ keys: pinned(...(scenarios[at]!.keys ?? [1])), known: kept, accepted: new Set(accepted) },
+      ...{ keys: pinned(...(scenarios[at]!.keys ?? [1])), known: kept, accepts: new Set(accepts), accepted: [] },
     })
     const report = reports[at]!
     expect(withoutState(foundIn(report))).toEqual(withoutState(foundIn(verification)))
@@ -248,7 +303,14 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
     expect(String(run().stdout)).toMatch(
       /^sound, but for losses that you accept: .*\naccepted {2}audit\/1 leaves 19 to 21/s,
     )
-    expect(readStateFile(state)?.accepted).toEqual([`${HOST}/2`])
+    expect(readStateFile(state)?.accepted).toEqual([{ log: `${HOST}/2`, lost: 'audit/1 leaves 19 to 21' }])
+    // What was accepted, and no more.
+    const world = followed()
+    cutTo(world.logs[0]!, 14)
+    writeFiles(folder, of(world))
+    const shorter = run('--accept', `${HOST}/2`)
+    expect(shorter.status).toBe(1)
+    expect(String(shorter.stdout)).toContain(`history-shorter  ${state}: keys.example.com/audit/1 had 19 entries`)
   })
 })
 
