@@ -1,6 +1,8 @@
 // What a sealer makes sure of before it signs anything: that the log it would go on with is the one that was signed last, by what
 // the database says, by what was kept outside it, and by what this process remembers. A log must never sign two checkpoints that
 // disagree: https://c2sp.org/tlog-checkpoint
+import type { CompiledQuery } from 'kysely'
+import { statement } from '#database/connect.ts'
 import { messageOf } from '#database/embedded/errors.ts'
 import type { Reading } from '#database/transaction.ts'
 import type { Anchor, AnchorRecord } from '../anchor/anchor.ts'
@@ -26,6 +28,8 @@ export async function problemOfLog(
   known: readonly Known[],
 ): Promise<string | undefined> {
   const size = Number(log.size)
+  const [later] = await reading.run(logAfter(log.log_number))
+  if (later !== undefined) return `${later.origin} was begun after this log: history was set back`
   const newest = await newestCheckpoint(reading, log, signers)
   if (typeof newest === 'string') return newest
   if (newest.size !== size || !newest.root.equals(log.root))
@@ -62,6 +66,11 @@ export async function knownByAnchors(
     }
   }
   return known
+}
+
+/** A former log that somebody opened again beside those that followed it would be signed on in two ways. */
+function logAfter(logNumber: number): CompiledQuery<Pick<LogRow, 'origin'>> {
+  return statement('SELECT origin FROM audit.log WHERE log_number > $1 ORDER BY log_number LIMIT 1', [logNumber])
 }
 
 async function newestCheckpoint(

@@ -103,6 +103,24 @@ describe('a sealer refuses, and says why, where', () => {
     expect((await readSealedLog(bed().database.owner)).notes).toEqual(before.notes)
   })
 
+  test('a former log was opened again beside the one that followed it', async () => {
+    await bed().at.createAccount()
+    const sealer = start()
+    await sealer.sealNow()
+    await sealer.stop()
+    const before = await readSealedLog(bed().database.owner)
+    await tamper(
+      bed().database,
+      `INSERT INTO audit.log (log_number, origin, vkeys, size, root, closed_at)
+         SELECT 2, replace(origin, 'audit/1', 'audit/2'), vkeys, size, root, now() FROM audit.log`,
+    )
+    await bed().at.createAccount()
+    await start().sealNow()
+    const after = await readSealedLog(bed().database.owner)
+    expect(after.refusal).toMatch(/audit\/2 was begun after this log/)
+    expect(after.notes).toEqual(before.notes)
+  })
+
   test('it goes on by itself when all is right again', async () => {
     const { accountId } = await bed().at.createAccount()
     const sealer = start()
