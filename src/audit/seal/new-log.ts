@@ -62,7 +62,8 @@ export async function newLog(parts: NewLogParts): Promise<NewLogOutcome> {
         [],
       ),
     )
-    const former = open ?? (await run(newestClosed())).at(0)
+    // Not the open one where somebody opened a former one again.
+    const [former] = await run(newestClosed())
     const known = await knownByAnchors(anchors, keys, former?.origin ?? originOf(parts.host, 1))
     if (typeof known === 'string') return { kind: 'refused', why: known }
     const last = newestOf(known)

@@ -103,6 +103,21 @@ describe('after an older backup was restored', () => {
   })
 })
 
+test('a log that was closed is gone on from, where a former one was opened again beside it', async () => {
+  await seal()
+  await backUp(database)
+  await rename(1)
+  await seal()
+  await restore(database)
+  await begun()
+  await tamper(
+    database,
+    'UPDATE audit.log SET closed_at = now() WHERE log_number = 2',
+    'UPDATE audit.log SET closed_at = NULL WHERE log_number = 1',
+  )
+  expect(await begun()).toMatchObject({ origin: `${HOST}/audit/3`, former: { origin: `${HOST}/audit/2` } })
+})
+
 test('entries whose events are gone are told one by one, though the audit log itself is whole', async () => {
   await rename(4)
   await seal()
