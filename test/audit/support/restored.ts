@@ -1,6 +1,6 @@
 // An installation as it is after a restore of an older backup.
 import { edgeOf, rootOf } from '#audit/tree/edge.ts'
-import { type DbLog, remove, type World } from './world.ts'
+import { type DbLog, remove, sign, type World } from './world.ts'
 
 /** As after a restore of a backup that was made before the last of the sealing: log and events end earlier. */
 export function restored(world: World, size: number, number = 1): void {
@@ -12,6 +12,15 @@ export function restored(world: World, size: number, number = 1): void {
     old.cursor.set(shard!, end)
   }
   for (const shard of [0, 3]) forget(world, shard, old.cursor.get(shard) ?? 0)
+}
+
+/** The last log under the name of the next, signed so by its operator. */
+export function renamed(world: World): void {
+  const last = world.logs.at(-1)!
+  const number = last.number + 1
+  Object.assign(last, { number, origin: last.origin.replace(/\d+$/, String(number)) })
+  last.checkpoints.length = 0
+  sign(last)
 }
 
 /** Nothing but the log itself. */

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { accountHeadText } from '#audit/note/account-head.ts'
 import { proofText } from '#audit/note/proof-text.ts'
 import { signNote } from '#audit/note/signed-note.ts'
+import { edgeOf, rootOf } from '#audit/tree/edge.ts'
 import { inclusionProof } from '#audit/tree/proofs.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
-import { cutTo, restored } from '#test/audit/support/restored.ts'
+import { cutTo, renamed, restored } from '#test/audit/support/restored.ts'
 import { ACME, addUsers, BETA, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { foundIn, type Given, verifyFiles, verifyWorld } from '#test/audit/support/verifying.ts'
 import {
@@ -278,6 +279,7 @@ describe('a log that follows another', () => {
   test('says how it began, though another one followed it', () => {
     const world = soundWorld()
     const { size, root } = newest(world)
+    const known = [record(world)]
     restored(world, 14)
     follow(world, { size, root })
     follow(world, null)
@@ -291,7 +293,15 @@ describe('a log that follows another', () => {
       ])
       first!.entry = entry
     }
-    expect(verdictOf(world, { accepts: [`${HOST}/2`] })).toEqual(['sound'])
+    expect(verdictOf(world, { known, accepts: [`${HOST}/2`] })).toEqual(['sound'])
+    expect(verdictOf(world, { known, accepts: [`${HOST}/3`] })[0]).toBe('tampered')
+  })
+
+  test('says its own name', () => {
+    const world = soundWorld()
+    follow(world, null)
+    renamed(world)
+    expect(verdictOf(world)).toEqual(['tampered', 'former-log: audit/3 leaf 0'])
   })
 
   test('is not followed by one that is no more', () => {
@@ -317,6 +327,23 @@ describe('a log that follows another', () => {
     follow(world, null)
     expect(verdictOf(world, { known: [heads[0]!] })).toEqual(['sound'])
     expect(verdictOf(world, { known: [heads[1]!] })).toEqual(['tampered', 'history-differs: known 1'])
+    // By its own leaves, which have other numbers in the next.
+    const moved = newWorld()
+    openLog(moved, [1])
+    populate(moved)
+    seal(moved, 2)
+    rotateKeys(log(moved), [1], [1])
+    seal(moved)
+    const [former] = moved.logs
+    const beta = moved.accounts.find(({ account_id: accountId }) => accountId === BETA)
+    const ofBeta = former!.leaves.filter(({ shard }) => shard === beta?.shard)
+    const before = ofBeta.at(-1)!.leaf_index
+    const tree = edgeOf(before, ({ level, index }) => former!.tiles.get(`${level}/${index}`))!
+    const text = accountHeadText({
+      ...{ origin: `${HOST}/1`, accountId: BETA, count: ofBeta.length - 1, size: before, root: rootOf(tree) },
+    })
+    follow(moved, null)
+    expect(verdictOf(moved, { known: [signNote(text, signersOf(`${HOST}/1`, 1))] })).toEqual(['sound'])
     const lossy = soundWorld()
     Object.assign(lossy.events[4]!, { mac_secret_id: 'k9' })
     follow(lossy, null)

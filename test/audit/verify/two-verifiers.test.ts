@@ -16,7 +16,7 @@ import { type Verification, verifyFolder } from '#audit/verify/verify.ts'
 import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
-import { cutTo, restored } from '#test/audit/support/restored.ts'
+import { cutTo, renamed, restored } from '#test/audit/support/restored.ts'
 import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
 import { memoryTiles } from '#test/audit/support/tiles.ts'
@@ -68,6 +68,15 @@ function followed(alter: (world: World) => void = () => undefined): World {
   const { note, size, root } = log(world).checkpoints.at(-1)!
   alter(world)
   openLog(world, [1], { note, anchored: { size: size + 3, root }, reason: 'restored' })
+  seal(world)
+  return world
+}
+
+/** A log that follows one whose keys were changed. */
+function moved(): World {
+  const world = rotated([2, 1])
+  const { note } = log(world).checkpoints.at(-1)!
+  openLog(world, [2], { note, anchored: null, reason: 'moved' })
   seal(world)
   return world
 }
@@ -173,16 +182,13 @@ const scenarios: readonly Scenario[] = [
     name: 'a former log that does not say how it began',
     files: () => of(followed(), (world) => void Object.assign(world.logs[0]!.leaves[0]!, { entry: null })),
   },
+  { name: 'a former log with an entry of its own', files: () => of(moved()) },
   {
     name: 'a former log with an entry of its own that is another',
-    files: () => {
-      const world = rotated([2, 1])
-      const { note } = log(world).checkpoints.at(-1)!
-      openLog(world, [2], { note, anchored: null, reason: 'moved' })
-      seal(world)
-      world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!.entry = Buffer.from('{}')
-      return exportOf(world)
-    },
+    files: () =>
+      of(moved(), (world) => {
+        world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!.entry = Buffer.from('{}')
+      }),
   },
   {
     name: 'a former log with another root than an anchor knew',
@@ -197,6 +203,7 @@ const scenarios: readonly Scenario[] = [
     name: 'a former log that ends elsewhere than the next one says',
     files: () => of(followed(), (world) => cutTo(world.logs[0]!, 14)),
   },
+  { name: 'a log under another name than its first entry says', files: () => of(followed(), renamed) },
   { name: 'a first log that follows one', files: () => of(followed(), (world) => void world.logs.shift()) },
   { name: 'known checkpoints of a former log', files: () => of(followed()), known: () => texts },
   { name: 'a broken row', files: () => without('events/3.ndjson') },
@@ -311,6 +318,9 @@ describe.skipIf(!hasPython)('the verifier in Python (skipped where there is no p
     const shorter = run('--accept', `${HOST}/2`)
     expect(shorter.status).toBe(1)
     expect(String(shorter.stdout)).toContain(`history-shorter  ${state}: keys.example.com/audit/1 had 19 entries`)
+    const more = followed((first) => void Object.assign(first.events[3]!, { mac_secret_id: 'k9' }))
+    writeFiles(folder, of(more))
+    expect(String(run().stdout)).toContain('former-log  audit/1 leaf ')
   })
 })
 
