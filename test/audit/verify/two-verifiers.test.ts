@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { logEntry } from '#audit/entry.ts'
 import { accountHeadText } from '#audit/note/account-head.ts'
 import { proofText } from '#audit/note/proof-text.ts'
 import { signNote } from '#audit/note/signed-note.ts'
@@ -187,7 +188,9 @@ const scenarios: readonly Scenario[] = [
     name: 'a former log with an entry of its own that is another',
     files: () =>
       of(moved(), (world) => {
-        world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!.entry = Buffer.from('{}')
+        const keys = signersOf(`${HOST}/1`, 3).map(({ vkey }) => vkey)
+        const own = world.logs[0]!.leaves.findLast(({ entry }) => entry !== null)!
+        own.entry = logEntry({ kind: 'keys', at: '2026-03-01T10:30:00.000Z', keys })
       }),
   },
   {
