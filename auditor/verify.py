@@ -1447,6 +1447,9 @@ def main():
         print(json.dumps(report))
     else:
         print_report(report)
+    for name in args.accept:
+        if name not in [loss["log"] for loss in report["accepted"]]:
+            print(printable("--accept %s: no loss before it was found." % name), file=sys.stderr)
     if report["verdict"] != "sound":
         return {"tampered": 1, "incomplete": 2}[report["verdict"]]
     try:

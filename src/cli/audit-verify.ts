@@ -52,6 +52,9 @@ function verify(call: Call): number {
   const verified = verifyFolder(call.folder, call)
   const { verification } = verified
   process.stdout.write(call.isJson ? `${JSON.stringify(verification)}\n` : textOf(verification))
+  for (const name of call.accepts)
+    if (verification.accepted.every(({ log }) => log !== name))
+      complain(printable(`--accept ${name}: no loss before it was found.`))
   if (verification.verdict !== 'sound') return EXITS[verification.verdict]
   try {
     keep(call, verified)
