@@ -798,8 +798,11 @@ class Log:
             lost = former.lost_range(anchored["size"])
             detail = "They were sealed and anchored, and were lost before the next log was opened."
             findings.add_loss(self.origin, "former-log", lost, detail, lost)
-        elif anchored and anchored["size"] == former.size and unbase64(anchored["root"]) != former.root:
+        elif anchored and unbase64(anchored["root"]) != former.root_at(anchored["size"]):
             findings.add("former-log", path, "An anchor had another root of that size when the next log was opened.")
+
+    def root_at(self, size):
+        return roots_at(self.leaves[:size], {size})[size]
 
     def lost_range(self, anchored_size):
         """What it had up to that size, and has no more."""
@@ -943,10 +946,12 @@ class Events:
         self.folder, self.findings, self.log, self.exported, self.heads = folder, findings, log, exported, heads
         self.index = {hash: leaf for leaf, hash in reversed(list(enumerate(log.leaves)))}
         self.taken, self.count, self.pending, self.erased = set(), 0, 0, []
-        self.accounts = {
-            text_of(row.get("account_id", MISSING)): (number_of(row.get("shard")), number_of(row.get("position")))
-            for row in folder.rows("accounts.ndjson")
-        }
+        self.accounts = {}
+        for row in folder.rows("accounts.ndjson"):
+            account_id = text_of(row.get("account_id", MISSING))
+            if account_id in self.accounts:
+                findings.add("counter", account_id, "It is counted twice.")
+            self.accounts[account_id] = number_of(row.get("shard")), number_of(row.get("position"))
 
     def take(self, leaf):
         if leaf in self.taken:
@@ -955,15 +960,28 @@ class Events:
         return True
 
     def check(self):
-        pattern = re.compile(r"(?:events|streams|state/[a-z]+)/([0-9]+)\.ndjson\Z")
-        named = {int(match[1]) for match in map(pattern.match, self.folder.files) if match}
-        named |= {row["shard"] for row in self.folder.rows("personal.ndjson") if is_shard(row.get("shard"))}
+        # Also a shard that there can't be, but that a row was written to.
+        pattern = re.compile(r"(?:events|streams|state/[a-z]+)/(0|-?[1-9][0-9]{0,14})\.ndjson\Z")
+        named = set()
+        for path in sorted(self.folder.files):
+            match = pattern.match(path)
+            if match:
+                named.add(int(match[1]))
+            elif path.split("/")[0] in ("events", "streams", "state"):
+                self.findings.add("unreadable", path, "It is no file of a shard.")
+        personal = [row.get("shard") for row in self.folder.rows("personal.ndjson")]
+        named |= {shard for shard in personal if is_shard(shard)}
+        if not all(map(is_shard, personal)):
+            self.findings.add("personal", "personal.ndjson", "It has a row of no shard.")
         unseen = dict(self.accounts)
         for number in sorted(named | set(self.exported["shards"]) | set(self.log.heads)):
             head, last_event_id = self.exported["shards"].get(number, (None, ""))
             shard = Shard(number, float("inf") if head is None else head)
             for row in self.folder.rows("events/%d.ndjson" % number):
-                if is_event(row):
+                if is_event(row) and row["shard"] != number:
+                    detail = "It stands among those of shard %d." % number
+                    self.findings.add("event-inserted", row["event_id"], detail)
+                elif is_event(row):
                     # Any other spelling than the canonical one is not what was exported, and stands for no bytes.
                     body, mac = unbase64(row["body"]) or b"", unbase64(row["mac"]) or b""
                     self.check_event(shard, dict(row, body=body, mac=mac))
@@ -1362,7 +1380,7 @@ def verify(root, keys, known, accepts=(), accepted_before=()):
         heads = []
         for one in known:
             log = next((log for log in logs if "head" in one and log.origin == one["origin"]), None)
-            if log:
+            if log and not open_note(one["note"], trust.of(log.origin))[2]:
                 heads.append(dict(one["head"], log=log, leaf_of={hash: leaf for leaf, hash in enumerate(log.leaves)}))
         events = Events(folder, findings, current, exported, heads)
         events.check()

@@ -51,8 +51,11 @@ export type AccountCounters = {
 /** accounts.ndjson is one file of all shards. */
 export function readAccountCounters(folder: Folder, findings: Findings): AccountCounters {
   const counters = new Map<string, { readonly shard: unknown; readonly position: number }>()
-  for (const { account_id: id, shard, position } of folder.rows('accounts.ndjson'))
+  for (const { account_id: id, shard, position } of folder.rows('accounts.ndjson')) {
+    // Whoever counts twice could have one of the two looked at.
+    if (counters.has(String(id))) findings.add('counter', String(id), 'It is counted twice.')
     counters.set(String(id), { shard, position: typeof position === 'number' ? position : Number.NaN })
+  }
   return {
     countOf: (accountId) => counters.get(accountId)?.position ?? 0,
     check(fold) {

@@ -36,6 +36,8 @@ export function checkEvents(context: EventsContext, shard: number, counted = Num
   for (const raw of folder.rows(path)) {
     const row = eventRowOf(raw)
     if (row === undefined) findings.add('unreadable', path, 'It has a row that is no event.')
+    else if (row.shard !== shard)
+      findings.add('event-inserted', row.event_id, `It stands among those of shard ${shard}.`)
     else checkEvent(context, walk, row)
   }
   context.counted.pending += walk.pending.length

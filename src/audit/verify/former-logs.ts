@@ -3,6 +3,7 @@ import { type Opened, readEntry } from '../entry.ts'
 import { leafHash } from '../tree/hash.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
+import { newFrontier } from './frontier.ts'
 import type { Announcement, Tree } from './read-tree.ts'
 import { bytesOf, countOf } from './reading.ts'
 import type { VerifiedLog } from './verified-log.ts'
@@ -69,8 +70,15 @@ function checkContinued(
     const lost = lostRange(former, anchored.size)
     const detail = 'They were sealed and anchored, and were lost before the next log was opened.'
     findings.addLoss({ log: origin, kind: 'former-log', what: lost, detail, lost })
-  } else if (anchored.size === size && !anchored.root.equals(former.tree.roots.byTiles))
+  } else if (!anchored.root.equals(rootAt(former, anchored.size)))
     findings.add('former-log', path, 'An anchor had another root of that size when the next log was opened.')
+}
+
+/** Of its first leaves. */
+function rootAt({ tree }: VerifiedLog, size: number): Buffer {
+  const frontier = newFrontier()
+  for (let leaf = 0; leaf < size; leaf++) frontier.push(tree.leaves.at(leaf))
+  return frontier.root()
 }
 
 /** What a log had up to that size, and has no more. */

@@ -1,6 +1,7 @@
 // A folder → what is wrong in it. No server, no database and nothing but this folder, the keys that are trusted and what was kept of
 // earlier times: whoever checks us needs nothing of ours but this code, and can do without (auditor/verify.py).
 import { checkpointOfNote } from '../note/checkpoint.ts'
+import { openNote } from '../note/signed-note.ts'
 import type { Verifier } from '../note/signing-key.ts'
 import { TILE_WIDTH } from '../tree/tiles.ts'
 import { checkCounters, readAccountCounters } from './check-counters.ts'
@@ -192,18 +193,21 @@ function settle(findings: Findings, tree: Tree, signed: Buffer): void {
 }
 
 function verifyEvents(
-  { folder, findings, exported, known }: Context,
+  given: Context,
   logs: readonly Log[],
   current: Log,
   claims: Claims,
 ): Pick<Verification, 'events' | 'pending' | 'erased'> {
   const counted = { events: 0, pending: 0 }
+  const { folder, findings, exported, trust, known } = given
   const { number, tree, ownLeaves } = current
-  const heads = newHeadCounts(known, logs, current)
+  const isSigned = ({ note, origin }: Known) =>
+    note === undefined || 'text' in openNote(note, trust.verifiersOf(origin))
+  const heads = newHeadCounts(known.filter(isSigned), logs, current)
   const accounts = readAccountCounters(folder, findings)
   const personal = folder.partsByShard(PERSONAL_FILE)
   const erased: Erased[] = []
-  for (const shard of shardsOf(folder, exported, claims, personal)) {
+  for (const shard of shardsOf(given, claims, personal)) {
     const counter = exported.shards.find((one) => one.shard === shard)
     const context = {
       folder,
@@ -230,17 +234,27 @@ function verifyEvents(
   return { ...counted, erased }
 }
 
-/** Those that anything in the export speaks of. */
+/** Of events, streams and state, each file is of one shard. */
+const OF_SHARDS = /^(?:events|streams|state)\//
+const OF_SHARD = /^(?:events|streams|state\/[a-z]+)\/(0|-?[1-9]\d{0,14})\.ndjson$/
+
+/** Those that anything in the export speaks of: also one that there can't be, but that a row was written to. */
 function shardsOf(
-  { paths }: Folder,
-  { shards }: ExportFile,
+  { folder: { paths }, findings, exported: { shards } }: Context,
   claims: Claims,
   personal: ReadonlyMap<unknown, unknown>,
 ): readonly number[] {
-  const files = [...paths].map((path) => /^(?:events|streams|state\/[a-z]+)\/(\d+)\.ndjson$/.exec(path)?.[1])
+  const named: number[] = []
+  for (const path of paths) {
+    const shard = OF_SHARD.exec(path)?.[1]
+    if (shard !== undefined) named.push(Number(shard))
+    else if (OF_SHARDS.test(path)) findings.add('unreadable', path, 'It is no file of a shard.')
+  }
   const inVault = [...personal.keys()].filter((shard): shard is number => Number.isSafeInteger(shard))
-  const named = [...files.filter((shard) => shard !== undefined).map(Number), ...inVault]
-  return [...new Set([...shards.map(({ shard }) => shard), ...claims.shards(), ...named])].sort((a, b) => a - b)
+  if (inVault.length < personal.size) findings.add('personal', PERSONAL_FILE, 'It has a row of no shard.')
+  return [...new Set([...shards.map(({ shard }) => shard), ...claims.shards(), ...named, ...inVault])].sort(
+    (a, b) => a - b,
+  )
 }
 
 function told(findings: Findings, of: Partial<Verification> = {}): Verification {

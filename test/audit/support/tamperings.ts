@@ -46,6 +46,23 @@ const HASHED = {
  * sealed of shard 3 is event 16 (position 14, leaf 16); 19 and 20 (positions 15 and 16) are not sealed yet.
  */
 const ofEvents: readonly Tampering[] = [
+  {
+    name: 'an event is written to a shard that there can not be',
+    alter: (world) => {
+      world.events.push({ ...structuredClone(event(world, 3, 3)), shard: -7, shard_position: 1, event_id: evt(98) })
+      world.events.at(-1)!.body = Buffer.from(event(world, 3, 3).body)
+      world.events.at(-1)!.mac = Buffer.from(event(world, 3, 3).mac)
+    },
+    found: [
+      ...[`pending: ${evt(98)}`, `pending: ${evt(98)}`, 'counter: shard -7'],
+      ...[`counter: ${ACME}`, `counter: ${ACME}`],
+    ],
+  },
+  {
+    name: 'an account is counted in a second shard',
+    alter: (world) => void world.accounts.unshift({ shard: 1, account_id: ACME, position: 77 }),
+    found: [`counter: ${ACME}`],
+  },
   ...Object.entries(REPEATED).map(([column, value]) => ({
     name: `a sealed event's ${column} is changed`,
     alter: (world: World) => void Object.assign(event(world, 3, 3), { [column]: value }),
@@ -342,6 +359,11 @@ const STATE_CHANGES: Readonly<Record<string, JsonRow>> = {
 
 /** What only a verifier finds that folds the events. */
 export const ofState: readonly Tampering[] = [
+  {
+    name: 'a key is written to a shard that there can not be',
+    alter: (world) => void world.state.push({ table: 'key', row: { ...stateOf(world, 'key'), shard: -7 } }),
+    found: [`state: state.key ${KEY}`],
+  },
   ...Object.entries(STATE_CHANGES).map(([table, change]) => ({
     name: `a row of state.${table} is changed`,
     alter: (world: World) => void Object.assign(stateOf(world, table), change),

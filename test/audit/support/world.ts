@@ -280,7 +280,10 @@ export function exportOf(world: World, current = world.logs.at(-1)): Files {
     }),
   )
   for (const log of world.logs) exportLog(world, files, log, log === current)
-  const shards = new Set([...world.heads.keys(), ...events.map(({ shard }) => shard)])
+  const shards = new Set([
+    ...world.heads.keys(),
+    ...[...events, ...world.state.map(({ row }) => row)].map(({ shard }) => Number(shard)),
+  ])
   for (const shard of shards) {
     const of = <Row extends { readonly shard?: unknown }>(rows: readonly Row[]) =>
       rows.filter((row) => row.shard === shard)

@@ -317,6 +317,17 @@ describe('a log that follows another', () => {
     expect(verdictOf(world, { accepts: [`${HOST}/2`] })).toEqual(['tampered', 'former-log: audit/1/checkpoint'])
   })
 
+  test('is one that an anchor knew, also where it has grown beyond that again', () => {
+    const world = soundWorld()
+    const { size, root } = newest(world)
+    restored(world, 14)
+    addUsers(world, 9, BETA)
+    seal(world)
+    expect(log(world).size).toBeGreaterThan(size)
+    follow(world, { size, root })
+    expect(verdictOf(world, { accepts: [`${HOST}/2`] })).toEqual(['tampered', 'former-log: audit/1/checkpoint'])
+  })
+
   test('has as many events of an account as a head of the former said, or some that are lost', () => {
     const world = soundWorld()
     const { size, root } = newest(world)
