@@ -3,6 +3,7 @@
 import { statement } from '#database/connect.ts'
 import { setForCopying, type TextRow } from '#database/copy.ts'
 import type { Reading } from '#database/transaction.ts'
+import { invariant } from '#domain/invariant.ts'
 import { problemOfEvent } from '#log/check-events.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import type { SealedColumns } from '../entry.ts'
@@ -41,19 +42,24 @@ type PendingRow = ShardColumns & TextRow
 export async function readPending(reading: Reading, keyring: Keyring, logNumber: number): Promise<Pending> {
   await setForCopying(reading.run)
   const rows = await reading.run(statement<PendingRow>(PENDING, [logNumber, SHARD_PAGE + 1]))
-  const fresh: PendingEvent[] = []
-  const readUpTo: string[] = []
+  const shards: Page[] = []
   for (const ofShard of Map.groupBy(rows, ({ of_shard }) => of_shard).values()) {
-    const read = readShard(keyring, ofShard)
-    if (typeof read === 'string') return { kind: 'refused', why: read }
-    fresh.push(...read)
-    const last = read.at(-1)
-    if (read.length === SHARD_PAGE && last !== undefined) readUpTo.push(last.occurredAt)
+    const page = pageOf(ofShard)
+    if (typeof page === 'string') return { kind: 'refused', why: page }
+    shards.push(page)
   }
   // A shard with more than a page may have events that come before what others have later.
-  const cut = readUpTo.sort().at(0)
-  const events = fresh.filter(({ occurredAt }) => cut === undefined || occurredAt <= cut).sort(bySealing)
-  return { kind: 'events', events, isAll: cut === undefined }
+  const cut = shards
+    .flatMap(({ readUpTo }) => readUpTo ?? [])
+    .sort()
+    .at(0)
+  const events: PendingEvent[] = []
+  for (const page of shards) {
+    const due = eventsDue(keyring, page, cut)
+    if (typeof due === 'string') return { kind: 'refused', why: due }
+    events.push(...due)
+  }
+  return { kind: 'events', events: events.sort(bySealing), isAll: cut === undefined }
 }
 
 function bySealing(a: PendingEvent, b: PendingEvent): number {
@@ -61,29 +67,61 @@ function bySealing(a: PendingEvent, b: PendingEvent): number {
   return a.shard - b.shard || (a.shardPosition < b.shardPosition ? -1 : 1)
 }
 
-/** The events after the cursor, or why they are not to be sealed. */
-function readShard(keyring: Keyring, rows: readonly PendingRow[]): readonly PendingEvent[] | string {
+/** What was read of a shard behind its cursor. */
+type Page = {
+  readonly shard: number
+  readonly head: bigint
+  readonly after: bigint
+  /** The event at the cursor. */
+  readonly anchor: PendingRow | undefined
+  readonly fresh: readonly PendingRow[]
+  /** The instant of the last event that is read, where there may be more. */
+  readonly readUpTo: string | undefined
+  readonly isAll: boolean
+}
+
+/** Or why none of it is to be sealed. */
+function pageOf(rows: readonly PendingRow[]): Page | string {
   const [first] = rows
-  if (first === undefined) return []
+  invariant(first !== undefined, 'a group has a row')
   const { of_shard: shard, head, after, anchor_id: anchorId } = first
   const present = rows.filter(({ shard_position: position }) => position !== null)
   const anchored = anchorId !== null && after > 0n
   if (anchored && (present[0]?.shard_position !== String(after) || present[0].event_id !== anchorId))
     return `the event at position ${after} of shard ${shard} is not the one that was sealed`
-  const fresh = anchored ? present.slice(1) : present
-  const follow = createOrder(anchored ? present[0] : undefined)
-  for (const [at, row] of fresh.entries()) {
-    const expected = after + BigInt(at) + 1n
+  const fresh = (anchored ? present.slice(1) : present).slice(0, SHARD_PAGE)
+  const last = fresh.length === SHARD_PAGE ? fresh.at(-1) : undefined
+  return {
+    ...{ shard, head, after, fresh },
+    anchor: anchored ? present[0] : undefined,
+    readUpTo: last && withMicroseconds(last.occurred_at ?? ''),
+    // One row of the page is the anchor where there is one.
+    isAll: present.length <= SHARD_PAGE,
+  }
+}
+
+/**
+ * The events up to `cut`, or why they are not to be sealed. Those behind it are looked at when it is their turn: each costs a MAC,
+ * and of a backlog each is read many times before.
+ */
+function eventsDue(
+  keyring: Keyring,
+  { shard, head, after, anchor, fresh, isAll }: Page,
+  cut: string | undefined,
+): readonly PendingEvent[] | string {
+  const due: PendingEvent[] = []
+  const follow = createOrder(anchor)
+  for (const row of fresh) {
+    const expected = after + BigInt(due.length) + 1n
     if (row.shard_position !== String(expected)) return `the event at position ${expected} of shard ${shard} is missing`
+    if (cut !== undefined && withMicroseconds(row.occurred_at ?? '') > cut) return due
     const problem = problemOfEvent(keyring, row) ?? follow(row)
     if (problem !== undefined)
       return `the event ${row.event_id} (position ${row.position} of ${row.account_id}) is not as it was written: ${problem}`
+    due.push({ ...sealedColumnsOf(row), eventId: row.event_id ?? '' })
   }
-  const last = after + BigInt(fresh.length)
-  // One row of the page is the anchor where there is one.
-  const isPage = present.length === SHARD_PAGE + 1
-  if (!isPage && last !== head) return `the event at position ${last + 1n} of shard ${shard} is missing`
-  return fresh.slice(0, SHARD_PAGE).map((row) => ({ ...sealedColumnsOf(row), eventId: row.event_id ?? '' }))
+  const last = after + BigInt(due.length)
+  return isAll && last !== head ? `the event at position ${last + 1n} of shard ${shard} is missing` : due
 }
 
 /**
