@@ -171,7 +171,8 @@ export async function changeCheckpoint({ client, random, size }: Sealed): Promis
   const from = 1 + random.below(chosen.length)
   const change = random.of([
     `UPDATE audit.checkpoint SET root = set_byte(root, 3, get_byte(root, 3) # 1) WHERE size = ${chosen.size}`,
-    `UPDATE audit.checkpoint SET note = overlay(note placing 'Q' from ${from} for 1) WHERE size = ${chosen.size}`,
+    `UPDATE audit.checkpoint SET note = overlay(note placing CASE substr(note, ${from}, 1) WHEN 'Q' THEN 'R' ELSE 'Q' END from ${from} for 1)
+      WHERE size = ${chosen.size}`,
     `UPDATE audit.checkpoint SET size = size + 100000 WHERE size = ${chosen.size}`,
     `DELETE FROM audit.checkpoint WHERE size = ${size}`,
   ])
