@@ -85,6 +85,28 @@ export const hostile: readonly Hostile[] = [
       ...['former-log: audit/7 leaf 0', 'former-log: export.json'],
     ],
   })),
+  ...['events/03.ndjson', 'events/-0.ndjson', 'streams/1e3.ndjson', 'state/key/9999999999999999.ndjson'].map(
+    (file) => ({
+      name: `the file ${file}`,
+      files: () => exportOf(soundWorld()).set(file, ''),
+      found: [`unreadable: ${file}`],
+    }),
+  ),
+  {
+    name: 'an event among those of another shard',
+    files: () => {
+      const files = exportOf(soundWorld())
+      const lines = String(files.get('events/3.ndjson')).split('\n')
+      const line = lines.find((one) => one.includes(EVENT))
+      return files.set('events/8.ndjson', `${line}\n`)
+    },
+    found: [`event-inserted: ${EVENT}`],
+  },
+  {
+    name: 'personal data of no shard',
+    files: altered('personal.ndjson', (text) => `${text}{"shard":"3","user_id":"usr_x","key":true}\n`),
+    found: ['personal: personal.ndjson'],
+  },
   { name: 'the size Infinity', files: said(['logs', 0, 'size'], 'Infinity'), found: UNREADABLE },
   { name: 'the size 1e999', files: said(['logs', 0, 'size'], '1e999'), found: UNREADABLE },
   { name: 'a size of digits', files: said(['logs', 0, 'size'], '"19"'), found: UNREADABLE },

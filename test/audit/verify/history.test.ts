@@ -355,6 +355,11 @@ describe('a log that follows another', () => {
     })
     follow(moved, null)
     expect(verdictOf(moved, { known: [signNote(text, signersOf(`${HOST}/1`, 1))] })).toEqual(['sound'])
+    // What nobody signed says nothing.
+    expect(verdictOf(world, { known: [heads[1]!.slice(0, heads[1]!.indexOf('\n\n') + 2)] })).toEqual([
+      'incomplete',
+      'no-key: known 1',
+    ])
     const lossy = soundWorld()
     Object.assign(lossy.events[4]!, { mac_secret_id: 'k9' })
     follow(lossy, null)
