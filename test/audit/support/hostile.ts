@@ -7,6 +7,7 @@ import { exportOf, type Files, HOST, type JsonRow } from './world.ts'
 export type Hostile = { readonly name: string; readonly files: () => Files; readonly found: readonly string[] }
 
 const EVENT = 'evt_0300000000000000000004'
+const UNSEALED = 'evt_0300000000000000000020'
 const DEEP = 100_000
 const UNREADABLE = ['unreadable: export.json']
 const CHANGED = [`event-changed: ${EVENT}`]
@@ -97,10 +98,9 @@ export const hostile: readonly Hostile[] = [
     files: () => {
       const files = exportOf(soundWorld())
       const lines = String(files.get('events/3.ndjson')).split('\n')
-      const line = lines.find((one) => one.includes(EVENT))
-      return files.set('events/8.ndjson', `${line}\n`)
+      return files.set('events/8.ndjson', `${lines.find((one) => one.includes(UNSEALED))}\n`)
     },
-    found: [`event-inserted: ${EVENT}`],
+    found: [`event-inserted: ${UNSEALED}`],
   },
   {
     name: 'personal data of no shard',

@@ -18,7 +18,7 @@ import { hostile, special } from '#test/audit/support/hostile.ts'
 import { signersOf } from '#test/audit/support/keys.ts'
 import { leavesUpTo, naiveRoot } from '#test/audit/support/naive-tree.ts'
 import { cutTo, renamed, restored } from '#test/audit/support/restored.ts'
-import { BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
+import { addUsers, BETA, largeWorld, populate, soundWorld } from '#test/audit/support/stories.ts'
 import { ofState, tamperings } from '#test/audit/support/tamperings.ts'
 import { memoryTiles } from '#test/audit/support/tiles.ts'
 import { foundIn, pinned } from '#test/audit/support/verifying.ts'
@@ -100,6 +100,7 @@ const texts = [
   `${record(newest.size)}{"cut\n`,
   signNote(accountHeadText(head), [signer!]),
   signNote(accountHeadText({ ...head, count: 5 }), [signer!]),
+  signNote(accountHeadText({ ...head, count: 6 }), signersOf(`${HOST}/1`, 2)),
   proofText({ index: 4, proof: [], note: newest.note }),
   newest.note.replaceAll('audit/1', 'audit/3'),
 ]
@@ -199,6 +200,19 @@ const scenarios: readonly Scenario[] = [
       const world = soundWorld()
       const { note, size } = log(world).checkpoints.at(-1)!
       openLog(world, [1], { note, anchored: { size, root: Buffer.alloc(32, 9) }, reason: 'moved' })
+      return exportOf(world)
+    },
+  },
+  {
+    name: 'a former log that has grown again with another root than an anchor knew',
+    files: () => {
+      const world = soundWorld()
+      const { size, root } = log(world).checkpoints.at(-1)!
+      restored(world, 14)
+      addUsers(world, 9, BETA)
+      seal(world)
+      openLog(world, [1], { note: log(world).checkpoints.at(-1)!.note, anchored: { size, root }, reason: 'moved' })
+      seal(world)
       return exportOf(world)
     },
   },
