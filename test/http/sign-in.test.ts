@@ -52,6 +52,15 @@ function send(path: string, headers: readonly Header[], body?: string): Promise<
 const bearer = (token: string): Header => ['Authorization', `Bearer ${token}`]
 const account = (id = accountId): Header => ['X-Keyledger-Account', id]
 
+type Data = {
+  readonly viewer: {
+    readonly viewerId: string
+    readonly permissions: readonly string[]
+    readonly account: { readonly id: string }
+  }
+  readonly createKeyspace: { readonly events: readonly object[] }
+}
+
 async function graphql(headers: readonly Header[], query = VIEWER, variables: object = {}) {
   const body = JSON.stringify({ query, variables })
   const type: Header[] = [
@@ -59,8 +68,7 @@ async function graphql(headers: readonly Header[], query = VIEWER, variables: ob
     ['Content-Length', String(Buffer.byteLength(body))],
   ]
   const answer = await send('/graphql', [...type, ...headers], body)
-  // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each looked at by one test.
-  return JSON.parse(answer.body) as { data: any; errors?: { message: string; extensions: { code: string } }[] }
+  return JSON.parse(answer.body) as { data: Data; errors?: { message: string; extensions: { code: string } }[] }
 }
 
 const signedIn = async (claims: object = {}, id = accountId) =>

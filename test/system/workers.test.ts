@@ -57,12 +57,19 @@ function logged(msg: string): readonly LogEntry[] {
 /** Of all that have served, in order. */
 const workerPids = () => logged('a worker serves').map(({ workerPid }) => Number(workerPid))
 
+/** Of what one of the operations below answers. */
+type Data = {
+  readonly createAccount: { readonly __typename: string }
+  readonly createKey: { readonly key: { readonly id: string }; readonly issued: readonly [{ readonly secret: string }] }
+  readonly verifyKey: { readonly code: string }
+  readonly revokeKey: object
+}
+
 /** A client with a connection of its own. */
 function connect(to = origin) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   agents.push(agent)
-  // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each looked at by one test.
-  const ask = (query: string, variables: object = {}): Promise<{ data: any; requestId: string }> =>
+  const ask = (query: string, variables: object = {}): Promise<{ data: Data; requestId: string }> =>
     new Promise((resolve, reject) => {
       const headers = { Authorization: `Bearer ${rootKey}`, 'Content-Type': 'application/json' }
       const asked = request(`${to}/graphql`, { method: 'POST', agent, headers }, async (response) => {
