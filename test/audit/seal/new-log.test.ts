@@ -33,6 +33,15 @@ async function seal(): Promise<void> {
   await sealer.stop()
 }
 
+/** A sealed event, by bringing back the backup before it. */
+async function lose(): Promise<void> {
+  await seal()
+  await backUp(database)
+  await rename(1)
+  await seal()
+  await restore(database)
+}
+
 function begin(keys = testSigningKeys('first')) {
   return newLog({
     database: database.owner,
@@ -89,11 +98,7 @@ describe('after an older backup was restored', () => {
   })
 
   test('the former log stays as it is, and takes nothing more', async () => {
-    await seal()
-    await backUp(database)
-    await rename(1)
-    await seal()
-    await restore(database)
+    await lose()
     await begun()
     await expect(
       database.serving.pool.query('UPDATE audit.log SET size = size + 1 WHERE log_number = 1'),
@@ -104,11 +109,7 @@ describe('after an older backup was restored', () => {
 })
 
 test('a log that was closed is gone on from, where a former one was opened again beside it', async () => {
-  await seal()
-  await backUp(database)
-  await rename(1)
-  await seal()
-  await restore(database)
+  await lose()
   await begun()
   await tamper(
     database,
