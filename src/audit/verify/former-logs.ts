@@ -1,5 +1,5 @@
 // A log that another one follows: what was sealed in it and is not sealed in the one that goes on is lost, and is said to be.
-import { type Opened, readEntry } from '../entry.ts'
+import { type Continued, type Opened, readEntry } from '../entry.ts'
 import { leafHash } from '../tree/hash.ts'
 import type { Findings } from './findings.ts'
 import type { Folder } from './folder.ts'
@@ -59,7 +59,7 @@ function checkContinued(
   findings: Findings,
   former: VerifiedLog,
   { origin }: Opened,
-  { note, anchored }: NonNullable<Opened['continues']>,
+  { note, anchored }: Continued,
 ): void {
   const path = `audit/${former.number}/checkpoint`
   if (note !== former.note)
