@@ -19,9 +19,9 @@ export function digestsOf(keyring: Keyring, plaintext: string): readonly Digest[
   return keyring.all.map((entry) => digestUnder(entry, plaintext))
 }
 
-/** The same in hexadecimal, by which memory is searched: made as a text at once it costs half of what bytes do. */
+/** The same in hexadecimal, by which memory is searched. */
 export function hexDigestsOf(keyring: Keyring, plaintext: string): readonly string[] {
-  return keyring.all.map(({ pepper }) => createHmac('sha256', pepper).update(plaintext, 'utf8').digest('hex'))
+  return keyring.all.map(({ presented }) => presented(plaintext))
 }
 
 /** Compares bytes in a time that does not tell where they differ; false where the lengths do. */
