@@ -86,7 +86,7 @@ async function answerTo(services: VerifyingServices, request: IncomingMessage): 
       onlyValue(headers, 'x-keyledger-account') ?? undefined,
       view,
     ),
-    'why' in asked ? undefined : view('STRONG').then(() => services.keyspaces.find(asked.keyspaceId)),
+    'why' in asked ? undefined : keyspaceFor(services, view, asked.keyspaceId),
   ])
   if (caller === undefined)
     return denied('UNAUTHENTICATED', "The proxy's X-Keyledger-Authorization does not hold a valid credential.")
@@ -96,6 +96,11 @@ async function answerTo(services: VerifyingServices, request: IncomingMessage): 
   if (keyspace === undefined || (caller.kind !== 'ROOT' && caller.accountId !== keyspace.accountId))
     return denied('NOT_FOUND', 'There is no such keyspace.')
   return judge({ services, view, request, headers, caller, asked, presentations: keyspace.presentations })
+}
+
+async function keyspaceFor({ keyspaces }: VerifyingServices, view: View, keyspaceId: string) {
+  await view('STRONG')
+  return keyspaces.find(keyspaceId)
 }
 
 type Case = {

@@ -39,28 +39,38 @@ const CODES_MAX = 50_000
 /** Rows of one statement. */
 const BATCH_SIZE = 1_000
 
-type Gathered = UsedCode & {
-  lastUsedAt: Instant
-  /** By UTC day, as `2026-03-01`. */
-  readonly uses: Map<string, number>
-}
+type Gathered = UsedCode & { lastUsedAt: Instant; count: number }
+
+/** Codes of one UTC day, as `2026-03-01`. */
+type OfDay = { readonly day: string; readonly codes: readonly Gathered[] }
 
 /** Starts to gather. Holds no timer while there is nothing to write. */
 export function gatherUses({ database, log, codesMax = CODES_MAX }: GathererParts): UseGatherer {
-  let gathered = new Map<string, Gathered>()
+  /** By day, and by code: as a rule of one day. */
+  let gathered = new Map<string, Map<string, Gathered>>()
+  let size = 0
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
   let failing = false
   let stopped = false
 
-  function add(code: UsedCode, at: Instant, day: string, count: number): void {
-    const known = gathered.get(code.codeId)
+  function codesOf(day: string): Map<string, Gathered> {
+    const known = gathered.get(day)
+    if (known !== undefined) return known
+    const codes = new Map<string, Gathered>()
+    gathered.set(day, codes)
+    return codes
+  }
+
+  function add({ accountId, keyspaceId, keyId, codeId }: UsedCode, at: Instant, day: string, count: number): void {
+    const codes = codesOf(day)
+    const known = codes.get(codeId)
     if (known !== undefined) {
       known.lastUsedAt = later(known.lastUsedAt, at)
-      known.uses.set(day, (known.uses.get(day) ?? 0) + count)
-    } else if (gathered.size < codesMax) {
-      const { accountId, keyspaceId, keyId, codeId } = code
-      gathered.set(codeId, { accountId, keyspaceId, keyId, codeId, lastUsedAt: at, uses: new Map([[day, count]]) })
+      known.count += count
+    } else if (size < codesMax) {
+      size += 1
+      codes.set(codeId, { accountId, keyspaceId, keyId, codeId, lastUsedAt: at, count })
     }
   }
 
@@ -76,20 +86,23 @@ export function gatherUses({ database, log, codesMax = CODES_MAX }: GathererPart
   async function write(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
-    const taken = [...gathered.values()].sort(byPlace)
+    const taken = [...gathered].flatMap(([day, codes]) => inBatches(day, [...codes.values()]))
     gathered = new Map()
+    size = 0
     let written = 0
     try {
-      for (; written < taken.length; written += BATCH_SIZE)
-        await send(database.pool, upsert(taken.slice(written, written + BATCH_SIZE)))
+      for (const batch of taken) {
+        await send(database.pool, upsert(batch))
+        written += 1
+      }
       if (failing && written > 0) log.info('uses of keys are written again')
       if (written > 0) failing = false
     } catch (error) {
       if (!failing) log.warn({ err: error }, 'uses of keys could not be written, and are kept for later')
       failing = true
-      for (const code of taken.slice(written))
-        for (const [day, count] of code.uses) add(code, code.lastUsedAt, day, count)
-      if (gathered.size > 0) schedule()
+      for (const { day, codes } of taken.slice(written))
+        for (const code of codes) add(code, code.lastUsedAt, day, code.count)
+      if (size > 0) schedule()
     }
   }
 
@@ -106,17 +119,22 @@ export function gatherUses({ database, log, codesMax = CODES_MAX }: GathererPart
   }
 }
 
-/** The same for every instance, so that two that write at once never wait for each other in a circle. */
-function byPlace(a: Gathered, b: Gathered): number {
-  return a.codeId < b.codeId ? -1 : 1
+/** In the same order for every instance, so that two that write at once never wait for each other in a circle. */
+function inBatches(day: string, codes: readonly Gathered[]): readonly OfDay[] {
+  const sorted = codes.toSorted((a, b) => (a.codeId < b.codeId ? -1 : 1))
+  const batches = Math.ceil(sorted.length / BATCH_SIZE)
+  return Array.from({ length: batches }, (_, index) => ({
+    day,
+    codes: sorted.slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE),
+  }))
 }
 
 // One statement, hence whole or not at all. The last use of a row is the greatest that any instance has seen, in whatever
 // order they come to write.
 const UPSERT = `
   WITH used AS (
-    SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-      AS u (shard, account_id, keyspace_id, key_id, code_id, last_used_at)
+    SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+      AS u (shard, account_id, keyspace_id, key_id, code_id, last_used_at, uses)
   ), of_codes AS (
     INSERT INTO usage.code_use AS known (shard, code_id, account_id, key_id, last_used_at)
     SELECT shard, code_id, account_id, key_id, last_used_at FROM used ORDER BY shard, code_id
@@ -129,23 +147,18 @@ const UPSERT = `
      WHERE known.last_used_at < excluded.last_used_at
   )
   INSERT INTO usage.code_day AS known (shard, code_id, day, uses)
-  SELECT * FROM unnest($7::smallint[], $8::text[], $9::date[], $10::bigint[]) AS d (shard, code_id, day, uses)
-   ORDER BY shard, code_id, day
+  SELECT shard, code_id, $8::date, uses FROM used ORDER BY shard, code_id
   ON CONFLICT (shard, code_id, day) DO UPDATE SET uses = known.uses + excluded.uses`
 
-function upsert(codes: readonly Gathered[]) {
-  const shards = codes.map((code) => knownShardOf(code.codeId))
-  const days = codes.flatMap(({ codeId, uses }) => [...uses].map(([day, count]) => ({ codeId, day, count })))
+function upsert({ day, codes }: OfDay) {
   return statement<never>(UPSERT, [
-    shards,
+    codes.map((code) => knownShardOf(code.codeId)),
     codes.map((code) => code.accountId),
     codes.map((code) => code.keyspaceId),
     codes.map((code) => code.keyId),
     codes.map((code) => code.codeId),
     codes.map((code) => code.lastUsedAt),
-    days.map(({ codeId }) => knownShardOf(codeId)),
-    days.map(({ codeId }) => codeId),
-    days.map(({ day }) => day),
-    days.map(({ count }) => count),
+    codes.map((code) => code.count),
+    day,
   ])
 }

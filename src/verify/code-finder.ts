@@ -2,6 +2,7 @@
 // as current as the feed is when it is asked; see view.ts for what that has to be.
 import DataLoader from 'dataloader'
 import type { WatchedConnection } from '#database/watched-connection.ts'
+import { invariant } from '#domain/invariant.ts'
 import type { Feed } from '#log/feed.ts'
 import { hexDigestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
@@ -102,6 +103,12 @@ function isThere({ accountId, keyspaceId, link }: MatchedCode, place: LinkPlace 
 
 function wantedOf(keyring: Keyring, secret: string, place: LinkPlace | null): Wanted {
   const digests = hexDigestsOf(keyring, secret)
-  const where = place === null ? '' : `${place.accountId ?? ''} ${place.keyspaceId ?? ''}`
-  return { digests, place, key: `${digests[0]} ${where}` }
+  const [newest] = digests
+  invariant(newest !== undefined, 'a keyring is never empty')
+  // Nothing is joined where there is no need to: a text that was has to be made one before it is found.
+  return {
+    digests,
+    place,
+    key: place === null ? newest : `${newest} ${place.accountId ?? ''} ${place.keyspaceId ?? ''}`,
+  }
 }

@@ -66,7 +66,8 @@ export async function verifyKeys(
 ): Promise<readonly Verification[]> {
   const permissions = questions.map(permissionOf)
   // Each for itself: a batch that asks for both has BOUNDED answers where STRONG ones can't be had.
-  const found = await Promise.all(questions.map((question) => candidatesFor(services, caller, question, view)))
+  const looked = questions.map((question) => candidatesFor(services, caller, question, view))
+  const found = looked.every(isKnown) ? looked : await Promise.all(looked)
   const now = services.clock.now()
   return questions.map((question, index) => {
     const candidates = found[index] ?? 'UNAVAILABLE'
@@ -85,21 +86,30 @@ export async function verifyKeys(
 }
 
 /** The codes that a question may be about; or why none are: it is nobody's secret, or could not be looked for. */
-async function candidatesFor(
+type Candidates = readonly MatchedCode[] | 'MALFORMED' | 'UNAVAILABLE'
+
+/** At once where all is known: a promise for each key would cost a batch as much as finding it does. */
+function candidatesFor(
   { codes }: VerifyingServices,
   caller: Caller,
   question: VerifyQuestion,
   view: View,
-): Promise<readonly MatchedCode[] | 'MALFORMED' | 'UNAVAILABLE'> {
+): Candidates | Promise<Candidates> {
   // Mistyped generated ones are told by their checksum, before any I/O.
   if (!couldBeSecret(question.key)) return 'MALFORMED'
-  try {
-    await view(question.consistency ?? 'STRONG')
-    return await codes.find({ secret: question.key, place: linkPlaceOf(caller, question) })
-  } catch (error) {
-    if (!isUnavailable(error)) throw error
-    return 'UNAVAILABLE'
-  }
+  const find = () => codes.find({ secret: question.key, place: linkPlaceOf(caller, question) })
+  const current = view(question.consistency ?? 'STRONG')
+  const found = current === undefined ? find() : current.then(find)
+  return isKnown(found) ? found : found.catch(unavailable)
+}
+
+function isKnown<Known>(found: Known | Promise<Known>): found is Known {
+  return !(found instanceof Promise)
+}
+
+function unavailable(error: unknown): 'UNAVAILABLE' {
+  if (!isUnavailable(error)) throw error
+  return 'UNAVAILABLE'
 }
 
 /** `index`: of the question, to say where an expression can't be read. Throws BadQueryArgumentError. */

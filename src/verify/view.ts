@@ -23,16 +23,22 @@ export type VerifyingServices = ServingServices & {
 /** STRONG: has seen every change that was acknowledged before it was asked. BOUNDED: before that, less the bound. */
 export type Consistency = 'STRONG' | 'BOUNDED'
 
-/** Resolves when what is known is current; what is then taken at once is. Rejects with UnavailableError. */
-export type View = (consistency: Consistency) => Promise<void>
+/**
+ * Resolves when what is known is current; what is then taken at once is. Undefined where it is already: verifying what is known waits
+ * for nothing then. Rejects with UnavailableError.
+ */
+export type View = (consistency: Consistency) => Promise<void> | undefined
 
 /** For an operation that begins now. */
 export function viewOf({ feed, stalenessMs }: VerifyingServices): View {
   let caughtUp: Promise<void> | undefined
-  return async (consistency) => {
+  let isCaughtUp = false
+  return (consistency) => {
     // Without a wait between: what is taken next is as old as this says.
-    if (consistency === 'BOUNDED' && feed.ageMs() <= stalenessMs) return
-    caughtUp ??= feed.catchUp()
-    await caughtUp
+    if (isCaughtUp || (consistency === 'BOUNDED' && feed.ageMs() <= stalenessMs)) return undefined
+    caughtUp ??= feed.catchUp().then(() => {
+      isCaughtUp = true
+    })
+    return caughtUp
   }
 }
