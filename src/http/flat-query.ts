@@ -12,7 +12,6 @@ import {
   type GraphQLSchema,
   getArgumentValues,
   getNamedType,
-  getVariableValues,
   isLeafType,
   isListType,
   isNonNullType,
@@ -22,14 +21,14 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql'
+import { readingVariables, type Variables, type VariableValues } from './flat-input.ts'
+import { demanded, isThere, listed, NewFields, orNull } from './flat-values.ts'
 
 /**
  * The data that the query answers; undefined where the general executor is to be asked, for what it answers or for the errors
  * it tells. Never rejects.
  */
 export type FlatQuery = (context: object, variables: Variables) => Promise<object | undefined>
-
-export type Variables = { readonly [name: string]: unknown }
 
 /** Undefined for what is not that plain: mutations, fragments, directives, unions, fields below fields. */
 export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode): FlatQuery | undefined {
@@ -40,11 +39,11 @@ export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode
   const fields = plainFields(operation.selectionSet, root)
   const parts = fields?.map((field) => rootPart(schema, operation, root, field))
   if (parts === undefined || !parts.every(isThere)) return undefined
-  const variableDefinitions = operation.variableDefinitions ?? []
+  const readVariables = readingVariables(schema, operation.variableDefinitions ?? [])
   return async (context, variables) => {
-    const { variableValues } = getVariableValues(schema, variableDefinitions, variables)
-    if (variableValues === undefined) return undefined
     try {
+      const variableValues = readVariables(variables)
+      if (variableValues === undefined) return undefined
       // All of them before the first is asked: what fails later must not leave behind what nobody waits for.
       const questions = parts.map((part) => part.questionOf(variableValues))
       const values = await Promise.all(questions.map(async (ask) => ask(context)))
@@ -55,7 +54,6 @@ export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode
   }
 }
 
-type VariableValues = GraphQLResolveInfo['variableValues']
 /** Of a value as its resolver gave it. Throws where the general executor would tell an error. */
 type Complete = (value: unknown) => unknown
 
@@ -141,32 +139,8 @@ function objectCompleting(type: GraphQLObjectType, selections: SelectionSetNode)
   if (parts === undefined || !parts.every(isThere)) return undefined
   return orNull((value) => {
     const source = value as Variables
-    // Without a prototype, which a field could otherwise be called after.
-    const object: Record<string, unknown> = Object.create(null)
+    const object = new NewFields()
     for (const { key, name, complete } of parts) object[key] = complete(source[name])
     return object
   })
-}
-
-function orNull(complete: Complete): Complete {
-  return (value) => (value == null ? null : complete(value))
-}
-
-function demanded(value: unknown): unknown {
-  if (value == null) throw new NotPlainError()
-  return value
-}
-
-function listed(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new NotPlainError()
-  return value
-}
-
-/** What was resolved is for the general executor to complete, or to tell an error about. */
-class NotPlainError extends Error {
-  override readonly name = 'NotPlainError'
-}
-
-function isThere<Thing>(thing: Thing | undefined): thing is Thing {
-  return thing !== undefined
 }
