@@ -2,6 +2,7 @@
 // means: to those a connection is idle as soon as its answer was given, however much of it the client has yet to take.
 import type { Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { invariant } from '#domain/invariant.ts'
 
 export type Connections = {
   /** Of each request as it comes. False for one that can not be answered any more, and hence must not be carried out. */
@@ -20,16 +21,19 @@ export const IDLE_GRACE_MS = 1_000
 const LINGER_MS = 1_000
 
 export function connectionsOf(server: Server, idleGraceMs: number): Connections {
-  const open = new Set<Socket>()
-  /** From their requests on until all of them was handed to the system: what is ended is not sent. In the order of requests. */
-  const inFlight = new Set<ServerResponse>()
+  /**
+   * With the answers that are under way on each, in the order of requests: from a request on until all of its answer was handed to the
+   * system, as what is ended is not sent. Not in one set of all: what thousands enter and leave in a second makes itself a new table
+   * all the time, and of the old ones each keeps alive what it held, and the next, until all memory is searched for garbage.
+   */
+  const open = new Map<Socket, ServerResponse[]>()
   /** That have been given, or told of, their last answer. */
   const last = new WeakSet<Socket>()
   let draining = false
   let isGraceOver = false
 
   server.on('connection', (socket: Socket) => {
-    open.add(socket)
+    open.set(socket, [])
     socket.once('close', () => open.delete(socket))
   })
 
@@ -44,8 +48,7 @@ export function connectionsOf(server: Server, idleGraceMs: number): Connections 
   }
 
   function endIfIdle(socket: Socket): void {
-    if (socket.destroyed) return
-    for (const response of inFlight) if (response.req.socket === socket) return
+    if (socket.destroyed || open.get(socket)?.length) return
     last.add(socket)
     socket.end()
     const timer = setTimeout(() => socket.destroy(), LINGER_MS)
@@ -54,22 +57,25 @@ export function connectionsOf(server: Server, idleGraceMs: number): Connections 
 
   return {
     admit(response) {
-      inFlight.add(response)
+      const { socket } = response.req
+      const underWay = open.get(socket)
+      invariant(underWay !== undefined, 'a request comes over a connection')
+      underWay.push(response)
       response.on('close', () => {
-        inFlight.delete(response)
-        if (isGraceOver) endIfIdle(response.req.socket)
+        underWay.splice(underWay.indexOf(response), 1)
+        if (isGraceOver) endIfIdle(socket)
       })
       if (!draining) return true
-      const isAnswered = !last.has(response.req.socket)
+      const isAnswered = !last.has(socket)
       askToClose(response)
       return isAnswered
     },
     async drain(timeoutMs) {
       draining = true
-      for (const response of [...inFlight].reverse()) askToClose(response)
+      for (const underWay of open.values()) for (const response of underWay.toReversed()) askToClose(response)
       const grace = setTimeout(() => {
         isGraceOver = true
-        open.forEach(endIfIdle)
+        for (const socket of open.keys()) endIfIdle(socket)
       }, idleGraceMs)
       const deadline = setTimeout(() => server.closeAllConnections(), timeoutMs)
       // That of HTTP would end at once what it takes for idle.
