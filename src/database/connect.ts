@@ -68,7 +68,7 @@ export function connect(options: ConnectionOptions): Database {
 }
 
 /** What waits behind so many others would wait for a second or so; whoever is told at once can come again. */
-const WAITING_MAX = 1_000
+const WAITING_MAX = 500
 
 /** Refuses rather than piling up: what waits here keeps a request, its memory and its client's patience. */
 class BoundedPool extends pg.Pool {

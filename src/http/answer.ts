@@ -1,6 +1,5 @@
 // Answers that are not GraphQL's: small JSON documents with one form for everything that is refused.
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { invariant } from '#domain/invariant.ts'
 import { requestIdOf } from './request-id.ts'
 
 /**
@@ -15,10 +14,19 @@ export class IdentifiedResponse extends ServerResponse {
     this.requestId = requestIdOf(request)
   }
 
-  override writeHead(status: number, headers?: string | OutgoingHttpHeaders | OutgoingHttpHeader[]): this {
-    invariant(typeof headers !== 'string' && !Array.isArray(headers), 'headers are given by name')
-    return super.writeHead(status, { 'x-request-id': this.requestId, ...headers })
+  override writeHead(status: number, first?: string | Head, second?: Head): this {
+    if (first === undefined || isNamed(first))
+      return super.writeHead(status, { 'x-request-id': this.requestId, ...first })
+    // Only node's own answers come like this, to what it refuses by itself: a request without a Host, say.
+    this.setHeader('x-request-id', this.requestId)
+    return typeof first === 'string' ? super.writeHead(status, first, second) : super.writeHead(status, first)
   }
+}
+
+type Head = OutgoingHttpHeaders | OutgoingHttpHeader[]
+
+function isNamed(head: string | Head): head is OutgoingHttpHeaders {
+  return typeof head === 'object' && !Array.isArray(head)
 }
 
 /** Sends `body` as JSON. Nothing from here may be kept by a cache: it is true only now, or holds a secret. */

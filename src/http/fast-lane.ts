@@ -129,8 +129,12 @@ function parametersIn(body: string): Parameters | undefined {
   }
 }
 
+const MEMBERS = new Set(['query', 'variables', 'operationName', 'extensions'])
+
 function isParameters(parsed: unknown): parsed is Parameters {
   if (!isObject(parsed) || typeof parsed.query !== 'string') return false
+  // Yoga refuses others: told only after the operation was executed, a client would take a mutation for refused that is not.
+  if (!Object.keys(parsed).every((name) => MEMBERS.has(name))) return false
   const { variables, extensions, operationName } = parsed
   if (variables !== undefined && variables !== null && !isObject(variables)) return false
   if (extensions !== undefined && extensions !== null) return false

@@ -152,7 +152,6 @@ function createReader(connection: WatchedConnection, alarms: Alarms) {
 
   function handOn(polled: Polled): void {
     const rebuilt = surroundings !== undefined && surroundings.generation !== polled.surroundings.generation
-    surroundings = polled.surroundings
     if (polled.kind === 'rewound') alarms.rewound(polled)
     if (polled.kind === 'rewound' || rebuilt)
       for (const follower of followers) follower.onReset(polled.kind === 'rewound' ? 'rewound' : 'rebuilt')
@@ -160,6 +159,7 @@ function createReader(connection: WatchedConnection, alarms: Alarms) {
       for (const follower of followers) follower.onEvents(polled.events)
     // Last: should a follower fail, it is told again, and nobody is told that all has been handed on.
     cursors = polled.kind === 'forward' ? polled.cursors : polled.heads
+    surroundings = polled.surroundings
   }
 
   return {

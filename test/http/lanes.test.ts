@@ -162,6 +162,8 @@ const corpus: readonly (readonly [string, () => Asked])[] = [
     () => ({ body: json(`{ ${Array.from({ length: 200 }, (_, i) => `v${i}: viewer { kind }`).join(' ')} }`) }),
   ],
   ['too long a document', () => ({ body: json(`{ viewer { kind } } #${'x'.repeat(40_000)}`) })],
+  ['a member that is none of a request', () => ({ body: json('{ viewer { kind } }', { id: 7 }) })],
+  ['a member that is called like a prototype', () => ({ body: `{"query":"{ viewer { kind } }","__proto__":{}}` })],
   ['no query', () => ({ body: json(undefined) })],
   ['a query that is no text', () => ({ body: json(7) })],
   ['a batch', () => ({ body: `[${json('{ viewer { kind } }')}]` })],
@@ -203,4 +205,14 @@ test('a mutation whose answer holds an error is executed once', async () => {
     `{ keyspace(id: "${keyspaceId}") { keys(filter: { name: "once" }) { totalCount } } }`,
   )
   expect(data).toEqual({ keyspace: { keys: { totalCount: 1 } } })
+})
+
+test('a mutation in a request that is refused is not executed', async () => {
+  const query = `mutation { createKey(input: { keyspaceId: "${keyspaceId}", name: "refused" }) { ... on CreateKeySuccess { key { id events(first: 1000) { totalCount } } } } }`
+  const { status } = await answer({ body: json(query, { foo: 1 }) }, '')
+  expect(status).toBe(400)
+  const { data } = await app.execute(
+    `{ keyspace(id: "${keyspaceId}") { keys(filter: { name: "refused" }) { totalCount } } }`,
+  )
+  expect(data).toEqual({ keyspace: { keys: { totalCount: 0 } } })
 })

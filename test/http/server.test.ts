@@ -68,6 +68,21 @@ describe('the request id', () => {
     expect(answer).toMatch(/X-Request-Id: req_/)
   })
 
+  test.each([
+    ['that names no host', 'GET /graphql HTTP/1.1\r\n\r\n', 400],
+    [
+      'that expects what there is not',
+      'GET /graphql HTTP/1.1\r\nHost: k\r\nConnection: close\r\nExpect: x\r\n\r\n',
+      417,
+    ],
+  ])('is in the answer to a request that node refuses, %s', async (_what, request, status) => {
+    const { port, origin } = await start()
+    const answer = await overSocket(port, request)
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(answer).toMatch(/x-request-id: req_/i)
+    expect((await fetch(`${origin}/health/live`)).status).toBe(200)
+  })
+
   test('is in the answer to headers that are too long', async () => {
     const { port } = await start()
     const answer = await overSocket(port, `GET /graphql HTTP/1.1\r\nHost: k\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)
