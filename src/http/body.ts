@@ -1,6 +1,7 @@
 // Reads a request's body, bounded, as the text it claims to be. Read here and not in Yoga, whose own limit pipes every body
 // through another stream and costs almost half of all requests per second.
 import type { IncomingMessage } from 'node:http'
+import { UnavailableError } from '#database/unavailable.ts'
 
 export type Body =
   | { readonly kind: 'text'; readonly text: string }
@@ -11,8 +12,18 @@ export type Body =
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
+ * Nearly every request fits in this. What is beyond is held by few at a time: anybody can send large bodies slowly over many
+ * connections, and the credential is not looked at before the body is whole.
+ */
+const SMALL_BYTES = 16_384
+const LARGE_BYTES_MAX = 128 * 1_048_576
+/** Of all bodies that are being read, what is beyond the small part of each. */
+let largeBytes = 0
+
+/**
  * What comes beyond `bytesMax` is thrown away unseen, so that the client can read the answer and use its connection again;
- * the server's time limit for a whole request bounds that. Rejects when the client goes away.
+ * the server's time limit for a whole request bounds that. Rejects when the client goes away, and with UnavailableError where too
+ * many others send much.
  */
 export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Body> {
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
@@ -21,22 +32,51 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   }
   // Whoever went away before will not be heard of again.
   if (request.destroyed) throw new ClientGoneError()
-  const chunks: Buffer[] = []
-  let bytes = 0
-  const whole = await new Promise<boolean>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= bytesMax) chunks.push(chunk)
-      else resolve(false)
+  const taken = takeBytes(bytesMax)
+  try {
+    const whole = await new Promise<boolean>((resolve, reject) => {
+      request.on('data', (chunk: Buffer) => {
+        const refused = taken.add(chunk)
+        if (refused === 'too-long') resolve(false)
+        if (refused === 'no-room') reject(new UnavailableError('Too many large requests are being read'))
+      })
+      request.on('end', () => resolve(true))
+      request.on('error', () => reject(new ClientGoneError()))
+      // It closes after it was read, too; making an error then would be much of what a small request costs.
+      request.on('close', () => {
+        if (!request.complete) reject(new ClientGoneError())
+      })
     })
-    request.on('end', () => resolve(true))
-    request.on('error', () => reject(new ClientGoneError()))
-    // It closes after it was read, too; making an error then would be much of what a small request costs.
-    request.on('close', () => {
-      if (!request.complete) reject(new ClientGoneError())
-    })
-  })
-  return whole ? decode(Buffer.concat(chunks)) : { kind: 'too-long' }
+    return whole ? decode(taken.bytes()) : { kind: 'too-long' }
+  } finally {
+    taken.letGo()
+  }
+}
+
+/** The chunks of one body, until it is whole or they are let go: what comes after that is not taken. */
+function takeBytes(bytesMax: number) {
+  let chunks: Buffer[] | undefined = []
+  let length = 0
+  let large = 0
+  return {
+    add(chunk: Buffer): 'too-long' | 'no-room' | undefined {
+      if (chunks === undefined) return undefined
+      length += chunk.length
+      if (length > bytesMax) return 'too-long'
+      const more = Math.max(0, length - SMALL_BYTES - large)
+      if (more > 0 && largeBytes + more > LARGE_BYTES_MAX) return 'no-room'
+      large += more
+      largeBytes += more
+      chunks.push(chunk)
+      return undefined
+    },
+    bytes: () => Buffer.concat(chunks ?? []),
+    letGo(): void {
+      chunks = undefined
+      largeBytes -= large
+      large = 0
+    },
+  }
 }
 
 /** The client closed the connection before its request was whole: nobody is left to answer. */

@@ -56,6 +56,15 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
       return sendGraphiql(response, await page)
     }
     const hasBody = request.method === 'POST'
+    if (hasBody && isEncoded(request)) {
+      request.resume()
+      return sendError(
+        response,
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+        'Send the request as it is, without a Content-Encoding.',
+      )
+    }
     const body = hasBody ? await readBody(request, BODY_BYTES_MAX) : undefined
     if (body?.kind === 'too-long')
       return sendError(response, 413, 'PAYLOAD_TOO_LARGE', `A request's body has at most ${BODY_BYTES_MAX} bytes.`)
@@ -92,9 +101,22 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
       })
     const answered = Buffer.from(await answer.arrayBuffer())
     if (answered.length === 0) return explainEmpty(response, answer.status)
-    send(response, answer.status, { ...Object.fromEntries(answer.headers), 'cache-control': 'no-store' }, answered)
+    send(response, answer.status, { ...headersIn(answer), 'cache-control': 'no-store' }, answered)
   }
 }
+
+/** Compressed, and not the text that it would be taken for. */
+function isEncoded({ headers }: IncomingMessage): boolean {
+  const encoding = headers['content-encoding']
+  return encoding !== undefined && encoding.trim().toLowerCase() !== 'identity'
+}
+
+/** Not how Yoga would have sent it in parts: it is sent whole, and two lengths of one answer are read differently by different readers. */
+function headersIn({ headers }: Response): Record<string, string> {
+  return Object.fromEntries([...headers].filter(([name]) => !OF_SENDING.has(name.toLowerCase())))
+}
+
+const OF_SENDING = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding'])
 
 function contextOf({ services }: GraphqlParts, request: GraphqlRequest): Context {
   const { authorization, accountId, requestId, audience } = request

@@ -50,7 +50,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     route(parts, isAdmitted, request, response, requestId).catch((error: unknown) => {
       if (error instanceof ClientGoneError) return
       if (isUnavailable(error)) {
-        parts.log.warn({ requestId, err: error }, 'a request found no database')
+        parts.log.warn({ requestId, err: error }, 'a request could not be answered now')
         response.setHeader('retry-after', RETRY_AFTER_S)
         return sendError(response, 503, 'UNAVAILABLE', 'This can not be answered now. Try again.')
       }

@@ -114,6 +114,37 @@ describe('a body', () => {
     expect(answer.errors?.[0]?.extensions?.code).toBe('PAYLOAD_TOO_LARGE')
   })
 
+  test.each([
+    ['gzip', 415],
+    ['identity', 200],
+  ])('in the encoding %s is answered %i', async (encoding, status) => {
+    const response = await fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'content-encoding': encoding,
+        authorization: `Bearer ${app.rootKey}`,
+      },
+      body: JSON.stringify({ query: '{ viewer { kind } }' }),
+    })
+    expect(response.status).toBe(status)
+    await response.text()
+  })
+
+  test('is answered once, and whole, where parts are asked for', async () => {
+    const response = await fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'multipart/mixed',
+        authorization: `Bearer ${app.rootKey}`,
+      },
+      body: JSON.stringify({ query: '{ viewer { kind } }' }),
+    })
+    expect([response.status, response.headers.get('transfer-encoding')]).toEqual([200, null])
+    expect(await response.text()).toContain('"kind":"ROOT"')
+  })
+
   test('whose length is not announced is bounded too', async () => {
     const chunk = new TextEncoder().encode('x'.repeat(65_536))
     let sent = 0
