@@ -27,7 +27,7 @@ export const builder = new SchemaBuilder<PothosTypes>({
   plugins: [ACCESS_PLUGIN, ComplexityPlugin, PAST_PLUGIN, POSITION_PLUGIN],
   defaultFieldNullability: false,
   complexity: {
-    limit: LIMITS,
+    limit: ({ isWithinLimits }: Context) => (isWithinLimits ? {} : LIMITS),
     fieldComplexity: costOf,
     complexityError: (kind: `${ComplexityErrorKind}`, measured) => tooLarge(kind, measured),
   },

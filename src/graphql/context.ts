@@ -24,6 +24,8 @@ export type Context = {
   credentialEndsAt: Instant | null
   readonly newView: () => View
   readonly correlationId: string
+  /** The operation was measured before, and always costs the same. */
+  readonly isWithinLimits: boolean
   /** Who reads the answer, for what is sent as it happens. */
   readonly audience: () => Audience
   /** Set by a subscription: its last event could not be told, and is to come again. */
@@ -55,11 +57,12 @@ export type RequestFacts = {
   /** The header `X-Keyledger-Account`: in which account a user signs in. */
   readonly accountId: string | undefined
   readonly correlationId: string
+  readonly isWithinLimits?: boolean
   readonly audience: () => Audience
 }
 
 export function createContext(services: ApiServices, request: RequestFacts): Context {
-  const { authorization, accountId, correlationId, audience } = request
+  const { authorization, accountId, correlationId, isWithinLimits = false, audience } = request
   let reads: Reads | undefined
   return {
     services,
@@ -68,6 +71,7 @@ export function createContext(services: ApiServices, request: RequestFacts): Con
     credentialEndsAt: null,
     newView: () => viewOf(services),
     correlationId,
+    isWithinLimits,
     audience,
     repeatEvent: undefined,
     view: viewOf(services),

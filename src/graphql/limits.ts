@@ -1,6 +1,6 @@
 // How much one operation may ask for. A cost is about what the server loads: plain fields are free, each thing counts 1, each
 // list as many as it may hold; what reaches for the database beyond that costs more.
-import { GraphQLError, type GraphQLOutputType, getNamedType, isLeafType } from 'graphql'
+import { GraphQLError, type GraphQLField, type GraphQLOutputType, getNamedType, isLeafType } from 'graphql'
 
 /** As many keys as one operation verifies, however they are spread over fields, aliases and batches. */
 export const VERIFICATIONS_MAX = 100
@@ -43,6 +43,15 @@ export function tooLarge(kind: keyof typeof MEASURES, measured: Measured): Graph
 /** Of every field that does not say otherwise. */
 export function costOf(_args: unknown, _context: unknown, field: { readonly type: GraphQLOutputType }): number {
   return isLeafType(getNamedType(field.type)) ? 0 : 1
+}
+
+/**
+ * Of a field, and what an operation that has no other fields costs: always the same, whatever its arguments are. Once it was found
+ * to be within the limits it needs not be measured again, which takes as long as finding a key.
+ */
+export function costsTheSame({ extensions }: Pick<GraphQLField<unknown, unknown>, 'extensions'>): boolean {
+  const { complexity } = extensions
+  return typeof complexity !== 'function' || complexity === costOf
 }
 
 type PageArguments = { readonly first?: number | null | undefined; readonly last?: number | null | undefined }

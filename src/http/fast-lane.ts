@@ -38,9 +38,9 @@ export type FastLaneParts = {
 export type FastLane = {
   /**
    * The whole answer's type and text; or what was executed, with its errors, for Yoga to tell; or nothing, where Yoga must do
-   * it all. `context` is only asked for when there is something to execute.
+   * it all. `context` is only asked for when there is something to execute, and told whether that is known to be within the limits.
    */
-  answer(request: IncomingMessage, body: string, context: () => object): Promise<FastAnswer>
+  answer(request: IncomingMessage, body: string, context: (isWithinLimits: boolean) => object): Promise<FastAnswer>
 }
 
 export type FastAnswer =
@@ -49,7 +49,7 @@ export type FastAnswer =
   | { readonly kind: 'unusual' }
 
 /** A document that may be executed; `flat` where it is plain enough. */
-type Prepared = { readonly document: DocumentNode; readonly flat: FlatQuery | undefined }
+type Prepared = { readonly document: DocumentNode; readonly flat: FlatQuery | undefined; isWithinLimits: boolean }
 
 const UNUSUAL: FastAnswer = { kind: 'unusual' }
 
@@ -79,7 +79,7 @@ export function createFastLane({ path, schema, documentsMax, enveloped }: FastLa
       const { parse, validate } = enveloped()
       const document = parse(text)
       if (validate(schema, document).length > 0) return undefined
-      const prepared = { document, flat: flatQueryOf(schema, document) }
+      const prepared = { document, flat: flatQueryOf(schema, document), isWithinLimits: false }
       documents.set(text, prepared)
       return prepared
     } catch {
@@ -97,8 +97,10 @@ export function createFastLane({ path, schema, documentsMax, enveloped }: FastLa
       if (prepared === undefined || !answersOnce(prepared.document, parameters?.operationName)) return UNUSUAL
       const variables = parameters?.variables ?? {}
       // One for both: what the first has found out of the caller and waited for, the second does not ask again.
-      const contextValue = context()
-      const data = await prepared.flat?.(contextValue, variables)
+      const contextValue = context(prepared.isWithinLimits)
+      const data = await prepared.flat?.answer(contextValue, variables)
+      // It would have no data otherwise.
+      if (data !== undefined && prepared.flat?.costsTheSame) prepared.isWithinLimits = true
       if (data !== undefined) return { kind: 'whole', type, text: JSON.stringify({ data }) }
       const result = (await normalizedExecutor({
         schema,

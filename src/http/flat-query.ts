@@ -21,14 +21,19 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql'
+import { costsTheSame } from '#graphql/limits.ts'
 import { readingVariables, type Variables, type VariableValues } from './flat-input.ts'
 import { demanded, isThere, listed, NewFields, orNull } from './flat-values.ts'
 
-/**
- * The data that the query answers; undefined where the general executor is to be asked, for what it answers or for the errors
- * it tells. Never rejects.
- */
-export type FlatQuery = (context: object, variables: Variables) => Promise<object | undefined>
+export type FlatQuery = {
+  /**
+   * The data that the query answers; undefined where the general executor is to be asked, for what it answers or for the errors
+   * it tells. Never rejects.
+   */
+  answer(context: object, variables: Variables): Promise<object | undefined>
+  /** Whatever its variables are. */
+  readonly costsTheSame: boolean
+}
 
 /** Undefined for what is not that plain: mutations, fragments, directives, unions, fields below fields. */
 export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode): FlatQuery | undefined {
@@ -40,17 +45,21 @@ export function flatQueryOf(schema: GraphQLSchema, { definitions }: DocumentNode
   const parts = fields?.map((field) => rootPart(schema, operation, root, field))
   if (parts === undefined || !parts.every(isThere)) return undefined
   const readVariables = readingVariables(schema, operation.variableDefinitions ?? [])
-  return async (context, variables) => {
-    try {
-      const variableValues = readVariables(variables)
-      if (variableValues === undefined) return undefined
-      // All of them before the first is asked: what fails later must not leave behind what nobody waits for.
-      const questions = parts.map((part) => part.questionOf(variableValues))
-      const values = await Promise.all(questions.map(async (ask) => ask(context)))
-      return Object.fromEntries(parts.map(({ key, complete }, index) => [key, complete(values[index])]))
-    } catch {
-      return undefined
-    }
+  return {
+    // What is below the fields of the root has no arguments.
+    costsTheSame: fields?.every(({ field }) => costsTheSame(field)) ?? false,
+    async answer(context, variables) {
+      try {
+        const variableValues = readVariables(variables)
+        if (variableValues === undefined) return undefined
+        // All of them before the first is asked: what fails later must not leave behind what nobody waits for.
+        const questions = parts.map((part) => part.questionOf(variableValues))
+        const values = await Promise.all(questions.map(async (ask) => ask(context)))
+        return Object.fromEntries(parts.map(({ key, complete }, index) => [key, complete(values[index])]))
+      } catch {
+        return undefined
+      }
+    },
   }
 }
 

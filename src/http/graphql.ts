@@ -82,7 +82,8 @@ export function graphqlHandler(parts: GraphqlParts): RequestHandler {
         events = results
       },
     }
-    const fast = body && (await fastLane.answer(request, body.text, () => contextOf(parts, facts)))
+    const fast =
+      body && (await fastLane.answer(request, body.text, (isWithinLimits) => contextOf(parts, facts, isWithinLimits)))
     if (fast?.kind === 'whole')
       return send(response, 200, { 'content-type': fast.type, 'cache-control': 'no-store' }, fast.text)
     const answer = await yoga.fetch(
@@ -118,9 +119,9 @@ function headersIn({ headers }: Response): Record<string, string> {
 
 const OF_SENDING = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding'])
 
-function contextOf({ services }: GraphqlParts, request: GraphqlRequest): Context {
+function contextOf({ services }: GraphqlParts, request: GraphqlRequest, isWithinLimits: boolean): Context {
   const { authorization, accountId, requestId, audience } = request
-  return createContext(services, { authorization, accountId, correlationId: requestId, audience })
+  return createContext(services, { authorization, accountId, correlationId: requestId, isWithinLimits, audience })
 }
 
 function mount(parts: GraphqlParts) {
@@ -144,7 +145,7 @@ function mount(parts: GraphqlParts) {
     },
     plugins: [
       answerWithExecuted(),
-      buildContext((facts) => contextOf(parts, facts)),
+      buildContext((facts) => contextOf(parts, facts, false)),
       limitDocuments(),
       explainBrokenVariables(),
       refuseSecretsOverGet(),

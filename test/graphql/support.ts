@@ -71,6 +71,7 @@ export function untouchable(caller: Caller | undefined): Context {
     audience: refuse('audience'),
     repeatEvent: undefined,
     correlationId: 'test',
+    isWithinLimits: false,
     newView: () => async () => undefined,
     view: async () => undefined,
     reader: refuse('reader'),

@@ -56,7 +56,7 @@ const PLAIN: readonly (readonly [string, Readonly<Record<string, unknown>>])[] =
 describe('a plain query', () => {
   test.each(PLAIN)('answers like the general executor: %s', async (text, variables) => {
     const document = parse(text)
-    const data = await flatQueryOf(schema, document)?.({}, variables)
+    const data = await flatQueryOf(schema, document)?.answer({}, variables)
     expect(data).toBeDefined()
     const general = await execute({ schema, document, variableValues: variables })
     expect(JSON.stringify({ data })).toBe(JSON.stringify(general))
@@ -93,7 +93,7 @@ describe('the general executor is left', () => {
   ])('the error or answer of %s', async (_what, text) => {
     const flat = flatQueryOf(schema, parse(text))
     expect(flat).toBeDefined()
-    expect(await flat?.({}, {})).toBeUndefined()
+    expect(await flat?.answer({}, {})).toBeUndefined()
   })
 })
 
@@ -103,8 +103,10 @@ test('what is asked beside a field that can not be asked is not left alone', asy
   process.on('unhandledRejection', note)
   // The default is not used where null is given, which the field does not take.
   const flat = flatQueryOf(schema, parse('query ($id: ID = "x") { rejected { id } thing(id: $id) { id } }'))
-  expect(await flat?.({}, { id: null })).toBeUndefined()
-  expect(await flatQueryOf(schema, parse('{ rejected { id } failing { id } empty { id } }'))?.({}, {})).toBeUndefined()
+  expect(await flat?.answer({}, { id: null })).toBeUndefined()
+  expect(
+    await flatQueryOf(schema, parse('{ rejected { id } failing { id } empty { id } }'))?.answer({}, {}),
+  ).toBeUndefined()
   await setImmediate()
   process.off('unhandledRejection', note)
   expect(left).toEqual([])

@@ -105,6 +105,21 @@ describe('over GET', () => {
   })
 })
 
+test('is measured with the variables it comes with, however small it was before', async () => {
+  const query = `query ($a: [VerifyKeyInput!]!, $b: [VerifyKeyInput!]!) { a: verifyKeys(inputs: $a) { valid } b: verifyKeys(inputs: $b) { valid } }`
+  const ask = async (count: number) => {
+    const inputs = Array.from({ length: count }, () => ({ key: 'x' }))
+    const { answer } = await post(JSON.stringify({ query, variables: { a: inputs, b: inputs } }))
+    return answer.errors?.[0]?.extensions?.code
+  }
+  expect([await ask(1), await ask(50), await ask(51), await ask(1)]).toEqual([
+    undefined,
+    undefined,
+    'OPERATION_TOO_LARGE',
+    undefined,
+  ])
+})
+
 describe('a body', () => {
   test('of more than 1 MiB is refused, and the connection can be used on', async () => {
     const { response, answer } = await post(
