@@ -79,28 +79,22 @@ async function answerTo(services: VerifyingServices, request: IncomingMessage): 
   const headers = headersOf(request)
   const asked = askedBy(request.url ?? '')
   const view = viewOf(services)
-  const [caller, keyspace] = await Promise.all([
-    authenticate(
-      services,
-      onlyValue(headers, 'x-keyledger-authorization') ?? undefined,
-      onlyValue(headers, 'x-keyledger-account') ?? undefined,
-      view,
-    ),
-    'why' in asked ? undefined : keyspaceFor(services, view, asked.keyspaceId),
-  ])
+  const caller = await authenticate(
+    services,
+    onlyValue(headers, 'x-keyledger-authorization') ?? undefined,
+    onlyValue(headers, 'x-keyledger-account') ?? undefined,
+    view,
+  )
   if (caller === undefined)
     return denied('UNAUTHENTICATED', "The proxy's X-Keyledger-Authorization does not hold a valid credential.")
   if (!mayDo(caller, 'keys.verify'))
     return denied('FORBIDDEN', "The proxy's credential lacks the permission keys.verify.")
   if ('why' in asked) return denied('INVALID_INPUT', asked.why)
+  // Only then: for nobody's request nothing is read. It is as current as the caller's judgement.
+  const keyspace = await services.keyspaces.find(asked.keyspaceId)
   if (keyspace === undefined || (caller.kind !== 'ROOT' && caller.accountId !== keyspace.accountId))
     return denied('NOT_FOUND', 'There is no such keyspace.')
   return judge({ services, view, request, headers, caller, asked, presentations: keyspace.presentations })
-}
-
-async function keyspaceFor({ keyspaces }: VerifyingServices, view: View, keyspaceId: string) {
-  await view('STRONG')
-  return keyspaces.find(keyspaceId)
 }
 
 type Case = {

@@ -2,9 +2,11 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { knownShardOf } from '#domain/ids.ts'
 import { newId } from '#secret/ids.ts'
 import { startTestApp, type TestApp } from '#test/support/app.ts'
 import { onServer } from '#test/support/server.ts'
+import { statementsOf } from '#test/support/statements.ts'
 
 type Header = readonly [name: string, value: string]
 type Asked = {
@@ -538,6 +540,16 @@ describe('the proxy', () => {
     const headers = [apiKey(key), ['X-Original-URI', '/other'] as const]
     expect(await ask({ search: '&endpoints=ignore', headers })).toMatchObject({ status: 401, code: 'INVALID_INPUT' })
   })
+})
+
+test('for nobody, and for who may not verify, no keyspace is looked for', async () => {
+  const [verifier, reader] = [credential, await app.createCredential(accountId, ['keys.read'])]
+  const from = (who: string) =>
+    statementsOf(() => ask({ credential: who, keyspace: newId('ks', knownShardOf(accountId)) }))
+  const readsKeyspaces = async (who: string) =>
+    (await from(who)).filter(({ text }) => /FROM state\.keyspace k|JOIN state\.keyspace k/.test(text)).length
+  expect(await readsKeyspaces(verifier)).toBe(1)
+  for (const who of ['nonsense', reader]) expect(await readsKeyspaces(who)).toBe(0)
 })
 
 test('what the database can’t answer is 503, never 200, and told to nobody but the log', async () => {
