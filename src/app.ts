@@ -23,7 +23,7 @@ import { createCodeFinder } from '#verify/code-finder.ts'
 import { type IdentityProvider, identityTokens } from '#verify/identity-token.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import { createUserFinder } from '#verify/user-finder.ts'
-import type { VerifyingServices } from '#verify/view.ts'
+import { type VerifyingServices, WAITS_MAX_MS } from '#verify/view.ts'
 
 export type AppParts = {
   /** `database` is the serving one, and stays the caller's to close. */
@@ -85,6 +85,7 @@ export function buildApp(parts: AppParts): App {
     users: createUserFinder({ ...given, loading, feed }),
     subscribers: createSubscribers({ ...given, feed }),
     stalenessMs,
+    waitsMaxMs: Math.max(WAITS_MAX_MS, patienceMs),
     uses: gatherUses({ database: given.database, log }),
     accesses: gatherAccesses({ ...given, log, accessLogDays }),
     accessLogDays,

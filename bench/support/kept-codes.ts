@@ -8,6 +8,8 @@ import { isUnavailable } from '#database/unavailable.ts'
 import { type WatchedConnection, watchedConnection } from '#database/watched-connection.ts'
 import { startFeed } from '#log/feed.ts'
 import { type CodeFinder, createCodeFinder } from '#verify/code-finder.ts'
+import { deadlineIn } from '#verify/deadline.ts'
+import { WAITS_MAX_MS } from '#verify/view.ts'
 import { figure, table } from './statistics.ts'
 
 const SHARES = [0.01, 0.1, 0.5]
@@ -69,7 +71,8 @@ function counted(connection: WatchedConnection): { readonly loading: WatchedConn
 }
 
 async function find(codes: CodeFinder, secrets: readonly string[]): Promise<void> {
-  const finding = Promise.all(secrets.map((secret) => codes.find({ secret, place: null })))
+  const deadline = deadlineIn(WAITS_MAX_MS)
+  const finding = Promise.all(secrets.map((secret) => codes.find({ secret, place: null }, deadline)))
   const found = await finding.catch((error: unknown) => {
     if (isUnavailable(error)) return undefined
     throw error

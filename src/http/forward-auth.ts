@@ -91,7 +91,7 @@ async function answerTo(services: VerifyingServices, request: IncomingMessage): 
     return denied('FORBIDDEN', "The proxy's credential lacks the permission keys.verify.")
   if ('why' in asked) return denied('INVALID_INPUT', asked.why)
   // Only then: for nobody's request nothing is read. It is as current as the caller's judgement.
-  const keyspace = await services.keyspaces.find(asked.keyspaceId)
+  const keyspace = await services.keyspaces.find(asked.keyspaceId, view)
   if (keyspace === undefined || (caller.kind !== 'ROOT' && caller.accountId !== keyspace.accountId))
     return denied('NOT_FOUND', 'There is no such keyspace.')
   return judge({ services, view, request, headers, caller, asked, presentations: keyspace.presentations })

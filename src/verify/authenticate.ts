@@ -41,19 +41,20 @@ export async function proofOf(
   if (credential === undefined) return undefined
   if (isJwt(credential)) return signedInUser(services, credential, accountId ?? '', view, consistency)
   if (credential.length > SECRET_LENGTH_MAX) return undefined
-  await view(consistency)
+  await view.current(consistency)
   // A configured root key may have any form, but only management keys have theirs: their secrets are generated, never a
   // caller's own, and an own one never has the form of a generated one.
   return parseToken(credential)?.prefix === MANAGEMENT_RULES.prefix
-    ? managementKey(services, credential)
+    ? managementKey(services, credential, view)
     : rootKey(services, credential)
 }
 
 async function managementKey(
   { codes, clock, uses }: VerifyingServices,
   credential: string,
+  view: View,
 ): Promise<Proof | undefined> {
-  const matches = await codes.find({ secret: credential, place: null })
+  const matches = await codes.find({ secret: credential, place: null }, view)
   const matched = matches.find((code) => code.management)
   if (matched === undefined) return undefined
   const now = later(clock.now(), matched.updatedAt)
@@ -91,8 +92,8 @@ async function signedInUser(
   if (identityTokens === null || kindOf(accountId) !== 'acct') return undefined
   const named = await identityTokens.userNamedBy(token, clock.now())
   if (named === undefined) return undefined
-  await view(consistency)
-  const user = await users.find(accountId, named.externalId)
+  await view.current(consistency)
+  const user = await users.find(accountId, named.externalId, view)
   const caller = user && callerOfUser(user, null)
   return caller && { caller, endsAt: named.expiresAt }
 }

@@ -1,12 +1,13 @@
 // Finds the codes that presented secrets belong to: in the cache, or else in the database, whose answers go into the cache. It is
 // as current as the feed is when it is asked; see view.ts for what that has to be.
-import DataLoader from 'dataloader'
 import type { WatchedConnection } from '#database/watched-connection.ts'
 import { invariant } from '#domain/invariant.ts'
 import type { Feed } from '#log/feed.ts'
 import { hexDigestsOf } from '#secret/digest.ts'
 import type { Keyring } from '#secret/keyring.ts'
 import { type LinkPlace, matchCodes, type Presented, readMatches } from './candidates.ts'
+import type { Deadline } from './deadline.ts'
+import { createLoader } from './loader.ts'
 import type { MatchedCode } from './matched-code.ts'
 import { LOAD_MAX_MS } from './snapshot.ts'
 import { createSourcedCache, type SourcedCache } from './sourced-cache.ts'
@@ -20,10 +21,10 @@ export type PresentedSecret = {
 export type CodeFinder = {
   /**
    * The codes that the secret belongs to, once as such and once for each link; none for an unknown one. What is known is given at
-   * once, in the turn that asks; what is not is loaded together with what others ask for in the same turn. Rejects with
-   * UnavailableError where the database does not answer in time.
+   * once, in the turn that asks; what is not is loaded together with what others ask for at that time. Rejects with UnavailableError
+   * where the database does not answer in time.
    */
-  find(presented: PresentedSecret): readonly MatchedCode[] | Promise<readonly MatchedCode[]>
+  find(presented: PresentedSecret, deadline: Deadline): readonly MatchedCode[] | Promise<readonly MatchedCode[]>
   stop(): void
 }
 
@@ -34,8 +35,6 @@ export type CodeFinderParts = {
   readonly feed: Feed
   readonly cacheCodes: number
 }
-
-const BATCH_MAX = 200
 
 /**
  * What is known of secrets where they open nothing, in places that whoever holds one key can make up without end. Few, and apart from
@@ -49,8 +48,7 @@ type Found = readonly MatchedCode[]
 export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFinderParts): CodeFinder {
   const cache = createSourcedCache<Found>({ feed, entriesMax: cacheCodes })
   const elsewhere = createSourcedCache<Found>({ feed, entriesMax: Math.min(cacheCodes, ELSEWHERE_MAX) })
-  // Batches only: each is sent after all who share it have caught up, and nothing that it finds is remembered by it.
-  const loader = new DataLoader<Wanted, Found>(load, { cache: false, maxBatchSize: BATCH_MAX })
+  const loader = createLoader(load)
 
   async function load(wanted: readonly Wanted[]): Promise<readonly Found[]> {
     const inUse = { cache, epoch: cache.epoch() }
@@ -84,9 +82,9 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
   }
 
   return {
-    find({ secret, place }) {
+    find({ secret, place }, deadline) {
       const wanted = wantedOf(keyring, secret, place)
-      return known(wanted) ?? loader.load(wanted)
+      return known(wanted) ?? loader.load(wanted, deadline)
     },
     stop() {
       cache.stop()

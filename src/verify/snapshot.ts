@@ -5,7 +5,7 @@ import { invariant } from '#domain/invariant.ts'
 import type { Cursors } from '#log/poll.ts'
 import type { Snapshot } from './sourced-cache.ts'
 
-/** For one load: together with a catch-up of its usual length still below a second, within which a verdict is UNAVAILABLE. */
+/** For one load, whoever shares it: later the connection counts as dead. Each who waits for it has a deadline of their own. */
 export const LOAD_MAX_MS = 800
 
 /** A common table expression of one row, to be joined with what is read in the same statement. */

@@ -97,8 +97,8 @@ function candidatesFor(
 ): Candidates | Promise<Candidates> {
   // Mistyped generated ones are told by their checksum, before any I/O.
   if (!couldBeSecret(question.key)) return 'MALFORMED'
-  const find = () => codes.find({ secret: question.key, place: linkPlaceOf(caller, question) })
-  const current = view(question.consistency ?? 'STRONG')
+  const find = () => codes.find({ secret: question.key, place: linkPlaceOf(caller, question) }, view)
+  const current = view.current(question.consistency ?? 'STRONG')
   const found = current === undefined ? find() : current.then(find)
   return isKnown(found) ? found : found.catch(unavailable)
 }

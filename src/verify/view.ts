@@ -3,6 +3,7 @@ import type { Feed } from '#log/feed.ts'
 import type { Subscribers } from '#log/subscribers.ts'
 import type { ServingServices } from '#usage/services.ts'
 import type { CodeFinder } from './code-finder.ts'
+import { before, type Deadline, deadlineIn } from './deadline.ts'
 import type { IdentityTokens } from './identity-token.ts'
 import type { KeyspaceFinder } from './keyspace-finder.ts'
 import type { UserFinder } from './user-finder.ts'
@@ -16,6 +17,8 @@ export type VerifyingServices = ServingServices & {
   readonly subscribers: Subscribers
   /** How old a BOUNDED answer may be. */
   readonly stalenessMs: number
+  /** How long an operation may wait in all for what it has to know. */
+  readonly waitsMaxMs: number
   /** Null where there is no identity provider: then nobody signs in by a token. */
   readonly identityTokens: IdentityTokens | null
 }
@@ -23,22 +26,32 @@ export type VerifyingServices = ServingServices & {
 /** STRONG: has seen every change that was acknowledged before it was asked. BOUNDED: before that, less the bound. */
 export type Consistency = 'STRONG' | 'BOUNDED'
 
-/**
- * Resolves when what is known is current; what is then taken at once is. Undefined where it is already: verifying what is known waits
- * for nothing then. Rejects with UnavailableError.
- */
-export type View = (consistency: Consistency) => Promise<void> | undefined
+/** Below a second, within which an answer is given, be it UNAVAILABLE: a caller who waits longer would rather be told. */
+export const WAITS_MAX_MS = 900
+
+/** Its deadline is for all that the operation waits for in turn: counted from when it first waits. */
+export type View = Deadline & {
+  /**
+   * Resolves when what is known is current; what is then taken at once is. Undefined where it is already: verifying what is known
+   * waits for nothing then. Rejects with UnavailableError.
+   */
+  current(consistency: Consistency): Promise<void> | undefined
+}
 
 /** For an operation that begins now. */
-export function viewOf({ feed, stalenessMs }: VerifyingServices): View {
+export function viewOf({ feed, stalenessMs, waitsMaxMs }: VerifyingServices): View {
+  const deadline = deadlineIn(waitsMaxMs)
   let caughtUp: Promise<void> | undefined
   let isCaughtUp = false
-  return (consistency) => {
-    // Without a wait between: what is taken next is as old as this says.
-    if (isCaughtUp || (consistency === 'BOUNDED' && feed.ageMs() <= stalenessMs)) return undefined
-    caughtUp ??= feed.catchUp().then(() => {
-      isCaughtUp = true
-    })
-    return caughtUp
+  return {
+    leftMs: deadline.leftMs,
+    current(consistency) {
+      // Without a wait between: what is taken next is as old as this says.
+      if (isCaughtUp || (consistency === 'BOUNDED' && feed.ageMs() <= stalenessMs)) return undefined
+      caughtUp ??= before(deadline, feed.catchUp).then(() => {
+        isCaughtUp = true
+      })
+      return caughtUp
+    },
   }
 }

@@ -20,6 +20,7 @@ import type { Caller } from '#domain/caller.ts'
 import type { Context } from '#graphql/context.ts'
 import type { Need } from '#graphql/needs.ts'
 import { schema } from '#graphql/schema.ts'
+import type { View } from '#verify/view.ts'
 
 export type FieldOfSchema = {
   readonly of: string
@@ -52,6 +53,8 @@ export function needsOf(field: FieldOfSchema): readonly Need[] {
 }
 
 /** For callers and operations that must be turned away first: whatever is touched throws. */
+const CURRENT: View = { current: () => undefined, leftMs: () => 1 }
+
 export function untouchable(caller: Caller | undefined): Context {
   const refuse = (name: string) =>
     new Proxy(
@@ -72,8 +75,8 @@ export function untouchable(caller: Caller | undefined): Context {
     repeatEvent: undefined,
     correlationId: 'test',
     isWithinLimits: false,
-    newView: () => async () => undefined,
-    view: async () => undefined,
+    newView: () => CURRENT,
+    view: CURRENT,
     reader: refuse('reader'),
     loaders: refuse('loaders'),
     startOver: () => undefined,

@@ -2,6 +2,8 @@
 // be sent again, and neither here nor in the database does work pile up that nobody waits for any more.
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { knownShardOf } from '#domain/ids.ts'
+import { newId } from '#secret/ids.ts'
 import { type Executed, startTestApp, type TestApp } from '#test/support/app.ts'
 
 const POOL_SIZE = 4
@@ -57,14 +59,14 @@ async function verify(key: string, consistency = 'STRONG'): Promise<Asked> {
 
 const codeOf = async (key: string, consistency?: string) => (await verify(key, consistency)).code
 
-function proxied(key: string): Promise<Response> {
+function proxied(key: string, { credential = guard, to = keyspaceId } = {}): Promise<Response> {
   const headers = {
-    'x-keyledger-authorization': `Bearer ${guard}`,
+    'x-keyledger-authorization': `Bearer ${credential}`,
     'x-api-key': key,
     'x-original-method': 'GET',
     'x-original-uri': '/',
   }
-  return fetch(`${app.origin}/forward-auth?keyspace=${keyspaceId}&endpoints=ignore`, { headers })
+  return fetch(`${app.origin}/forward-auth?keyspace=${to}&endpoints=ignore`, { headers })
 }
 
 const CREATE = `mutation ($input: CreateKeyInput!) { createKey(input: $input) {
@@ -118,7 +120,7 @@ describe('while what verification reads is locked', () => {
     await vi.waitFor(async () => expect(await codeOf(secret)).toBe('VALID'), MENDED)
   })
 
-  test('more than may wait is refused at once, and nothing of it stays behind', async () => {
+  test('more than can be asked in time is UNAVAILABLE, and nothing of it stays behind', async () => {
     const { secret } = await app.createKey(keyspaceId)
     expect(await codeOf(secret)).toBe('VALID')
     const { unlock } = await lockTable('state.key')
@@ -142,6 +144,31 @@ describe('while what verification reads is locked', () => {
     expect((await create('a')).errors).toEqual(UNAVAILABLE)
     await unlock()
     await vi.waitFor(async () => expect(await codeOf(secret)).toBe('VALID'), MENDED)
+  })
+})
+
+describe('many who ask at once, with a database that answers,', () => {
+  test('are all answered about a keyspace that has just been changed, and so is who asks what is not known', async () => {
+    const { secret } = await app.createKey(keyspaceId)
+    const rename = 'mutation ($input: UpdateKeyspaceInput!) { updateKeyspace(input: $input) { __typename } }'
+    for (const name of ['first', 'second', 'third']) {
+      await app.ask(rename, { input: { keyspaceId, name } })
+      const answers = await Promise.all(Array.from({ length: MANY }, () => proxied(secret)))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    }
+  })
+
+  test('keep nobody waiting by what they make up', async () => {
+    const unknown = await Promise.all(Array.from({ length: 5 }, () => app.createKey(keyspaceId)))
+    const madeUp = () => newId('ks', knownShardOf(keyspaceId))
+    const asking = Promise.all(
+      Array.from({ length: MANY }, (_, n) =>
+        proxied('x', { credential: n % 2 === 0 ? guard : 'nonsense', to: madeUp() }),
+      ),
+    )
+    const codes = await Promise.all(unknown.map(({ secret }) => codeOf(secret, 'BOUNDED')))
+    expect(codes).toEqual(unknown.map(() => 'VALID'))
+    for (const answer of await asking) expect(answer.status).toBe(401)
   })
 })
 

@@ -16,6 +16,8 @@ export type TcpProxy = {
   heal(): void
   /** Holds back all further answers on connections over which such a text was sent, now or before. One at a time. */
   hold(asked: RegExp): Hold
+  /** Answers come so much later from now on. */
+  slow(byMs: number): void
   /** Where new connections lead from now on. */
   moveTo(connection: pg.ConnectionConfig): void
   /** Ends all connections at once. */
@@ -41,6 +43,7 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
   const sockets = new Set<net.Socket>()
   const pipes = new Set<Pipe>()
   let holed = false
+  let laterByMs = 0
   let holding: { readonly asked: RegExp; hold(forward: () => void): void } | undefined
   const server = net.createServer((client) => {
     keep(client)
@@ -50,6 +53,7 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
     const gate = new Transform({
       transform(chunk, _encoding, forward) {
         if (holding?.asked.test(pipe.asked)) holding.hold(() => forward(null, chunk))
+        else if (laterByMs > 0) setTimeout(() => forward(null, chunk), laterByMs)
         else forward(null, chunk)
       },
     })
@@ -115,6 +119,9 @@ export async function startTcpProxy(connection: pg.ConnectionConfig): Promise<Tc
           for (const forward of held) forward()
         },
       }
+    },
+    slow(byMs) {
+      laterByMs = byMs
     },
     moveTo(next) {
       target = targetOf(next)

@@ -7,11 +7,11 @@ import type { Keyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import { createUserFinder } from '#verify/user-finder.ts'
-import type { VerifyingServices } from '#verify/view.ts'
+import { type VerifyingServices, WAITS_MAX_MS } from '#verify/view.ts'
 
 type Verifying = Pick<
   VerifyingServices,
-  'feed' | 'codes' | 'keyspaces' | 'users' | 'subscribers' | 'stalenessMs' | 'committed'
+  'feed' | 'codes' | 'keyspaces' | 'users' | 'subscribers' | 'stalenessMs' | 'waitsMaxMs' | 'committed'
 >
 
 /** Ends with the process: its connections are cut off when the database is dropped. */
@@ -39,17 +39,17 @@ export function testVerifying(database: Database, keyring: Keyring, patienceMs: 
   }
   let finder: VerifyingServices['codes'] | undefined
   const codes: VerifyingServices['codes'] = {
-    find(presented) {
+    find(...asked) {
       finder ??= createCodeFinder({ loading, keyring, feed: real(), cacheCodes: 1_000 })
-      return finder.find(presented)
+      return finder.find(...asked)
     },
     stop: () => finder?.stop(),
   }
   let keyspaceFinder: VerifyingServices['keyspaces'] | undefined
   const keyspaces: VerifyingServices['keyspaces'] = {
-    find(keyspaceId) {
+    find(...asked) {
       keyspaceFinder ??= createKeyspaceFinder({ loading, feed: real() })
-      return keyspaceFinder.find(keyspaceId)
+      return keyspaceFinder.find(...asked)
     },
     stop: () => keyspaceFinder?.stop(),
   }
@@ -67,5 +67,6 @@ export function testVerifying(database: Database, keyring: Keyring, patienceMs: 
     read: async () => [],
     stop: () => undefined,
   }
-  return { feed, codes, keyspaces, users, subscribers, stalenessMs: 2_000, committed: feed.committed }
+  const waitsMaxMs = Math.max(WAITS_MAX_MS, patienceMs)
+  return { feed, codes, keyspaces, users, subscribers, stalenessMs: 2_000, waitsMaxMs, committed: feed.committed }
 }

@@ -25,6 +25,7 @@ import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 import { PATIENTLY } from '#test/support/wait.ts'
 import { authenticate } from '#verify/authenticate.ts'
 import { type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
+import { viewOf } from '#verify/view.ts'
 
 const TRIALS = 10
 
@@ -271,6 +272,27 @@ describe('without the database', () => {
     )
     expect(new Set(answers)).toEqual(new Set(['UNAVAILABLE']))
     expect(performance.now() - askedAt).toBeLessThan(3_000)
+    await end()
+  })
+
+  test('that is slow, nobody waits longer than for one late answer, however many are needed', async () => {
+    const { secret } = await here.createCaller(account, ['keys.verify'])
+    const { secrets } = await here.createKey(keyspaceId)
+    const key = secrets[0] ?? ''
+    const { at, proxy, code, end } = await elsewhere()
+    expect(await code({ key: 'x'.repeat(20) })).toBe('NOT_FOUND')
+    const ask = async () => {
+      const view = viewOf(at)
+      const caller = await authenticate(at, `Bearer ${secret}`, undefined, view)
+      return (await verifyKeys(at, caller ?? { kind: 'ROOT' }, [{ key }], view))[0]?.code
+    }
+    // Each of the three (a look at the log, which may begin after another; the caller; the key) is in time by itself.
+    proxy.slow(350)
+    const askedAt = performance.now()
+    expect(await ask().catch(() => 'UNAVAILABLE')).toBe('UNAVAILABLE')
+    expect(performance.now() - askedAt).toBeLessThan(1_300)
+    proxy.slow(0)
+    await vi.waitFor(async () => expect(await ask()).toBe('VALID'), PATIENTLY)
     await end()
   })
 })

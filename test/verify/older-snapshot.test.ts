@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { newKeyringText, parseKeyring } from '#secret/keyring.ts'
 import { createCodeFinder } from '#verify/code-finder.ts'
+import { deadlineIn } from '#verify/deadline.ts'
 import { createKeyspaceFinder } from '#verify/keyspace-finder.ts'
 import { createUserFinder } from '#verify/user-finder.ts'
 
@@ -29,20 +30,22 @@ function loadingUpTo(head: bigint) {
 test('is not believed of codes', async () => {
   const finderUpTo = (head: bigint) => createCodeFinder({ loading: loadingUpTo(head), keyring, feed, cacheCodes: 10 })
   const presented = { secret: 'somebody-s-own-secret', place: null }
-  expect(await finderUpTo(10n).find(presented)).toEqual([])
-  await expect(async () => finderUpTo(9n).find(presented)).rejects.toThrow('older than the feed')
+  expect(await finderUpTo(10n).find(presented, deadlineIn(1_000))).toEqual([])
+  await expect(async () => finderUpTo(9n).find(presented, deadlineIn(1_000))).rejects.toThrow('older than the feed')
 })
 
 test('is not believed of keyspaces', async () => {
   const finderUpTo = (head: bigint) => createKeyspaceFinder({ loading: loadingUpTo(head), feed })
   const keyspaceId = 'ks_00BAeuIzIGLiPeMDJaDe1Q'
-  expect(await finderUpTo(10n).find(keyspaceId)).toBeUndefined()
-  await expect(finderUpTo(9n).find(keyspaceId)).rejects.toThrow('older than the feed')
+  expect(await finderUpTo(10n).find(keyspaceId, deadlineIn(1_000))).toBeUndefined()
+  await expect(finderUpTo(9n).find(keyspaceId, deadlineIn(1_000))).rejects.toThrow('older than the feed')
 })
 
 test('is not believed of users', async () => {
   const finderUpTo = (head: bigint) => createUserFinder({ loading: loadingUpTo(head), keyring, feed })
   const accountId = 'acct_00BAeuIzIGLiPeMDJaDe1Q'
-  expect(await finderUpTo(10n).find(accountId, 'ada@example.org')).toBeUndefined()
-  await expect(finderUpTo(9n).find(accountId, 'ada@example.org')).rejects.toThrow('older than the feed')
+  expect(await finderUpTo(10n).find(accountId, 'ada@example.org', deadlineIn(1_000))).toBeUndefined()
+  await expect(finderUpTo(9n).find(accountId, 'ada@example.org', deadlineIn(1_000))).rejects.toThrow(
+    'older than the feed',
+  )
 })
