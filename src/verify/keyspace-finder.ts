@@ -22,13 +22,18 @@ export type KeyspaceFinder = {
 
 const KEYSPACES_MAX = 10_000
 
+// Each by itself, which the limit makes sure of: to join them all, a planner may read the table whole.
 const KEYSPACES = `
   WITH ${SNAPSHOT}
   SELECT snapshot.*, found.*
     FROM snapshot LEFT JOIN (
-      SELECT k.keyspace_id, k.account_id, k.rules -> 'presentations' AS presentations
+      SELECT one.*
         FROM unnest($1::smallint[], $2::text[]) AS asked (shard, keyspace_id)
-        JOIN state.keyspace k ON k.shard = asked.shard AND k.keyspace_id = asked.keyspace_id) AS found ON true`
+        CROSS JOIN LATERAL (
+          SELECT k.keyspace_id, k.account_id, k.rules -> 'presentations' AS presentations
+            FROM state.keyspace k
+           WHERE k.shard = asked.shard AND k.keyspace_id = asked.keyspace_id
+           LIMIT 1) AS one) AS found ON true`
 
 type Nothing = SnapshotColumns & { readonly keyspace_id: null }
 type Row = SnapshotColumns & {

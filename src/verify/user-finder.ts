@@ -31,14 +31,19 @@ export type UserFinderParts = {
 /** Of some hundred bytes each. */
 const USERS_MAX = 50_000
 
+// Each by itself, which the limit makes sure of: to join them all, a planner may read the table whole.
 const USERS = `
   WITH ${SNAPSHOT}
   SELECT snapshot.*, named.*
     FROM snapshot LEFT JOIN (
-      SELECT asked.question, u.user_id AS "userId", u.account_id AS "accountId", u.role, u.permissions, u.removed_at IS NOT NULL AS removed
+      SELECT asked.question, found.*
         FROM unnest($1::smallint[], $2::text[], $3::bytea[], $4::integer[]) AS asked (shard, account_id, digest, question)
-        JOIN vault.identity i ON i.shard = asked.shard AND i.account_id = asked.account_id AND i.digest = asked.digest
-        JOIN state.user u ON u.shard = i.shard AND u.user_id = i.user_id) AS named ON true`
+        CROSS JOIN LATERAL (
+          SELECT u.user_id AS "userId", u.account_id AS "accountId", u.role, u.permissions, u.removed_at IS NOT NULL AS removed
+            FROM vault.identity i
+            JOIN state.user u ON u.shard = i.shard AND u.user_id = i.user_id
+           WHERE i.shard = asked.shard AND i.account_id = asked.account_id AND i.digest = asked.digest
+           LIMIT 1) AS found) AS named ON true`
 
 type Nobody = SnapshotColumns & { readonly userId: null }
 type Row = SnapshotColumns & ActingUser & { readonly question: number }

@@ -19,7 +19,7 @@ function setUp() {
   return {
     sent,
     answers,
-    load: (key: string, withinMs = 1_000) => loader.load({ key }, deadlineIn(withinMs)),
+    load: (key: string, withinMs = 60_000) => loader.load({ key }, deadlineIn(withinMs)),
     async answer(batch: number) {
       answers[batch - 1]?.resolve()
       await nextTurn()
