@@ -41,7 +41,7 @@ export type FeedParts = {
 }
 
 /** A caller who waits longer would rather be told. */
-const CATCH_UP_MAX_MS = 800
+export const CATCH_UP_MAX_MS = 800
 /** How old a quiet process's view may get; with a poll that fails and one that is given up it stays below 2 s. */
 const POLL_INTERVAL_MS = 500
 /** Commits of so long share a hint: NOTIFY takes a lock that all its senders share. */

@@ -1,5 +1,5 @@
 // How current an answer has to be, and the waiting for it. A view is of one operation: what it needs is waited for once.
-import type { Feed } from '#log/feed.ts'
+import { CATCH_UP_MAX_MS, type Feed } from '#log/feed.ts'
 import type { Subscribers } from '#log/subscribers.ts'
 import type { ServingServices } from '#usage/services.ts'
 import type { CodeFinder } from './code-finder.ts'
@@ -48,7 +48,8 @@ export function viewOf({ feed, stalenessMs, waitsMaxMs }: VerifyingServices): Vi
     current(consistency) {
       // Without a wait between: what is taken next is as old as this says.
       if (isCaughtUp || (consistency === 'BOUNDED' && feed.ageMs() <= stalenessMs)) return undefined
-      caughtUp ??= before(deadline, feed.catchUp).then(() => {
+      // A timer for each operation only where others waited before: the feed's own time is shorter than all of ours.
+      caughtUp ??= (deadline.leftMs() > CATCH_UP_MAX_MS ? feed.catchUp() : before(deadline, feed.catchUp)).then(() => {
         isCaughtUp = true
       })
       return caughtUp
