@@ -3,6 +3,7 @@
 import { type FloatValueNode, GraphQLError, type IntValueNode, Kind, type ValueNode } from 'graphql'
 import { type Instant, instantOf } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
+import { JsonText } from '#domain/json-text.ts'
 import type { Json } from '#domain/key/events.ts'
 
 type Variables = Readonly<Record<string, unknown>> | null | undefined
@@ -120,7 +121,7 @@ function parseJson(value: unknown): Json {
 export const json = {
   description: 'Any JSON value: an object, a list, text, a number, true, false or null.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
-  serialize: (value: unknown) => value,
+  serialize: (value: unknown) => (value instanceof JsonText ? value.parsed() : value),
   parseValue: parseJson,
   parseLiteral: parseJsonLiteral,
 }

@@ -4,6 +4,7 @@ import type { ActingUser } from '#domain/caller.ts'
 import { effectivePermissions, type Grant } from '#domain/grant.ts'
 import type { Instant } from '#domain/instant.ts'
 import { invariant } from '#domain/invariant.ts'
+import { JsonText } from '#domain/json-text.ts'
 import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
 import { limitOf, type Role } from '#domain/user/roles.ts'
 import type { Candidate } from '#domain/verdict.ts'
@@ -20,7 +21,7 @@ export type MatchedCode = Candidate & {
   readonly slot: CodeSlot
   readonly name: string
   readonly tags: readonly string[]
-  readonly metadata: Json
+  readonly metadata: JsonText | null
   readonly logging: AccessLogging
   /** All that it grants, within what the user may whom it acts as; sorted. */
   readonly permissions: readonly string[]
@@ -120,7 +121,7 @@ export function matchedCode(keyring: Keyring, row: CandidateColumns): MatchedCod
     slot: row.slot,
     name: row.name,
     tags: row.tags,
-    metadata: row.metadata,
+    metadata: row.metadata === null ? null : new JsonText(row.metadata),
     logging: { request: row.log_request, response: row.log_response },
     owner: nameOf(keyring, names, row.owner_id),
     user,

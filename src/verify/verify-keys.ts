@@ -6,7 +6,8 @@ import type { Caller } from '#domain/caller.ts'
 import type { Endpoint } from '#domain/endpoint.ts'
 import { type IdKind, kindOf } from '#domain/ids.ts'
 import { type Instant, later } from '#domain/instant.ts'
-import type { AccessLogging, CodeSlot, Json } from '#domain/key/events.ts'
+import type { JsonText } from '#domain/json-text.ts'
+import type { AccessLogging, CodeSlot } from '#domain/key/events.ts'
 import { type PermissionExpression, parseExpression } from '#domain/permission-expression.ts'
 import { judge, type Question, type VerificationCode, verdictMessage } from '#domain/verdict.ts'
 import { couldBeSecret } from '#secret/token.ts'
@@ -48,7 +49,8 @@ export type Verification = {
   readonly owner: string | null
   readonly actsAs: string | null
   readonly tags: readonly string[]
-  readonly metadata: Json
+  /** Parsed by who tells it: most that ask for a verdict do not ask for it. */
+  readonly metadata: JsonText | null
   readonly permissions: readonly string[]
   readonly expiresAt: Instant | null
   readonly logging: AccessLogging | null

@@ -17,6 +17,7 @@ import type { Clock } from '#database/clock.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import type { Caller } from '#domain/caller.ts'
 import { type Instant, plusMs } from '#domain/instant.ts'
+import { JsonText } from '#domain/json-text.ts'
 import { verdictMessage } from '#domain/verdict.ts'
 import { newId } from '#secret/ids.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts'
@@ -203,7 +204,7 @@ describe('a verdict', () => {
       slot: 'PRIMARY',
       name: 'judged',
       tags: ['t'],
-      metadata: { m: 1 },
+      metadata: new JsonText({ m: 1 }),
       permissions: ['ads.*'],
       checkedAt: at.clock.now(),
     })
