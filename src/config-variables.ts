@@ -48,7 +48,8 @@ export const DESCRIPTIONS = {
   },
   KEYLEDGER_CACHE_CODES: {
     default: '500000',
-    meaning: 'most codes that verification keeps in memory, some 1.7 KB each',
+    meaning:
+      'how many codes verification keeps in memory, some 1.7 KB each; one that takes more than 2 KB counts as several',
     accepted: '0 to 10000000; with 0 every verification asks the database',
   },
   KEYLEDGER_STALENESS_MS: {

@@ -10,6 +10,7 @@ import { SEALED_NAMES } from './sealed-names.ts'
 import { createSharing } from './shared.ts'
 import { SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import type { Loaded, Snapshot } from './sourced-cache.ts'
+import { weightOf } from './weight.ts'
 
 /** Where links are looked for: a keyspace, an account, or a keyspace that must be of that account. Well-formed ids, at least one. */
 export type LinkPlace = { readonly accountId: string | null; readonly keyspaceId: string | null }
@@ -102,7 +103,8 @@ export function readMatches(
         return row.link === null ? [code] : [code, throughLink(code, row.link)]
       }),
     ]
-    return { found, sources: [...new Set([...digests, ...namedIn(place), ...matches.flatMap(sourcesOf)])] }
+    const sources = [...new Set([...digests, ...namedIn(place), ...matches.flatMap(sourcesOf)])]
+    return { found, sources, weight: weightOf(found, sources.length) }
   })
   return { snapshot: snapshotOf(rows, since), loaded }
 }
@@ -120,7 +122,9 @@ function withShared(row: Match): Match {
     slot: shared(row.slot),
     tags: shared(row.tags),
     permissions: shared(row.permissions),
-    policies: shared(row.policies),
+    policies: row.policies.map(shared),
+    user_permissions: shared(row.user_permissions),
+    link: row.link && { ...row.link, policies: row.link.policies.map(shared) },
   }
 }
 

@@ -57,9 +57,9 @@ export function createCodeFinder({ loading, keyring, feed, cacheCodes }: CodeFin
     const rows = await loading.ask(matchCodes(wanted), LOAD_MAX_MS)
     const { snapshot, loaded } = readMatches(keyring, wanted, rows, since)
     return wanted.map(({ key, digests, place }, index) => {
-      const { found = [], sources = [] } = loaded[index] ?? {}
+      const { found = [], sources = [], weight } = loaded[index] ?? {}
       const kept = found.some((code) => isThere(code, place)) ? inUse : notInUse
-      if (found.length > 0) kept.cache.put(key, { found, sources }, snapshot, kept.epoch)
+      if (found.length > 0) kept.cache.put(key, { found, sources, weight }, snapshot, kept.epoch)
       else for (const digest of digests) cache.putUnknown(digest, snapshot, inUse.epoch)
       return found
     })

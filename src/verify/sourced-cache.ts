@@ -4,9 +4,16 @@
 import { invariant } from '#domain/invariant.ts'
 import type { Feed } from '#log/feed.ts'
 import type { FeedEvent } from '#log/poll.ts'
+import { createScale, type Held } from './scale.ts'
+import type { Weight } from './weight.ts'
 
 /** What was found, and the ids of all that it was read from: digest, key, keyspaces, policies, users, links, accounts. */
-export type Loaded<Found> = { readonly found: Found; readonly sources: readonly string[] }
+export type Loaded<Found> = {
+  readonly found: Found
+  readonly sources: readonly string[]
+  /** Undefined: less than a unit. */
+  readonly weight?: Weight | undefined
+}
 
 /** What something was loaded in. */
 export type Snapshot = {
@@ -17,7 +24,10 @@ export type Snapshot = {
 
 export type SourcedCache<Found> = {
   get(key: string): Found | undefined
-  /** Keeps what was loaded, unless the feed has handed on more than the snapshot had seen, or all was forgotten since `epoch`. */
+  /**
+   * Keeps what was loaded, unless the feed has handed on more than the snapshot had seen, or all was forgotten since `epoch`; or it
+   * alone is more than there is room for.
+   */
   put(key: string, loaded: Loaded<Found>, snapshot: Snapshot, epoch: number): void
   /** Whether this digest was nobody's a moment ago, and no code has been issued with it since. */
   isUnknown(digest: string): boolean
@@ -30,17 +40,22 @@ export type SourcedCache<Found> = {
    */
   positionOf(accountId: string): bigint
   size(): number
+  /** Of all that is kept, as it was estimated. */
+  bytes(): number
   stop(): void
 }
 
 export type SourcedCacheParts = {
   readonly feed: Pick<Feed, 'follow' | 'cursors' | 'surroundings'>
+  /** Of a unit each (see scale.ts); fewer, where some take more. */
   readonly entriesMax: number
 }
 
 /** Shared by all entries that were read from it; not alive any more once it has changed. `position`: an account's. */
 type Source = { readonly id: string; alive: boolean; entries: number; position: bigint }
-type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[]; used: boolean }
+type Entry<Found> = { readonly found: Found; readonly sources: readonly Source[]; readonly held: Held; used: boolean }
+
+const SMALL: Weight = { bytes: 0, parts: [] }
 
 /** Where all are in use, to look for one that is not would take as long as there are entries. */
 const PASSED_OVER_MAX = 16
@@ -57,12 +72,14 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
   const entries = new Map<string, Entry<Found>>()
   const unknown = createUnknown()
   const sources = createSources()
+  const scale = createScale(entriesMax)
   let epoch = 0
   let turns = entries.entries()
 
   function forget(key: string, entry: Entry<Found>): void {
     entries.delete(key)
     for (const source of entry.sources) sources.release(source)
+    scale.remove(entry.held)
   }
 
   /**
@@ -111,6 +128,7 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
     entries.clear()
     unknown.clear()
     sources.clear()
+    scale.clear()
   }
 
   const mayKeep = (snapshot: Snapshot, since: number) => since === epoch && isCurrent(feed, snapshot)
@@ -127,11 +145,15 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
       return entry.found
     },
     put(key, loaded, snapshot, since) {
+      const { found, weight = SMALL } = loaded
       if (!mayKeep(snapshot, since)) return
       const before = entries.get(key)
       if (before !== undefined) forget(key, before)
-      entries.set(key, { found: loaded.found, sources: loaded.sources.map(sources.use), used: false })
-      if (entries.size > entriesMax) makeRoom()
+      if (!scale.couldHold(weight)) return
+      // What it shares with others is held by it from here on, and it is not there yet to give way itself.
+      const held = scale.add(weight)
+      while (scale.isOver()) makeRoom()
+      entries.set(key, { found, sources: loaded.sources.map(sources.use), held, used: false })
     },
     isUnknown: unknown.has,
     putUnknown(digest, snapshot, since) {
@@ -140,6 +162,7 @@ export function createSourcedCache<Found>({ feed, entriesMax }: SourcedCachePart
     epoch: () => epoch,
     positionOf: sources.positionOf,
     size: () => entries.size,
+    bytes: scale.bytes,
     stop() {
       following.stop()
       clear()

@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Follower } from '#log/feed.ts'
 import type { Cursors, FeedEvent, Surroundings } from '#log/poll.ts'
+import { UNIT_BYTES } from '#verify/scale.ts'
 import { createSourcedCache, type Snapshot } from '#verify/sourced-cache.ts'
+import type { Part } from '#verify/weight.ts'
 
 const DIGEST = 'd1'
 
@@ -59,8 +61,19 @@ function setUp(entriesMax = 3) {
   const cache = createSourcedCache<string>({ feed: driven.feed, entriesMax })
   const put = (key: string, sources: readonly string[] = [key], snapshot = driven.snapshot(), epoch = cache.epoch()) =>
     cache.put(key, { found: `found ${key}`, sources }, snapshot, epoch)
-  return { ...driven, cache, put }
+  /** One that takes so many units, and what it shares with others. */
+  const putHeavy = (key: string, units: number, parts: readonly Part[] = []) =>
+    cache.put(
+      key,
+      { found: `found ${key}`, sources: [key], weight: { bytes: units * UNIT_BYTES, parts } },
+      driven.snapshot(),
+      cache.epoch(),
+    )
+  const kept = (keys: string) => [...keys].filter((key) => cache.get(key) !== undefined).join('')
+  return { ...driven, cache, put, putHeavy, kept }
 }
+
+const partOf = (units: number): Part => ({ value: {}, bytes: Math.floor(units * UNIT_BYTES) })
 
 test('a cache of no entries keeps none', () => {
   const { cache, put } = setUp(0)
@@ -141,6 +154,91 @@ test('gives way in turn for as long as it lasts, also after all was forgotten', 
     reset()
     expect(cache.size()).toBe(0)
   }
+})
+
+describe('an entry that takes much', () => {
+  test('makes as many give way as would have had its room', () => {
+    const { putHeavy, kept, cache } = setUp(6)
+    for (const key of 'abcdef') putHeavy(key, 1)
+    putHeavy('g', 3.5)
+    expect(kept('abcdefg')).toBe('efg')
+    expect(cache.bytes()).toBe(6 * UNIT_BYTES)
+  })
+
+  test('is not kept where it alone is more than there is room for, and pushes nothing out', () => {
+    const { putHeavy, kept } = setUp(3)
+    putHeavy('a', 1)
+    putHeavy('b', 3.1)
+    putHeavy('c', 1, [partOf(2.1)])
+    expect(kept('abc')).toBe('a')
+    putHeavy('d', 3)
+    expect(kept('abcd')).toBe('d')
+  })
+
+  test('in the place of a smaller one of the same key leaves nothing of that behind, kept or not', () => {
+    const { putHeavy, kept, cache } = setUp(3)
+    putHeavy('a', 1)
+    putHeavy('a', 2)
+    expect([kept('a'), cache.bytes()]).toEqual(['a', 2 * UNIT_BYTES])
+    putHeavy('a', 4)
+    expect([kept('a'), cache.bytes()]).toEqual(['', 0])
+  })
+
+  test('counts what it shares once, for as long as anybody has it', () => {
+    const { putHeavy, kept, cache, append, handOn } = setUp(6)
+    const part = partOf(3)
+    for (const key of 'abc') putHeavy(key, 1, [part])
+    expect([kept('abc'), cache.bytes()]).toEqual(['abc', 6 * UNIT_BYTES])
+    for (const [key, units] of [
+      ['a', 5],
+      ['b', 4],
+      ['c', 0],
+    ] as const) {
+      append(key)
+      handOn()
+      expect([kept(key), cache.bytes()]).toEqual(['', units * UNIT_BYTES])
+    }
+  })
+})
+
+test('whatever is kept and ended, in whatever order: no more than there is room for, and as much as those that are kept take', () => {
+  const parts = [partOf(0.3), partOf(1), partOf(4), partOf(9)]
+  const keys = 'abcdefghijkl'
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constant('put' as const),
+      key: fc.constantFrom(...keys),
+      bytes: fc.integer({ min: 0, max: 12 * UNIT_BYTES }),
+      parts: fc.subarray(parts),
+    }),
+    fc.record({ do: fc.constant('use' as const), key: fc.constantFrom(...keys) }),
+    fc.record({ do: fc.constant('end' as const), key: fc.constantFrom(...keys) }),
+    fc.record({ do: fc.constant('reset' as const) }),
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 20 }), fc.array(step, { maxLength: 60 }), (unitsMax, steps) => {
+      const { cache, snapshot, append, handOn, reset } = setUp(unitsMax)
+      const last = new Map<string, { readonly bytes: number; readonly parts: readonly Part[] }>()
+      for (const next of steps) {
+        if (next.do === 'put') {
+          last.set(next.key, next)
+          cache.put(next.key, { found: '', sources: [next.key], weight: next }, snapshot(), cache.epoch())
+        } else if (next.do === 'use') cache.get(next.key)
+        else if (next.do === 'end') {
+          append(next.key)
+          handOn()
+        } else reset()
+        expect(cache.bytes()).toBeLessThanOrEqual(unitsMax * UNIT_BYTES)
+      }
+      // Whoever asks for what has ended takes it out.
+      const kept = [...last].filter(([key]) => cache.get(key) !== undefined).map(([, weight]) => weight)
+      const own = kept.map(({ bytes }) => Math.max(1, Math.ceil(bytes / UNIT_BYTES)) * UNIT_BYTES)
+      const common = [...new Set(kept.flatMap((weight) => weight.parts))].map(({ bytes }) => bytes)
+      expect(cache.bytes()).toBe([...own, ...common].reduce((sum, bytes) => sum + bytes, 0))
+      expect(cache.size()).toBe(kept.length)
+    }),
+    { numRuns: 500 },
+  )
 })
 
 describe('a digest that is nobody’s', () => {
