@@ -12,6 +12,7 @@ import type { Deadline } from './deadline.ts'
 import { createLoader } from './loader.ts'
 import { LOAD_MAX_MS, SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import { createSourcedCache } from './sourced-cache.ts'
+import { weightOfUser } from './weight.ts'
 
 export type UserFinder = {
   /**
@@ -28,7 +29,7 @@ export type UserFinderParts = {
   readonly feed: Feed
 }
 
-/** Of some hundred bytes each. */
+/** Of some hundred bytes each; who has many permissions counts as several. */
 const USERS_MAX = 50_000
 
 // Each by itself, which the limit makes sure of: to join them all, a planner may read the table whole.
@@ -67,7 +68,7 @@ export function createUserFinder({ loading, keyring, feed }: UserFinderParts): U
       const { userId, accountId, role, permissions, removed } = row
       const found = { userId, accountId, role, permissions, removed }
       // The name of who is removed may come to be another's, of whom no event is about this one.
-      if (!removed) cache.put(key, { found, sources: [userId] }, snapshot, epoch)
+      if (!removed) cache.put(key, { found, sources: [userId], weight: weightOfUser(found) }, snapshot, epoch)
       return found
     })
   }

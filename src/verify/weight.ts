@@ -1,6 +1,7 @@
 // What takes how much of the heap, estimated: the cache of verification is bounded by it, so that nobody can fill the memory that all
 // tenants share with few but large keys. Measured by test/verify/weight.test.ts: too much is a cache that keeps less than it could, too
 // little a server that ends.
+import type { ActingUser } from '#domain/caller.ts'
 import type { Json } from '#domain/key/events.ts'
 import type { MatchedCode } from './matched-code.ts'
 
@@ -40,6 +41,11 @@ export function weightOf(found: readonly MatchedCode[], sources: number): Weight
     else apart.push({ value, bytes: each + PART_COUNT_BYTES })
   }
   return { bytes, parts: apart }
+}
+
+/** Of a user who signs in by tokens, with the source that they are. */
+export function weightOfUser({ permissions }: ActingUser): Weight {
+  return { bytes: CODE_BYTES + SOURCE_BYTES + bytesOf(permissions), parts: [] }
 }
 
 /** Without its parts. Through a link it has the name and the metadata of the code itself, which comes before it. */
