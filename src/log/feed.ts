@@ -174,7 +174,7 @@ function createReader(connection: WatchedConnection, alarms: Alarms) {
       return polled.heads
     },
     isBehind: (heads: Cursors) =>
-      [...heads].some(([shard, head]) => (cursors.get(shard)?.position ?? 0n) < head.position),
+      heads !== cursors && [...heads].some(([shard, head]) => (cursors.get(shard)?.position ?? 0n) < head.position),
     cursors: () => cursors,
     surroundings: () => surroundings,
     follow(follower: Follower) {

@@ -80,11 +80,22 @@ export type PollRow = {
   readonly is_standby: boolean
 } & ((MovedShard & (EventColumns | NoEvent)) | (NoShard & NoEvent))
 
+/** A thousand polls a second may ask from where the one before did: to write the cursors down is most of what such a one costs. */
+const asked = new WeakMap<Cursors, CompiledQuery<PollRow>>()
+
 export function poll(cursors: Cursors): CompiledQuery<PollRow> {
-  const shards = [...cursors.keys()]
+  const known = asked.get(cursors)
+  if (known !== undefined) return known
   const at = [...cursors.values()]
+  const lists = [
+    [...cursors.keys()],
+    at.map(({ position }) => position),
+    at.map(({ eventId }) => JSON.stringify(eventId)),
+  ]
   // One more than a page: the anchor.
-  return statement(POLL, [shards, at.map(({ position }) => position), at.map(({ eventId }) => eventId), PAGE_SIZE + 1])
+  const query = statement<PollRow>(POLL, [...lists.map((list) => `{${list.join(',')}}`), PAGE_SIZE + 1])
+  asked.set(cursors, query)
+  return query
 }
 
 export type Polled = {
@@ -97,7 +108,7 @@ export type Polled = {
   | { readonly kind: 'rewound'; readonly shard: number; readonly what: string }
 )
 
-/** What a poll from these cursors was answered. A shard that has no cursor yet begins at its head. */
+/** What a poll from these cursors was answered; the very same ones where nothing is new. A shard that has no cursor yet begins at its head. */
 export function readPoll(cursors: Cursors, rows: readonly PollRow[]): Polled {
   const [first] = rows
   invariant(first !== undefined, 'state.generation has a row')
@@ -107,6 +118,7 @@ export function readPoll(cursors: Cursors, rows: readonly PollRow[]): Polled {
     databaseNow: first.database_now,
     isStandby: first.is_standby,
   }
+  if (first.shard === null) return { kind: 'forward', surroundings, heads: cursors, events: [], cursors }
   const heads = new Map(cursors)
   const reached = new Map(cursors)
   const events: FeedEvent[] = []
