@@ -1,7 +1,7 @@
 // A proxy's questions over a real socket, and what clients try through it: only what is certain is let through.
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { knownShardOf } from '#domain/ids.ts'
 import { newId } from '#secret/ids.ts'
 import { startTestApp, type TestApp } from '#test/support/app.ts'
@@ -301,6 +301,38 @@ describe('the verdict', () => {
     expect(await now()).toMatchObject({ status: 401, code: 'DISABLED' })
     await mutate('revokeKey', { keyId: made.keyId })
     expect(await now()).toMatchObject({ status: 401, code: 'REVOKED' })
+  })
+
+  test('is as of when a body had come, however long before its head was read', async () => {
+    const { feed } = app.app.services
+    const looked = vi.spyOn(feed, 'catchUp')
+    const body = `key=${key}`
+    const request = httpRequest(`${app.origin}/forward-auth?keyspace=${keyspace}`, {
+      method: 'POST',
+      headers: [
+        'Host',
+        'keyledger',
+        'X-Keyledger-Authorization',
+        `Bearer ${credential}`,
+        'X-Forwarded-Method',
+        'POST',
+        'X-Forwarded-Uri',
+        '/reports/7',
+        ...FORM_TYPE,
+        'Content-Length',
+        String(body.length),
+      ],
+    })
+    request.write(body.slice(0, 1))
+    // The proxy is judged, and the keyspace known, from which the body's key is taken.
+    await expect.poll(() => looked.mock.calls.length).toBe(1)
+    await looked.mock.results[0]?.value
+    request.end(body.slice(1))
+    const status = await new Promise((resolve) =>
+      request.on('response', (response) => resolve(response.resume().statusCode)),
+    )
+    expect([status, looked.mock.calls.length]).toEqual([200, 2])
+    looked.mockRestore()
   })
 
   test('403 where a user is required and the proxy names none', async () => {
