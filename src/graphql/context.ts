@@ -19,10 +19,10 @@ export type Context = {
   /** As judged for the field that is resolved; nobody before a first one asked. */
   caller: Caller | undefined
   /** Who the request's credential proves, by what this view has seen. */
-  readonly prove: (view: View, consistency: Consistency) => Promise<Proof | undefined>
+  prove(view: View, consistency: Consistency): Promise<Proof | undefined>
   /** When the caller's credential ends by itself, as last judged; null: never, or nobody. */
   credentialEndsAt: Instant | null
-  readonly newView: () => View
+  newView(): View
   readonly correlationId: string
   /** The operation was measured before, and always costs the same. */
   readonly isWithinLimits: boolean
@@ -62,31 +62,56 @@ export type RequestFacts = {
 }
 
 export function createContext(services: ApiServices, request: RequestFacts): Context {
-  const { authorization, accountId, correlationId, isWithinLimits = false, audience } = request
-  let reads: Reads | undefined
-  return {
-    services,
-    caller: undefined,
-    prove: (view, consistency) => proofOf(services, authorization, accountId, view, consistency),
-    credentialEndsAt: null,
-    newView: () => viewOf(services),
-    correlationId,
-    isWithinLimits,
-    audience,
-    repeatEvent: undefined,
-    view: viewOf(services),
-    judgements: {},
-    get reader() {
-      reads ??= freshReads(services, this.caller)
-      return reads.reader
-    },
-    get loaders() {
-      reads ??= freshReads(services, this.caller)
-      return reads.loaders
-    },
-    startOver() {
-      reads = undefined
-    },
+  return new OperationContext(services, request)
+}
+
+/** A class, as one is made for every request: an object literal with getters costs as much as a digest. */
+class OperationContext implements Context {
+  readonly services: ApiServices
+  readonly correlationId: string
+  readonly isWithinLimits: boolean
+  readonly audience: () => Audience
+  caller: Caller | undefined = undefined
+  credentialEndsAt: Instant | null = null
+  repeatEvent: (() => void) | undefined = undefined
+  view: View
+  judgements: Judgements = {}
+  private readonly facts: RequestFacts
+  private reads: Reads | undefined = undefined
+
+  constructor(services: ApiServices, facts: RequestFacts) {
+    this.services = services
+    this.facts = facts
+    this.correlationId = facts.correlationId
+    this.isWithinLimits = facts.isWithinLimits ?? false
+    this.audience = facts.audience
+    this.view = viewOf(services)
+  }
+
+  prove(view: View, consistency: Consistency): Promise<Proof | undefined> {
+    const { authorization, accountId } = this.facts
+    return proofOf(this.services, authorization, accountId, view, consistency)
+  }
+
+  newView(): View {
+    return viewOf(this.services)
+  }
+
+  get reader(): Reader {
+    return this.fresh().reader
+  }
+
+  get loaders(): Loaders {
+    return this.fresh().loaders
+  }
+
+  startOver(): void {
+    this.reads = undefined
+  }
+
+  private fresh(): Reads {
+    this.reads ??= freshReads(this.services, this.caller)
+    return this.reads
   }
 }
 

@@ -124,5 +124,6 @@ function contextAt(context: Context, at: Instant): Context {
 
 function pastOf(context: Context, at: Instant): Context {
   const reader: Reader = { ...context.reader, now: at, past: true }
-  return { ...context, reader, loaders: createPastLoaders(reader, context.caller, context.loaders) }
+  const loaders = createPastLoaders(reader, context.caller, context.loaders)
+  return Object.create(context, { reader: { value: reader }, loaders: { value: loaders } }) as Context
 }

@@ -39,13 +39,13 @@ export function answerWithExecuted(): YogaPlugin {
 }
 
 /**
- * Yoga would copy the values of what its option `context` makes, and so ask for what is only made when a resolver asks for it, as
- * who the caller then is.
+ * Behind Yoga's own, whose members have other names. Yoga would copy the values of what its option `context` makes, and so ask for what
+ * is only made when a resolver asks for it, as who the caller then is.
  */
 export function buildContext(contextOf: (facts: GraphqlRequest) => Context): YogaPlugin {
   return {
     onContextBuilding({ context }) {
-      Object.defineProperties(context, Object.getOwnPropertyDescriptors(contextOf(context as object as GraphqlRequest)))
+      Object.setPrototypeOf(context, contextOf(context as object as GraphqlRequest))
     },
   }
 }
