@@ -22,7 +22,7 @@ let largeBytes = 0
 
 /**
  * What comes beyond `bytesMax` is thrown away unseen, so that the client can read the answer and use its connection again;
- * the server's time limit for a whole request bounds that. Rejects when the client goes away, and with UnavailableError where too
+ * the server's time limit for a whole request bounds that. Rejects when the client goes away, and with NoRoomError where too
  * many others send much.
  */
 export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Body> {
@@ -38,7 +38,7 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
       request.on('data', (chunk: Buffer) => {
         const refused = taken.add(chunk)
         if (refused === 'too-long') resolve(false)
-        if (refused === 'no-room') reject(new UnavailableError('Too many large requests are being read'))
+        if (refused === 'no-room') reject(new NoRoomError())
       })
       request.on('end', () => resolve(true))
       request.on('error', () => reject(new ClientGoneError()))
@@ -53,29 +53,61 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   }
 }
 
-/** The chunks of one body, until it is whole or they are let go: what comes after that is not taken. */
+/**
+ * The bytes of one body, until it is whole or they are let go: what comes after that is not taken. In one buffer and not in chunks,
+ * which a client can make so small that each takes a hundred times what it holds.
+ */
 function takeBytes(bytesMax: number) {
-  let chunks: Buffer[] | undefined = []
+  let buffer: Buffer | undefined = NOTHING
   let length = 0
   let large = 0
+
+  /** False where there is no room for it. */
+  function grow(capacity: number): boolean {
+    const more = Math.max(0, capacity - SMALL_BYTES - large)
+    if (more > 0 && largeBytes + more > LARGE_BYTES_MAX) return false
+    large += more
+    largeBytes += more
+    return true
+  }
+
   return {
     add(chunk: Buffer): 'too-long' | 'no-room' | undefined {
-      if (chunks === undefined) return undefined
+      if (buffer === undefined) return undefined
+      const before = length
       length += chunk.length
       if (length > bytesMax) return 'too-long'
-      const more = Math.max(0, length - SMALL_BYTES - large)
-      if (more > 0 && largeBytes + more > LARGE_BYTES_MAX) return 'no-room'
-      large += more
-      largeBytes += more
-      chunks.push(chunk)
+      if (before === 0) {
+        // Nearly always there is no other.
+        buffer = chunk
+        return grow(length) ? undefined : 'no-room'
+      }
+      if (length > buffer.length) {
+        const capacity = Math.min(bytesMax, Math.max(length, 2 * buffer.length, GROWN_BYTES_MIN))
+        if (!grow(capacity)) return 'no-room'
+        const grown = Buffer.allocUnsafeSlow(capacity)
+        buffer.copy(grown, 0, 0, before)
+        buffer = grown
+      }
+      chunk.copy(buffer, before)
       return undefined
     },
-    bytes: () => Buffer.concat(chunks ?? []),
+    bytes: () => (buffer ?? NOTHING).subarray(0, length),
     letGo(): void {
-      chunks = undefined
+      buffer = undefined
       largeBytes -= large
       large = 0
     },
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+const GROWN_BYTES_MIN = 4_096
+
+/** Nothing is the matter with the database, or with the request. */
+export class NoRoomError extends UnavailableError {
+  constructor() {
+    super('Too many large requests are being read')
   }
 }
 

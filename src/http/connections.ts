@@ -62,7 +62,8 @@ export function connectionsOf(server: Server, idleGraceMs: number): Connections 
       invariant(underWay !== undefined, 'a request comes over a connection')
       underWay.push(response)
       response.on('close', () => {
-        underWay.splice(underWay.indexOf(response), 1)
+        const at = underWay.indexOf(response)
+        if (at >= 0) underWay.splice(at, 1)
         if (isGraceOver) endIfIdle(socket)
       })
       if (!draining) return true

@@ -2,7 +2,7 @@
 // Whatever is not understood, contradicts itself or can't be checked now is answered with something else.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BaseLogger } from 'pino'
-import { isUnavailable } from '#database/unavailable.ts'
+import { isUnavailable, RETRY_AFTER_S } from '#database/unavailable.ts'
 import { BadQueryArgumentError } from '#domain/bad-query-argument.ts'
 import { type Caller, mayDo } from '#domain/caller.ts'
 import type { Presentation } from '#domain/keyspace/presentation.ts'
@@ -13,7 +13,7 @@ import { authenticate } from '#verify/authenticate.ts'
 import { type Verification, type VerifyQuestion, verifyKeys } from '#verify/verify-keys.ts'
 import { type VerifyingServices, type View, viewOf } from '#verify/view.ts'
 import { send, sendError } from './answer.ts'
-import { ClientGoneError } from './body.ts'
+import { ClientGoneError, NoRoomError } from './body.ts'
 import { type Headers, headersOf, onlyValue } from './headers.ts'
 import { originalRequest } from './original-request.ts'
 import { presentingBody } from './presenting-body.ts'
@@ -46,6 +46,7 @@ export function forwardAuthHandler({ services, log }: ForwardAuthParts): Request
     const answer = await answerTo(services, request).catch((error: unknown) => {
       if (error instanceof ClientGoneError) throw error
       if (!isUnavailable(error)) log.error({ requestId, err: error }, 'a request could not be judged')
+      else if (error instanceof NoRoomError) log.warn({ requestId, err: error }, 'a request could not be judged')
       else alarm.unavailable({ requestId, err: error })
       return verdict('UNAVAILABLE', false)
     })
@@ -121,8 +122,8 @@ async function judge({ services, view, request, headers, caller, asked, presenta
   const { keyspaceId, permission } = asked
   const { key } = presented
   const question = { key, keyspaceId, permission, endpoint: original.endpoint, upstreamUser }
-  // A body may take its time: what was current before it came is not any more.
-  const current = body.kind === 'none' ? view : viewOf(services)
+  // A body may take its time, an empty one, too: what was known of the key before it came is not current any more.
+  const current = request.readableEnded ? viewOf(services) : view
   const verification = await verified({ services, view: current, caller }, bearer, question)
   if ('kind' in verification) return verification
   const seen = seenAccess({ verification, headers, original, body, presented: key, presentations })
@@ -177,6 +178,7 @@ function tell(response: ServerResponse, answer: Answer): void {
     send(response, 200, headersAbout(answer.verification), '')
     return
   }
+  if (answer.status === 503) response.setHeader('retry-after', RETRY_AFTER_S)
   if (answer.status === 401) response.setHeader('www-authenticate', answer.bearer ? 'Bearer' : 'ApiKey')
   sendError(response, answer.status, answer.code, answer.message)
 }

@@ -39,7 +39,7 @@ export function answerWithExecuted(): YogaPlugin {
 }
 
 /**
- * Behind Yoga's own, whose members have other names. Yoga would copy the values of what its option `context` makes, and so ask for what
+ * Behind Yoga's own, which has no member of the same name but `audience`, and that is the same. Yoga would copy the values of what its option `context` makes, and so ask for what
  * is only made when a resolver asks for it, as who the caller then is.
  */
 export function buildContext(contextOf: (facts: GraphqlRequest) => Context): YogaPlugin {

@@ -1,5 +1,6 @@
 // The secrets of the server (KEYLEDGER_SECRETS) and the keys derived from them. The values themselves are dropped after
-// derivation, and the keys are held as KeyObjects, which nothing prints and which HMAC takes without importing them anew.
+// derivation, and the keys are held as KeyObjects, which nothing prints and which HMAC takes without importing them anew; the pepper also as the two
+// blocks that text-mac.ts hashes.
 import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
 import { invariant } from '#domain/invariant.ts'
 import { type TextMac, textMacUnder } from './text-mac.ts'

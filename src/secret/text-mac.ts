@@ -25,6 +25,7 @@ export function textMacUnder(key: KeyObject): TextMac {
     inner[index] = byte ^ INNER_PAD
     outer[index] = byte ^ OUTER_PAD
   }
+  bytes.fill(0)
   /** By the length of the text. To make one costs as much as a hash, and secrets have few lengths. */
   const filled: Buffer[] = []
   return (text) => {

@@ -46,7 +46,7 @@ type OfDay = { readonly day: string; readonly codes: readonly Gathered[] }
 
 /** Starts to gather. Holds no timer while there is nothing to write. */
 export function gatherUses({ database, log, codesMax = CODES_MAX }: GathererParts): UseGatherer {
-  /** By day, and by code: as a rule of one day. */
+  /** By day, then by code: nearly always there is one day. */
   let gathered = new Map<string, Map<string, Gathered>>()
   let size = 0
   let timer: NodeJS.Timeout | undefined

@@ -8,6 +8,7 @@ import type { Deadline } from './deadline.ts'
 import { createLoader } from './loader.ts'
 import { LOAD_MAX_MS, SNAPSHOT, type SnapshotColumns, snapshotOf } from './snapshot.ts'
 import { createSourcedCache } from './sourced-cache.ts'
+import { weightOfKeyspace } from './weight.ts'
 
 export type GuardedKeyspace = { readonly accountId: string; readonly presentations: readonly Presentation[] }
 
@@ -63,7 +64,7 @@ export function createKeyspaceFinder({ loading, feed }: KeyspaceFinderParts): Ke
         return undefined
       }
       const found = { accountId: row.account_id, presentations: row.presentations }
-      cache.put(id, { found, sources: [id] }, snapshot, epoch)
+      cache.put(id, { found, sources: [id], weight: weightOfKeyspace(found) }, snapshot, epoch)
       return found
     })
   }

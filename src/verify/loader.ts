@@ -9,6 +9,7 @@ export type Loader<Wanted, Found> = {
   load(wanted: Wanted, deadline: Deadline): Promise<Found>
 }
 
+/** Questions, those about the same among them. */
 const BATCH_MAX = 200
 /** One that the database works on, and one on its way there. More would wait there, instead of becoming one batch here. */
 const UNDER_WAY_MAX = 2

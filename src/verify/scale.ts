@@ -44,9 +44,9 @@ export function createScale(unitsMax: number): Scale {
   }
 
   return {
-    couldHold: (weight) => weight.parts.reduce((sum, part) => sum + part.bytes, inUnits(weight.bytes)) <= bytesMax,
+    couldHold: (weight) => weight.parts.reduce((sum, part) => sum + part.bytes, counted(weight.bytes)) <= bytesMax,
     add(weight) {
-      const bytes = inUnits(weight.bytes)
+      const bytes = counted(weight.bytes)
       total += bytes
       // Most have none, and then the same none: half a million empty lists are worth sparing.
       return { bytes, parts: weight.parts.length === 0 ? NO_PARTS : weight.parts.map(hold) }
@@ -66,6 +66,6 @@ export function createScale(unitsMax: number): Scale {
 
 const NO_PARTS: readonly KeptPart[] = []
 
-function inUnits(bytes: number): number {
-  return Math.max(1, Math.ceil(bytes / UNIT_BYTES)) * UNIT_BYTES
+function counted(bytes: number): number {
+  return Math.max(UNIT_BYTES, bytes)
 }

@@ -48,6 +48,11 @@ export function weightOfUser({ permissions }: ActingUser): Weight {
   return { bytes: CODE_BYTES + SOURCE_BYTES + bytesOf(permissions), parts: [] }
 }
 
+/** Of a keyspace, with the source that it is. */
+export function weightOfKeyspace({ presentations }: { readonly presentations: readonly Json[] }): Weight {
+  return { bytes: CODE_BYTES + SOURCE_BYTES + bytesOf(presentations), parts: [] }
+}
+
 /** Without its parts. Through a link it has the name and the metadata of the code itself, which comes before it. */
 function bytesOfCode({ name, owner, actsAs, metadata, permissions, key, link }: MatchedCode): number {
   const texts = link === null ? [name, owner, actsAs, metadata?.text] : []

@@ -52,9 +52,9 @@ export function needsOf(field: FieldOfSchema): readonly Need[] {
   return [needOf(field) ?? []].flat()
 }
 
-/** For callers and operations that must be turned away first: whatever is touched throws. */
 const CURRENT: View = { current: () => undefined, leftMs: () => 1 }
 
+/** For callers and operations that must be turned away first: whatever is touched throws. */
 export function untouchable(caller: Caller | undefined): Context {
   const refuse = (name: string) =>
     new Proxy(

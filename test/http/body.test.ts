@@ -1,6 +1,7 @@
 // Bodies are held in memory before it is known who sends them: what all of them together may take is bounded.
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { queryObjects } from 'node:v8'
 import { afterEach, expect, test } from 'vitest'
 import { readBody } from '#http/body.ts'
 
@@ -68,3 +69,21 @@ test('large ones that never end take no more than their share, small ones are re
   for (const socket of again) socket.write('x')
   await expect.poll(() => results.slice(4 + FIT)).toEqual(again.map(() => 'text'))
 })
+
+test('in very small chunks are read, and take what they hold', async () => {
+  const { port, results, bytes } = await startReader()
+  const socket = connect(port, '127.0.0.1')
+  left.push(() => socket.destroy())
+  socket.write('POST / HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n')
+  const before = buffers()
+  const chunk = '1\r\nx\r\n'
+  socket.write(chunk.repeat(100_000))
+  await expect.poll(bytes).toBeGreaterThan(chunk.length * 100_000)
+  // A buffer each would be a hundred thousand.
+  await expect.poll(() => buffers() - before).toBeLessThan(20_000)
+  socket.write('0\r\n\r\n')
+  await expect.poll(() => results).toEqual(['text'])
+})
+
+/** That are alive. */
+const buffers = () => queryObjects(Buffer, { format: 'count' })

@@ -303,31 +303,30 @@ describe('the verdict', () => {
     expect(await now()).toMatchObject({ status: 401, code: 'REVOKED' })
   })
 
-  test('is as of when a body had come, however long before its head was read', async () => {
+  test.each([
+    ['a body', () => [`key=${key}`.slice(0, 1), `key=${key}`.slice(1)] as const, () => []],
+    ['a body that is empty after all', () => ['', ''] as const, () => [apiKey(key)]],
+  ])('is as of when %s had come, however long before its head was read', async (_what, body, headers) => {
     const { feed } = app.app.services
     const looked = vi.spyOn(feed, 'catchUp')
-    const body = `key=${key}`
-    const request = httpRequest(`${app.origin}/forward-auth?keyspace=${keyspace}`, {
-      method: 'POST',
-      headers: [
-        'Host',
-        'keyledger',
-        'X-Keyledger-Authorization',
-        `Bearer ${credential}`,
-        'X-Forwarded-Method',
-        'POST',
-        'X-Forwarded-Uri',
-        '/reports/7',
-        ...FORM_TYPE,
-        'Content-Length',
-        String(body.length),
-      ],
-    })
-    request.write(body.slice(0, 1))
-    // The proxy is judged, and the keyspace known, from which the body's key is taken.
+    const sent: readonly Header[] = [
+      ['Host', 'keyledger'],
+      ['X-Keyledger-Authorization', `Bearer ${credential}`],
+      ['X-Forwarded-Method', 'POST'],
+      ['X-Forwarded-Uri', '/reports/7'],
+      ['Transfer-Encoding', 'chunked'],
+      FORM_TYPE,
+      ...headers(),
+    ]
+    const url = `${app.origin}/forward-auth?keyspace=${keyspace}`
+    const request = httpRequest(url, { method: 'POST', headers: sent.flat() as never })
+    const [first, rest] = body()
+    request.flushHeaders()
+    if (first !== '') request.write(first)
+    // The proxy is judged, and the keyspace known, which says where the key is.
     await expect.poll(() => looked.mock.calls.length).toBe(1)
     await looked.mock.results[0]?.value
-    request.end(body.slice(1))
+    request.end(rest)
     const status = await new Promise((resolve) =>
       request.on('response', (response) => resolve(response.resume().statusCode)),
     )

