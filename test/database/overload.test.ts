@@ -20,11 +20,11 @@ async function outcomes(count: number, ask: () => Promise<unknown>) {
   return { answered: count - rejected.length, refused: refused.length, other: rejected.length - refused.length }
 }
 
-test('the pool lets a thousand wait, and refuses more', async () => {
+test('the pool lets five hundred wait, and refuses more', async () => {
   const { pool, kysely } = database.serving
   const { max } = pool.options
   const byPromise = await outcomes(2_000, () => pool.query('SELECT pg_sleep(0.001)'))
-  expect(byPromise).toEqual({ answered: 1_000 + max, refused: 1_000 - max, other: 0 })
+  expect(byPromise).toEqual({ answered: 500 + max, refused: 1_500 - max, other: 0 })
   expect(await outcomes(2_000, () => kysely.selectNoFrom(({ val }) => val(1).as('one')).execute())).toMatchObject({
     other: 0,
   })
