@@ -35,8 +35,8 @@ export function effectivePermissions(
  * grant's permissions lie wholly outside of it, its rules allow nothing either.
  */
 export function suffices(grants: readonly Grant[], { permission, endpoint }: Asked, limit: Limit = null): boolean {
-  const unscoped = grants.filter(({ endpoints }) => endpoints.length === 0)
-  if (permission === null && endpoint === null) return unscoped.length === grants.length
+  if (permission === null && endpoint === null) return grants.every(isUnscoped)
+  const unscoped = grants.filter(isUnscoped)
   const scoped = grants.filter(({ endpoints }) => endpoint !== null && allowsEndpoint(endpoints, endpoint))
   if (permission === null)
     return (
@@ -45,6 +45,10 @@ export function suffices(grants: readonly Grant[], { permission, endpoint }: Ask
     )
   const granted = [...unscoped, ...scoped].flatMap(({ permissions }) => permissions)
   return evaluate(permission, within(granted, limit))
+}
+
+function isUnscoped({ endpoints }: Grant): boolean {
+  return endpoints.length === 0
 }
 
 function within(permissions: readonly string[], limit: Limit): readonly string[] {
