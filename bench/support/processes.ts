@@ -13,6 +13,12 @@ export type Started = {
   stop(): Promise<void>
 }
 
+const children = new Set<ChildProcess>()
+// A benchmark that is stopped midway leaves nothing that others would measure, too.
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 /** Node.js on this file of the project, ready as soon as it has printed the URL of where it listens. */
 export async function startProcess(
   args: readonly string[],
@@ -23,8 +29,7 @@ export async function startProcess(
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  // A benchmark that is stopped midway leaves nothing that others would measure, too.
-  process.once('exit', () => child.kill('SIGKILL'))
+  children.add(child)
   const printed: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     printed.push(line)
